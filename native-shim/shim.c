@@ -1,0 +1,368 @@
+/*
+ * System calls that Node.js lacks, and nothing but system calls.
+ *
+ * Every function returns a non-negative result or -errno as a number, and
+ * throws only when an argument has the wrong type. No policy, no formats, no
+ * state. Contract: native-shim/shim.d.ts
+ */
+#define _GNU_SOURCE
+#define NAPI_VERSION 8
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <node_api.h>
+#include <poll.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/file.h>
+#include <sys/mount.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <sys/uio.h>
+#include <sys/xattr.h>
+#include <time.h>
+#include <unistd.h>
+
+#define MAX_ARGS 8
+
+typedef struct {
+  napi_env env;
+  napi_value argv[MAX_ARGS];
+  size_t argc;
+  bool failed;
+} args_t;
+
+static args_t get_args(napi_env env, napi_callback_info info) {
+  args_t a = {.env = env, .argc = MAX_ARGS, .failed = false};
+  if (napi_get_cb_info(env, info, &a.argc, a.argv, NULL, NULL) != napi_ok)
+    a.failed = true;
+  return a;
+}
+
+static void bad_argument(args_t *a, const char *what) {
+  if (!a->failed) napi_throw_type_error(a->env, NULL, what);
+  a->failed = true;
+}
+
+static double get_number(args_t *a, size_t i) {
+  double value = 0;
+  if (i >= a->argc || napi_get_value_double(a->env, a->argv[i], &value) != napi_ok)
+    bad_argument(a, "expected a number");
+  return value;
+}
+
+/* Bytes of any typed array; valid while the call lasts. */
+static void *get_bytes(args_t *a, size_t i, size_t *length) {
+  void *data = NULL;
+  napi_typedarray_type type;
+  size_t count = 0;
+  static const size_t width[] = {1, 1, 1, 2, 2, 4, 4, 4, 8, 8, 8};
+  if (i >= a->argc ||
+      napi_get_typedarray_info(a->env, a->argv[i], &type, &count, &data, NULL,
+                               NULL) != napi_ok) {
+    bad_argument(a, "expected a typed array");
+    *length = 0;
+    return NULL;
+  }
+  *length = count * width[type];
+  return data;
+}
+
+/* Copies a byte path or string and ends it with NUL; false when too long. */
+static bool get_path(args_t *a, size_t i, char *out, size_t size) {
+  size_t length;
+  const void *data = get_bytes(a, i, &length);
+  if (a->failed || length >= size) return false;
+  if (length > 0) memcpy(out, data, length);
+  out[length] = 0;
+  return true;
+}
+
+static napi_value number(napi_env env, double value) {
+  napi_value result;
+  return napi_create_double(env, value, &result) == napi_ok ? result : NULL;
+}
+
+static napi_value result_of(napi_env env, long result) {
+  return number(env, result < 0 ? -errno : result);
+}
+
+#define FUNCTION(name) \
+  static napi_value name(napi_env env, napi_callback_info info)
+#define PATH(variable, index)                                 \
+  char variable[PATH_MAX];                                    \
+  if (!get_path(&a, index, variable, sizeof variable))        \
+    return a.failed ? NULL : number(env, -ENAMETOOLONG)
+
+FUNCTION(shim_mount) {
+  args_t a = get_args(env, info);
+  PATH(source, 0);
+  PATH(target, 1);
+  PATH(type, 2);
+  unsigned long flags = (unsigned long)get_number(&a, 3);
+  PATH(data, 4);
+  if (a.failed) return NULL;
+  return result_of(env, mount(source, target, type, flags, data));
+}
+
+FUNCTION(shim_umount) {
+  args_t a = get_args(env, info);
+  PATH(target, 0);
+  int flags = (int)get_number(&a, 1);
+  if (a.failed) return NULL;
+  return result_of(env, umount2(target, flags));
+}
+
+FUNCTION(shim_eventfd) {
+  (void)info;
+  return result_of(env, eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+}
+
+FUNCTION(shim_socketpair) {
+  args_t a = get_args(env, info);
+  size_t length;
+  int32_t *out = get_bytes(&a, 0, &length);
+  if (a.failed) return NULL;
+  if (length < 8) return number(env, -EINVAL);
+  int fds[2];
+  if (socketpair(AF_UNIX, SOCK_STREAM, 0, fds) < 0) return number(env, -errno);
+  out[0] = fds[0];
+  out[1] = fds[1];
+  return number(env, 0);
+}
+
+/* Receives one descriptor sent with SCM_RIGHTS. Blocks. */
+FUNCTION(shim_receive_fd) {
+  args_t a = get_args(env, info);
+  int sock = (int)get_number(&a, 0);
+  if (a.failed) return NULL;
+  char byte;
+  struct iovec iov = {.iov_base = &byte, .iov_len = 1};
+  union {
+    struct cmsghdr header;
+    char space[CMSG_SPACE(sizeof(int))];
+  } control;
+  struct msghdr message = {.msg_iov = &iov,
+                           .msg_iovlen = 1,
+                           .msg_control = &control,
+                           .msg_controllen = sizeof control};
+  ssize_t got;
+  do got = recvmsg(sock, &message, MSG_CMSG_CLOEXEC);
+  while (got < 0 && errno == EINTR);
+  if (got < 0) return number(env, -errno);
+  struct cmsghdr *header = CMSG_FIRSTHDR(&message);
+  if (got == 0 || header == NULL || header->cmsg_type != SCM_RIGHTS)
+    return number(env, -EPROTO);
+  int fd;
+  memcpy(&fd, CMSG_DATA(header), sizeof fd);
+  return number(env, fd);
+}
+
+FUNCTION(shim_set_non_blocking) {
+  args_t a = get_args(env, info);
+  int fd = (int)get_number(&a, 0);
+  if (a.failed) return NULL;
+  int flags = fcntl(fd, F_GETFL);
+  if (flags < 0) return number(env, -errno);
+  return result_of(env, fcntl(fd, F_SETFL, flags | O_NONBLOCK));
+}
+
+static int64_t now_ns(void) {
+  struct timespec t;
+  clock_gettime(CLOCK_MONOTONIC, &t);
+  return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+}
+
+/*
+ * One request from a non-blocking /dev/fuse: tries for `spin` microseconds,
+ * then sleeps in poll. 0 means that the wake descriptor was written to.
+ */
+FUNCTION(shim_fuse_receive) {
+  args_t a = get_args(env, info);
+  int fd = (int)get_number(&a, 0);
+  int wake = (int)get_number(&a, 1);
+  size_t length;
+  void *buffer = get_bytes(&a, 2, &length);
+  int64_t spin_ns = (int64_t)(get_number(&a, 3) * 1000);
+  if (a.failed) return NULL;
+  int64_t until = spin_ns > 0 ? now_ns() + spin_ns : 0;
+  for (;;) {
+    ssize_t got = read(fd, buffer, length);
+    if (got >= 0) return number(env, (double)got);
+    if (errno == EINTR || errno == ENOENT) continue;
+    if (errno != EAGAIN) return number(env, -errno);
+    if (until != 0 && now_ns() < until) continue;
+    struct pollfd fds[2] = {{.fd = fd, .events = POLLIN},
+                            {.fd = wake, .events = POLLIN}};
+    if (poll(fds, 2, -1) < 0 && errno != EINTR) return number(env, -errno);
+    if (fds[1].revents & POLLIN) {
+      uint64_t count;
+      if (read(wake, &count, sizeof count) > 0) return number(env, 0);
+    }
+    until = 0;
+  }
+}
+
+/* writev of head[0, headLength) and, when given, body[begin, begin + length). */
+FUNCTION(shim_write_parts) {
+  args_t a = get_args(env, info);
+  int fd = (int)get_number(&a, 0);
+  size_t head_size, body_size = 0;
+  char *head = get_bytes(&a, 1, &head_size);
+  size_t head_length = (size_t)get_number(&a, 2);
+  char *body = NULL;
+  size_t begin = 0, length = 0;
+  if (a.argc > 3) {
+    body = get_bytes(&a, 3, &body_size);
+    begin = (size_t)get_number(&a, 4);
+    length = (size_t)get_number(&a, 5);
+  }
+  if (a.failed) return NULL;
+  if (head_length > head_size || begin > body_size || length > body_size - begin)
+    return number(env, -EFAULT);
+  struct iovec parts[2] = {{.iov_base = head, .iov_len = head_length},
+                           {.iov_base = body + begin, .iov_len = length}};
+  return result_of(env, writev(fd, parts, length > 0 ? 2 : 1));
+}
+
+FUNCTION(shim_flock) {
+  args_t a = get_args(env, info);
+  int fd = (int)get_number(&a, 0);
+  int operation = (int)get_number(&a, 1);
+  if (a.failed) return NULL;
+  int result;
+  do result = flock(fd, operation);
+  while (result < 0 && errno == EINTR);
+  return result_of(env, result);
+}
+
+FUNCTION(shim_lseek) {
+  args_t a = get_args(env, info);
+  int fd = (int)get_number(&a, 0);
+  off_t offset = (off_t)get_number(&a, 1);
+  int whence = (int)get_number(&a, 2);
+  if (a.failed) return NULL;
+  return result_of(env, lseek(fd, offset, whence));
+}
+
+FUNCTION(shim_lgetxattr) {
+  args_t a = get_args(env, info);
+  PATH(path, 0);
+  PATH(name, 1);
+  size_t length;
+  void *value = get_bytes(&a, 2, &length);
+  if (a.failed) return NULL;
+  return result_of(env, lgetxattr(path, name, value, length));
+}
+
+FUNCTION(shim_llistxattr) {
+  args_t a = get_args(env, info);
+  PATH(path, 0);
+  size_t length;
+  void *list = get_bytes(&a, 1, &length);
+  if (a.failed) return NULL;
+  return result_of(env, llistxattr(path, list, length));
+}
+
+FUNCTION(shim_lsetxattr) {
+  args_t a = get_args(env, info);
+  PATH(path, 0);
+  PATH(name, 1);
+  size_t length;
+  const void *value = get_bytes(&a, 2, &length);
+  if (a.failed) return NULL;
+  return result_of(env, lsetxattr(path, name, value, length, 0));
+}
+
+FUNCTION(shim_lremovexattr) {
+  args_t a = get_args(env, info);
+  PATH(path, 0);
+  PATH(name, 1);
+  return result_of(env, lremovexattr(path, name));
+}
+
+/* Fields of struct stat as doubles; order in shim.d.ts. */
+FUNCTION(shim_lstat) {
+  args_t a = get_args(env, info);
+  PATH(path, 0);
+  size_t length;
+  double *out = get_bytes(&a, 1, &length);
+  if (a.failed) return NULL;
+  if (length < 16 * sizeof(double)) return number(env, -EINVAL);
+  struct stat s;
+  if (lstat(path, &s) < 0) return number(env, -errno);
+  out[0] = s.st_mode;
+  out[1] = s.st_uid;
+  out[2] = s.st_gid;
+  out[3] = (double)s.st_size;
+  out[4] = (double)s.st_blocks;
+  out[5] = (double)s.st_mtim.tv_sec;
+  out[6] = (double)s.st_mtim.tv_nsec;
+  out[7] = (double)s.st_ctim.tv_sec;
+  out[8] = (double)s.st_ctim.tv_nsec;
+  out[9] = (double)s.st_dev;
+  out[10] = (double)(s.st_ino >> 32);
+  out[11] = (double)(s.st_ino & 0xffffffff);
+  out[12] = (double)s.st_nlink;
+  out[13] = major(s.st_rdev);
+  out[14] = minor(s.st_rdev);
+  out[15] = 0;
+  return number(env, 0);
+}
+
+FUNCTION(shim_set_mtime) {
+  args_t a = get_args(env, info);
+  PATH(path, 0);
+  struct timespec times[2] = {
+      {.tv_sec = 0, .tv_nsec = UTIME_OMIT},
+      {.tv_sec = (time_t)get_number(&a, 1), .tv_nsec = (long)get_number(&a, 2)}};
+  if (a.failed) return NULL;
+  return result_of(env, utimensat(AT_FDCWD, path, times, AT_SYMLINK_NOFOLLOW));
+}
+
+FUNCTION(shim_mknod) {
+  args_t a = get_args(env, info);
+  PATH(path, 0);
+  mode_t mode = (mode_t)get_number(&a, 1);
+  unsigned dev_major = (unsigned)get_number(&a, 2);
+  unsigned dev_minor = (unsigned)get_number(&a, 3);
+  if (a.failed) return NULL;
+  return result_of(env, mknod(path, mode, makedev(dev_major, dev_minor)));
+}
+
+/* Ends the process at once, also while another thread sleeps in the kernel. */
+FUNCTION(shim_exit) {
+  args_t a = get_args(env, info);
+  int code = (int)get_number(&a, 0);
+  if (a.failed) return NULL;
+  _exit(code);
+}
+
+NAPI_MODULE_INIT() {
+  static const struct {
+    const char *name;
+    napi_callback function;
+  } functions[] = {
+      {"mount", shim_mount},           {"umount", shim_umount},
+      {"eventfd", shim_eventfd},       {"socketpair", shim_socketpair},
+      {"receiveFd", shim_receive_fd},  {"fuseReceive", shim_fuse_receive},
+      {"writeParts", shim_write_parts}, {"flock", shim_flock},
+      {"lseek", shim_lseek},           {"lgetxattr", shim_lgetxattr},
+      {"llistxattr", shim_llistxattr}, {"lsetxattr", shim_lsetxattr},
+      {"lremovexattr", shim_lremovexattr}, {"lstat", shim_lstat},
+      {"setMtime", shim_set_mtime},    {"mknod", shim_mknod},
+      {"setNonBlocking", shim_set_non_blocking}, {"exit", shim_exit},
+  };
+  for (size_t i = 0; i < sizeof functions / sizeof *functions; i++) {
+    napi_value function;
+    if (napi_create_function(env, functions[i].name, NAPI_AUTO_LENGTH,
+                             functions[i].function, NULL, &function) != napi_ok ||
+        napi_set_named_property(env, exports, functions[i].name, function) !=
+            napi_ok)
+      return NULL;
+  }
+  return exports;
+}

@@ -1,0 +1,68 @@
+/**
+ * Contract of native-shim/shim.c: system calls only.
+ *
+ * Every function returns a result >= 0, or -errno. Paths and names are bytes
+ * without a NUL at the end, shorter than PATH_MAX (4096), else -ENAMETOOLONG.
+ * A wrong argument type throws TypeError. No function keeps a buffer.
+ */
+export interface Shim {
+  /** mount(2). `flags` are MS_* bits; `data` the option string. */
+  mount(
+    source: Uint8Array,
+    target: Uint8Array,
+    type: Uint8Array,
+    flags: number,
+    data: Uint8Array,
+  ): number
+  /** umount2(2). */
+  umount(target: Uint8Array, flags: number): number
+  /** eventfd(2), non-blocking and close-on-exec. */
+  eventfd(): number
+  /** socketpair(2) of stream sockets; the two descriptors go to `out` (inheritable). */
+  socketpair(out: Int32Array): number
+  /** One descriptor by SCM_RIGHTS; blocks. -EPROTO when the peer closed without one. */
+  receiveFd(socket: number): number
+  /**
+   * One request from a non-blocking /dev/fuse, spinning `spinMicros` before it
+   * sleeps. 0: the eventfd `wake` was written to. -ENODEV: unmounted.
+   */
+  fuseReceive(
+    fd: number,
+    wake: number,
+    buffer: Uint8Array,
+    spinMicros: number,
+  ): number
+  /** writev(2) of a head and, when given, part of a body. */
+  writeParts(
+    fd: number,
+    head: Uint8Array,
+    headLength: number,
+    body?: Uint8Array,
+    bodyBegin?: number,
+    bodyLength?: number,
+  ): number
+  /** flock(2): LOCK_SH 1, LOCK_EX 2, LOCK_NB 4, LOCK_UN 8. */
+  flock(fd: number, operation: number): number
+  /** lseek(2): SEEK_DATA 3, SEEK_HOLE 4. */
+  lseek(fd: number, offset: number, whence: number): number
+  /** lgetxattr(2): bytes of the value; -ERANGE when `value` is too small. */
+  lgetxattr(path: Uint8Array, name: Uint8Array, value: Uint8Array): number
+  /** llistxattr(2): NUL-terminated names. */
+  llistxattr(path: Uint8Array, list: Uint8Array): number
+  lsetxattr(path: Uint8Array, name: Uint8Array, value: Uint8Array): number
+  lremovexattr(path: Uint8Array, name: Uint8Array): number
+  /**
+   * lstat(2) into 16 doubles: mode, uid, gid, size, blocks, mtime sec, nsec,
+   * ctime sec, nsec, dev, ino high 32 bits, ino low 32, nlink, rdev major,
+   * rdev minor, 0.
+   */
+  lstat(path: Uint8Array, out: Float64Array): number
+  /** utimensat(2) without following a link; leaves atime alone. */
+  setMtime(path: Uint8Array, sec: number, nsec: number): number
+  /** mknod(2). */
+  mknod(path: Uint8Array, mode: number, major: number, minor: number): number
+  /** fcntl(2): adds O_NONBLOCK. */
+  setNonBlocking(fd: number): number
+  /** _exit(2). Never returns. */
+  exit(code: number): never
+}

@@ -1,0 +1,97 @@
+/**
+ * Checks that data flows one way: a folder of src/ may import only from the
+ * folders named for it here. Prints the reason for every line that does not.
+ */
+import { readdirSync, readFileSync } from 'node:fs'
+import { dirname, join, relative, resolve } from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+const root = join(dirname(fileURLToPath(import.meta.url)), '..', 'src')
+const base = ['errors', 'units']
+
+/** Folder: what it is for, and what it may import besides itself. */
+const LAYERS = {
+  bytes: ['readers and writers of values, pure', []],
+  objects: ['values and their bytes, pure', ['bytes']],
+  chunking: ['content-defined chunking, pure', ['bytes']],
+  system: ['the only door to the system', ['bytes']],
+  store: ['objects on disk', ['bytes', 'objects', 'chunking', 'system']],
+  refs: ['names for commits', ['bytes', 'objects', 'system', 'store']],
+  tree: [
+    'import, walk, diff and checkout of trees',
+    ['bytes', 'objects', 'chunking', 'system', 'store', 'refs'],
+  ],
+  fuse: ['the kernel protocol; knows nothing of objects', ['bytes', 'system']],
+  mount: [
+    'marries tree and fuse',
+    ['bytes', 'objects', 'system', 'store', 'refs', 'tree', 'fuse'],
+  ],
+  cli: [
+    'parses and prints',
+    ['bytes', 'objects', 'system', 'store', 'refs', 'tree', 'fuse', 'mount'],
+  ],
+}
+const PURE = [
+  'bytes',
+  'objects',
+  'chunking',
+  'fuse/layout',
+  'fuse/request',
+  'fuse/reply',
+  'fuse/handler',
+]
+const IMPURE = /^node:(fs|child_process|net|os|worker_threads|timers)/
+
+const problems = []
+const visit = directory => {
+  for (const entry of readdirSync(directory, { withFileTypes: true })) {
+    const path = join(directory, entry.name)
+    if (entry.isDirectory()) visit(path)
+    else if (entry.name.endsWith('.ts')) checkFile(path)
+  }
+}
+
+const folderOf = path => relative(root, path).split('/')[0].replace(/\.ts$/, '')
+
+const checkFile = path => {
+  const name = relative(root, path)
+  const folder = folderOf(path)
+  if (folder === 'index' || base.includes(folder) || name.endsWith('.test.ts'))
+    return
+  const layer = LAYERS[folder]
+  if (layer === undefined) {
+    problems.push(
+      `${name}: there is no layer '${folder}'; name it in scripts/check-layers.mjs`,
+    )
+    return
+  }
+  const isPure = PURE.some(
+    pure => name === `${pure}.ts` || name.startsWith(`${pure}/`),
+  )
+  const text = readFileSync(path, 'utf8')
+  for (const [, from] of text.matchAll(/(?:from|import)\s*\(?\s*'([^']+)'/g)) {
+    if (isPure && IMPURE.test(from))
+      problems.push(`${name}: imports ${from}, but it must be pure`)
+    if (from.endsWith('.node') && name !== 'system/native.ts')
+      problems.push(`${name}: only system/native.ts may load the shim`)
+    if (!from.startsWith('.')) continue
+    const target = resolve(dirname(path), from)
+    if (!target.startsWith(root)) {
+      if (name !== 'system/native.ts')
+        problems.push(`${name}: imports ${from} from outside src/`)
+      continue
+    }
+    const other = folderOf(target)
+    if (other === folder || base.includes(other) || layer[1].includes(other))
+      continue
+    const reason = LAYERS[other] === undefined ? 'no layer' : LAYERS[other][0]
+    problems.push(
+      `${name}: ${folder}/ (${layer[0]}) may not import from ${other}/ (${reason})`,
+    )
+  }
+}
+
+visit(root)
+for (const problem of problems) console.error(problem)
+if (problems.length > 0) process.exit(1)
+console.log('layers: data flows one way')

@@ -1,0 +1,64 @@
+/** dendro checkout */
+
+import { resolve } from 'node:path'
+import { latin1ToDisplay, textToLatin1 } from '../bytes/latin1.ts'
+import { DendroError } from '../errors.ts'
+import { checkoutTree } from '../tree/checkout.ts'
+import { requirePath } from '../tree/lookup.ts'
+import { parseVerb } from './arguments.ts'
+import type { Verb } from './arguments.ts'
+import { loadRevision, withRepository } from './open-repository.ts'
+import { printJson, ProgressLine, warn } from './output.ts'
+
+const usage = 'checkout REV DIR [--subdir PATH] [--user]'
+
+export const verb: Verb = {
+  usage,
+  summary:
+    'write a commit out as plain files, exactly\n\n' +
+    'DIR must be absent or empty. --user leaves out what only root may make:\n' +
+    'owners, devices and privileged xattrs.',
+  run: context => {
+    const options = {
+      subdir: { type: 'string' },
+      user: { type: 'boolean', short: 'U' },
+    } as const
+    const parsed = parseVerb(context, usage, options, [2, 2])
+    const [revision, target] = parsed.positionals as [string, string]
+    return withRepository(context.global, repository => {
+      const { commit } = loadRevision(repository, revision)
+      const subdir = parsed.string('subdir') ?? ''
+      const root = requirePath(repository, commit.root, textToLatin1(subdir))
+      if (root.kind !== 'directory')
+        throw new DendroError(
+          'NOT_A_DIRECTORY',
+          `cannot check out ${subdir}: it is a ${root.kind}`,
+          {
+            hint: 'name the directory it is in, or use dendro cat',
+          },
+        )
+      const line = new ProgressLine()
+      const { files, logicalBytes } = commit.summary
+      const done = checkoutTree(
+        repository,
+        root,
+        textToLatin1(resolve(target)),
+        {
+          asUser: parsed.flag('user'),
+          onProgress: (count, written) =>
+            line.update('checking out', count, files, written, logicalBytes),
+        },
+      )
+      line.end()
+      for (const path of done.leftOut)
+        warn(`left out: ${latin1ToDisplay(path)}`)
+      if (context.global.json)
+        printJson({
+          directory: resolve(target),
+          files: done.files,
+          bytes: done.bytes,
+          leftOut: done.leftOut.map(latin1ToDisplay),
+        })
+    })
+  },
+}

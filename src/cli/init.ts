@@ -1,0 +1,22 @@
+/** dendro init */
+
+import { resolve } from 'node:path'
+import { createRepository } from '../store/layout.ts'
+import { parseVerb } from './arguments.ts'
+import type { Verb } from './arguments.ts'
+import { repositoryPath } from './open-repository.ts'
+import { print, printJson } from './output.ts'
+
+const usage = 'init [DIR]'
+
+export const verb: Verb = {
+  usage,
+  summary: 'make an empty repository in DIR (or where --repo says)',
+  run: context => {
+    const parsed = parseVerb(context, usage, {}, [0, 1])
+    const directory = parsed.positionals[0] ?? repositoryPath(context.global)
+    const { root } = createRepository(resolve(directory))
+    if (context.global.json) printJson({ repository: root })
+    else print(root)
+  },
+}

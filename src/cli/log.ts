@@ -1,0 +1,38 @@
+/** dendro log */
+
+import { resolveRevision } from '../refs/revision.ts'
+import { firstParents } from '../refs/revision.ts'
+import { parseVerb, usageError } from './arguments.ts'
+import type { Verb } from './arguments.ts'
+import { commitLines, commitToJson } from './describe.ts'
+import { withRepository } from './open-repository.ts'
+import { print, printJson } from './output.ts'
+
+const usage = 'log REV [-n COUNT]'
+
+export const verb: Verb = {
+  usage,
+  summary: 'show the history of REV, newest first',
+  run: context => {
+    const options = { count: { type: 'string', short: 'n' } } as const
+    const parsed = parseVerb(context, usage, options, [1, 1])
+    const text = parsed.string('count')
+    if (text !== undefined && !/^\d{1,9}$/.test(text))
+      throw usageError(`-n ${text} is not a number`, usage)
+    const limit = text === undefined ? Infinity : Number(text)
+    return withRepository(context.global, repository => {
+      const start = resolveRevision(repository, parsed.positionals[0] as string)
+      const found: unknown[] = []
+      let shown = 0
+      for (const { id, commit } of firstParents(repository, start)) {
+        if (shown++ >= limit) break
+        if (context.global.json) found.push(commitToJson(id, commit))
+        else
+          print(
+            [...(shown > 1 ? [''] : []), ...commitLines(id, commit)].join('\n'),
+          )
+      }
+      if (context.global.json) printJson(found)
+    })
+  },
+}

@@ -1,0 +1,159 @@
+#!/usr/bin/env node
+/**
+ * The command line: finds the verb, loads only its file, prints one line for
+ * an error.
+ */
+
+import { writeSync } from 'node:fs'
+import { DendroError, errnoOf, exitStatusOf } from '../errors.ts'
+import type { GlobalOptions, Verb } from './arguments.ts'
+
+/** Verb to the module that holds it; loaded when called, to start fast. */
+const VERBS: Readonly<Record<string, () => Promise<{ verb: Verb }>>> = {
+  init: () => import('./init.ts'),
+  commit: () => import('./commit.ts'),
+  log: () => import('./log.ts'),
+  show: () => import('./show.ts'),
+  refs: () => import('./refs.ts'),
+  tag: () => import('./tag.ts'),
+  'rev-parse': () => import('./rev-parse.ts'),
+  ls: () => import('./ls.ts'),
+  cat: () => import('./cat.ts'),
+  diff: () => import('./diff.ts'),
+  checkout: () => import('./checkout.ts'),
+  mount: () => import('./mount.ts'),
+  umount: () => import('./umount.ts'),
+  repo: () => import('./repo.ts'),
+}
+
+const HELP = 'usage: dendro [--repo DIR] [--sysroot DIR] [--json] VERB ...'
+
+const help = async (name: string | undefined): Promise<void> => {
+  const load = name === undefined ? undefined : VERBS[name]
+  if (load !== undefined) {
+    const { verb } = await load()
+    process.stdout.write(`usage: dendro ${verb.usage}\n\n${verb.summary}\n`)
+    return
+  }
+  const lines = [HELP, '']
+  for (const [verbName, loadVerb] of Object.entries(VERBS)) {
+    const { verb } = await loadVerb()
+    lines.push(`  ${verbName.padEnd(10)} ${verb.summary.split('\n')[0]}`)
+  }
+  lines.push('', 'dendro VERB --help tells more.')
+  process.stdout.write(`${lines.join('\n')}\n`)
+}
+
+interface Invocation {
+  readonly global: GlobalOptions
+  readonly name: string | undefined
+  readonly args: readonly string[]
+  readonly wantsHelp: boolean
+  readonly wantsVersion: boolean
+}
+
+/** Global options may stand before the verb, and `--json` and `--repo` behind it too. */
+const parseInvocation = (argv: readonly string[]): Invocation => {
+  let repo: string | undefined
+  let sysroot = '/'
+  let json = false
+  let debug = false
+  let name: string | undefined
+  let wantsHelp = false
+  let wantsVersion = false
+  const args: string[] = []
+  const queue = [...argv]
+  const value = (option: string, inline: string | undefined): string => {
+    const found = inline ?? queue.shift()
+    if (found === undefined || found === '')
+      throw new DendroError(
+        'USAGE',
+        `bad command line: ${option} needs a value`,
+        {
+          hint: HELP,
+        },
+      )
+    return found
+  }
+  while (queue.length > 0) {
+    const word = queue.shift() as string
+    if (word === '--') {
+      args.push(word, ...queue)
+      break
+    }
+    const [option, inline] = splitOption(word)
+    if (option === '--repo') repo = value(option, inline)
+    else if (option === '--sysroot') sysroot = value(option, inline)
+    else if (word === '--json') json = true
+    else if (word === '--debug') debug = true
+    else if (word === '--help' || word === '-h') wantsHelp = true
+    else if (word === '--version' && name === undefined) wantsVersion = true
+    else if (name === undefined && word.startsWith('-'))
+      throw new DendroError(
+        'USAGE',
+        `bad command line: unknown option ${word}`,
+        {
+          hint: HELP,
+        },
+      )
+    else if (name === undefined) name = word
+    else args.push(word)
+  }
+  const global = { repo, sysroot, json, debug }
+  return { global, name, args, wantsHelp, wantsVersion }
+}
+
+const splitOption = (word: string): [string, string | undefined] => {
+  const equals = word.indexOf('=')
+  return word.startsWith('--') && equals > 0
+    ? [word.slice(0, equals), word.slice(equals + 1)]
+    : [word, undefined]
+}
+
+const run = async (argv: readonly string[]): Promise<void> => {
+  const { global, name, args, wantsHelp, wantsVersion } = parseInvocation(argv)
+  if (wantsVersion) {
+    const { packageVersion } = await import('./version.ts')
+    process.stdout.write(`dendro ${packageVersion()}\n`)
+    return
+  }
+  if (wantsHelp || name === 'help' || name === undefined) {
+    await help(name === 'help' ? args[0] : name)
+    if (name === undefined && !wantsHelp) process.exitCode = 2
+    return
+  }
+  const load = VERBS[name]
+  if (load === undefined)
+    throw new DendroError('USAGE', `bad command line: unknown verb '${name}'`, {
+      hint: 'dendro --help lists the verbs',
+    })
+  const { verb } = await load()
+  await verb.run({ global, args })
+}
+
+const report = (error: unknown): void => {
+  const what = error instanceof Error ? error.message : String(error)
+  const hint =
+    error instanceof DendroError && error.hint !== undefined
+      ? ` (${error.hint})`
+      : ''
+  process.stderr.write(`dendro: ${what.replaceAll('\n', ' ')}${hint}\n`)
+  if (process.argv.includes('--debug') && error instanceof Error)
+    process.stderr.write(`${error.stack}\n`)
+}
+
+process.stdout.on('error', error => {
+  // A reader such as `head` has gone: that is no failure of ours.
+  if (errnoOf(error) === 'EPIPE') process.exit(0)
+  throw error
+})
+
+if (process.env['DENDRO_DETACH'] === '1') {
+  // The launcher waits for one line; a server writes another one (become-server.ts).
+  process.on('exit', code => writeSync(3, `exit ${code}\n`))
+}
+
+run(process.argv.slice(2)).catch((error: unknown) => {
+  report(error)
+  process.exitCode = exitStatusOf(error)
+})

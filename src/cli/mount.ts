@@ -1,0 +1,87 @@
+/** dendro mount */
+
+import { resolve } from 'node:path'
+import { textToLatin1 } from '../bytes/latin1.ts'
+import { resolveRevision } from '../refs/revision.ts'
+import { mountRepository } from '../mount/mounting.ts'
+import { mountStatistics } from '../mount/unmounting.ts'
+import { parseMountOptions } from '../mount/mount-options.ts'
+import { parseVerb, usageError } from './arguments.ts'
+import type { Parsed, Verb, VerbContext } from './arguments.ts'
+import { openRepository } from './open-repository.ts'
+import { print, printJson } from './output.ts'
+
+const usage =
+  'mount [REV] DIR [--subdir PATH] [-o OPTION[,OPTION]...] [--foreground]\n' +
+  '       dendro mount stats DIR'
+
+export const verb: Verb = {
+  usage,
+  summary:
+    'mount a commit, or without REV every commit, at DIR\n\n' +
+    'The whole view holds commits/<id>, refs/, tags/ and by-version/; new commits\n' +
+    'appear in it by themselves. Returns when the mount answers; with --foreground\n' +
+    'when it is unmounted. Set-user-ID files and devices are inert unless root\n' +
+    'asks for -o suid or -o dev. "stats" tells the requests by kind.',
+  run: async context => {
+    const parsed = parseVerb(
+      context,
+      usage,
+      {
+        options: { type: 'string', short: 'o', multiple: true },
+        subdir: { type: 'string' },
+        foreground: { type: 'boolean', short: 'f' },
+      },
+      [1, 2],
+    )
+    const [first, second] = parsed.positionals as [string, string | undefined]
+    if (first === 'stats' && second !== undefined)
+      await showStatistics(context, second)
+    else await mount(context, parsed, first, second)
+  },
+}
+
+const mount = async (
+  context: VerbContext,
+  parsed: Parsed,
+  first: string,
+  second: string | undefined,
+): Promise<void> => {
+  const options = parseMountOptions(parsed.strings('options'))
+  const repository = openRepository(context.global)
+  const revision = second === undefined ? undefined : first
+  const mountpoint = resolve(second ?? first)
+  const subdir = parsed.string('subdir')
+  const commit =
+    revision === undefined ? undefined : resolveRevision(repository, revision)
+  if (subdir !== undefined && commit === undefined)
+    throw usageError('--subdir needs a REV', usage)
+  const mounted = await mountRepository(repository, {
+    mountpoint,
+    commit,
+    subdir: textToLatin1(subdir ?? ''),
+    options,
+  })
+  if (context.global.json) printJson(mounted)
+  if (parsed.flag('foreground')) {
+    const { waitUntilUnmounted } = await import('./foreground.ts')
+    await waitUntilUnmounted(mounted.mountpoint)
+  }
+}
+
+const showStatistics = async (
+  context: VerbContext,
+  directory: string,
+): Promise<void> => {
+  const statistics = await mountStatistics(resolve(directory))
+  if (context.global.json) {
+    printJson(statistics)
+    return
+  }
+  print(`server ${statistics.pid}, transport ${statistics.transport}`)
+  print(`nodes ${statistics.nodes}, resident ${statistics.rssBytes} bytes`)
+  for (const [name, count] of Object.entries(statistics.requests))
+    print(`${name.padEnd(16)} ${count}`)
+  for (const [name, count] of Object.entries(statistics.failures))
+    print(`failed: ${name.padEnd(8)} ${count}`)
+}

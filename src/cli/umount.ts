@@ -1,0 +1,22 @@
+/** dendro umount */
+
+import { resolve } from 'node:path'
+import { unmountRepository } from '../mount/unmounting.ts'
+import { parseVerb } from './arguments.ts'
+import type { Verb } from './arguments.ts'
+import { printJson } from './output.ts'
+
+const usage = 'umount DIR [--lazy]'
+
+export const verb: Verb = {
+  usage,
+  summary:
+    'unmount what is mounted at DIR; the server ends with its last mount',
+  run: async context => {
+    const options = { lazy: { type: 'boolean', short: 'l' } } as const
+    const parsed = parseVerb(context, usage, options, [1, 1])
+    const mountpoint = resolve(parsed.positionals[0] as string)
+    await unmountRepository(mountpoint, parsed.flag('lazy'))
+    if (context.global.json) printJson({ unmounted: mountpoint })
+  },
+}

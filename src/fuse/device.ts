@@ -1,0 +1,143 @@
+/**
+ * Opens and mounts /dev/fuse: by mount(2) as root, through fusermount3 as an
+ * ordinary user.
+ *
+ * The superblock is read-only: reads then never invalidate attributes (the
+ * kernel would otherwise ask for them again after every access).
+ */
+
+import { spawnSync } from 'node:child_process'
+import { closeSync, constants, existsSync, openSync } from 'node:fs'
+import { DendroError, wrapSystemError } from '../errors.ts'
+import { check, shim } from '../system/native.ts'
+
+export const MS_RDONLY = 1
+export const MS_NOSUID = 2
+export const MS_NODEV = 4
+export const MS_NOEXEC = 8
+export const MS_REMOUNT = 32
+export const MS_BIND = 4096
+export const MNT_DETACH = 2
+
+export const FILESYSTEM_TYPE = 'fuse.dendro'
+
+const text = (value: string): Buffer => Buffer.from(value, 'utf8')
+
+/** mount(2), with an error that names the mount point. */
+export const mountAt = (
+  source: string,
+  target: string,
+  type: string,
+  flags: number,
+  data = '',
+): void => {
+  const result = shim().mount(
+    text(source),
+    text(target),
+    text(type),
+    flags,
+    text(data),
+  )
+  check(result, `cannot mount at ${target}`)
+}
+
+/** umount2(2); returns 0 or -errno. */
+export const unmountAt = (target: string, flags = 0): number =>
+  shim().umount(text(target), flags)
+
+/** Opens /dev/fuse for a session. Errors: `MOUNT_FAILED`. */
+const openDevice = (): number => {
+  const path = '/dev/fuse'
+  if (!existsSync(path))
+    throw new DendroError(
+      'MOUNT_FAILED',
+      'cannot mount: there is no /dev/fuse',
+      {
+        hint: 'load the kernel module: modprobe fuse',
+      },
+    )
+  try {
+    return openSync(path, constants.O_RDWR | constants.O_NONBLOCK)
+  } catch (error) {
+    throw wrapSystemError('cannot open /dev/fuse', error)
+  }
+}
+
+/**
+ * Mounts as root; returns the descriptor. `flags` are MS_* bits besides
+ * MS_RDONLY; `source` is what the mount table shows.
+ */
+export const mountDevice = (
+  target: string,
+  source: string,
+  flags: number,
+): number => {
+  const fd = openDevice()
+  const data = `fd=${fd},rootmode=40755,user_id=0,group_id=0,default_permissions,allow_other`
+  try {
+    mountAt(source, target, FILESYSTEM_TYPE, flags | MS_RDONLY, data)
+  } catch (error) {
+    closeSync(fd)
+    throw error
+  }
+  return fd
+}
+
+/** fusermount3 takes commas and backslashes escaped. */
+const escapeOption = (value: string): string => value.replace(/[\\,]/g, '\\$&')
+
+/**
+ * Mounts as an ordinary user: fusermount3 opens and mounts the device and
+ * sends it over a socket. Errors: `MOUNT_FAILED`.
+ */
+export const mountDeviceAsUser = (
+  target: string,
+  source: string,
+  allowOther: boolean,
+): number => {
+  const native = shim()
+  const pair = new Int32Array(2)
+  check(native.socketpair(pair), 'cannot make a socket pair')
+  const [ours, theirs] = pair as unknown as [number, number]
+  const options = [
+    'ro',
+    'nosuid',
+    'nodev',
+    'default_permissions',
+    'subtype=dendro',
+    `fsname=${escapeOption(source)}`,
+    ...(allowOther ? ['allow_other'] : []),
+  ]
+  const result = spawnSync(
+    'fusermount3',
+    ['-o', options.join(','), '--', target],
+    {
+      stdio: ['ignore', 'ignore', 'pipe', theirs],
+      env: { PATH: '/usr/bin:/bin', _FUSE_COMMFD: '3' },
+      encoding: 'utf8',
+    },
+  )
+  closeSync(theirs)
+  try {
+    if (result.error !== undefined)
+      throw new DendroError(
+        'MOUNT_FAILED',
+        'cannot mount: fusermount3 is not installed',
+        {
+          cause: result.error,
+          hint: 'install the package fuse3',
+        },
+      )
+    if (result.status !== 0)
+      throw new DendroError(
+        'MOUNT_FAILED',
+        `cannot mount at ${target}: ${result.stderr.trim().replace(/^fusermount3: /, '')}`,
+        { hint: 'the mount point must be yours and writable' },
+      )
+    const fd = check(native.receiveFd(ours), 'cannot receive /dev/fuse')
+    check(native.setNonBlocking(fd), 'cannot make /dev/fuse non-blocking')
+    return fd
+  } finally {
+    closeSync(ours)
+  }
+}

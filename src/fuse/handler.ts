@@ -1,0 +1,83 @@
+/**
+ * What a served filesystem must answer. Both transports call it.
+ *
+ * Node ids are positive integers below 2^53; names and link targets are
+ * latin1 text. An answer that is an errno is thrown as `FuseErrno`; anything
+ * else that is thrown becomes an errno in one place (mount/errno.ts).
+ */
+
+/** What stat tells. ctime and atime are the mtime. */
+export interface Attributes {
+  readonly inoHigh: number
+  readonly inoLow: number
+  readonly mode: number
+  readonly nlink: number
+  readonly uid: number
+  readonly gid: number
+  readonly sizeBytes: number
+  /** Units of 512 bytes. */
+  readonly blocks: number
+  readonly mtimeSec: number
+  readonly mtimeNsec: number
+  readonly rdevMajor: number
+  readonly rdevMinor: number
+}
+
+export interface Entry {
+  readonly nodeId: number
+  readonly generation: number
+  readonly attributes: Attributes
+}
+
+/** Part of a buffer that the transport reads before it asks for anything else. */
+export interface Slice {
+  readonly bytes: Buffer
+  readonly begin: number
+  readonly lengthBytes: number
+}
+
+/** Receives directory entries until it is full. */
+export interface DirectorySink {
+  /**
+   * Adds an entry; false when it does not fit. `cookie` is where reading goes
+   * on behind it. `resolve` is called only when the entry fits and attributes
+   * are wanted; it counts as a lookup. Without it the entry has none.
+   */
+  add(
+    name: string,
+    cookie: number,
+    type: number,
+    inoHigh: number,
+    inoLow: number,
+    resolve?: () => Entry,
+  ): boolean
+}
+
+export interface FileSystemStatistics {
+  readonly blocks: number
+  readonly files: number
+}
+
+export interface FuseHandler {
+  /** Undefined: there is no such name, now and for ever. Counts a lookup. */
+  lookup(parent: number, name: string): Entry | undefined
+  getattr(nodeId: number): Attributes
+  readlink(nodeId: number): Buffer
+  read(nodeId: number, offset: number, lengthBytes: number): Slice
+  readdir(nodeId: number, cookie: number, sink: DirectorySink): void
+  /** Undefined: no such attribute. */
+  getxattr(nodeId: number, name: string): Buffer | undefined
+  /** NUL-terminated names. */
+  listxattr(nodeId: number): Buffer
+  statfs(): FileSystemStatistics
+  forget(nodeId: number, count: number): void
+}
+
+/** An errno as an answer. */
+export class FuseErrno extends Error {
+  readonly errno: number
+  constructor(errno: number) {
+    super(`errno ${errno}`)
+    this.errno = errno
+  }
+}

@@ -1,0 +1,131 @@
+/**
+ * Numbers of the FUSE kernel protocol, with the kernel's own names.
+ *
+ * Source: include/uapi/linux/fuse.h, protocol 7.45. Little-endian; offsets are
+ * in bytes. docs/fuse.md says what is negotiated and why.
+ */
+
+export const FUSE_KERNEL_VERSION = 7
+export const FUSE_KERNEL_MINOR_VERSION = 45
+
+export const FUSE_LOOKUP = 1
+export const FUSE_FORGET = 2
+export const FUSE_GETATTR = 3
+export const FUSE_SETATTR = 4
+export const FUSE_READLINK = 5
+export const FUSE_SYMLINK = 6
+export const FUSE_MKNOD = 8
+export const FUSE_MKDIR = 9
+export const FUSE_UNLINK = 10
+export const FUSE_RMDIR = 11
+export const FUSE_RENAME = 12
+export const FUSE_LINK = 13
+export const FUSE_OPEN = 14
+export const FUSE_READ = 15
+export const FUSE_WRITE = 16
+export const FUSE_STATFS = 17
+export const FUSE_RELEASE = 18
+export const FUSE_FSYNC = 20
+export const FUSE_SETXATTR = 21
+export const FUSE_GETXATTR = 22
+export const FUSE_LISTXATTR = 23
+export const FUSE_REMOVEXATTR = 24
+export const FUSE_FLUSH = 25
+export const FUSE_INIT = 26
+export const FUSE_OPENDIR = 27
+export const FUSE_READDIR = 28
+export const FUSE_RELEASEDIR = 29
+export const FUSE_FSYNCDIR = 30
+export const FUSE_ACCESS = 34
+export const FUSE_CREATE = 35
+export const FUSE_INTERRUPT = 36
+export const FUSE_BMAP = 37
+export const FUSE_DESTROY = 38
+export const FUSE_IOCTL = 39
+export const FUSE_POLL = 40
+export const FUSE_NOTIFY_REPLY = 41
+export const FUSE_BATCH_FORGET = 42
+export const FUSE_FALLOCATE = 43
+export const FUSE_READDIRPLUS = 44
+export const FUSE_RENAME2 = 45
+export const FUSE_LSEEK = 46
+export const FUSE_COPY_FILE_RANGE = 47
+export const FUSE_SYNCFS = 50
+export const FUSE_TMPFILE = 51
+export const FUSE_STATX = 52
+
+/** Names for statistics; an opcode without one is shown as `OPCODE_<n>`. */
+export const OPCODE_NAMES: readonly (string | undefined)[] = (() => {
+  const names: (string | undefined)[] = []
+  const put = (text: string): void => {
+    for (const pair of text.split(' ')) {
+      const [number, name] = pair.split(':')
+      names[Number(number)] = name
+    }
+  }
+  put('1:LOOKUP 2:FORGET 3:GETATTR 4:SETATTR 5:READLINK 6:SYMLINK 8:MKNOD')
+  put('9:MKDIR 10:UNLINK 11:RMDIR 12:RENAME 13:LINK 14:OPEN 15:READ 16:WRITE')
+  put('17:STATFS 18:RELEASE 20:FSYNC 21:SETXATTR 22:GETXATTR 23:LISTXATTR')
+  put('24:REMOVEXATTR 25:FLUSH 26:INIT 27:OPENDIR 28:READDIR 29:RELEASEDIR')
+  put('30:FSYNCDIR 34:ACCESS 35:CREATE 36:INTERRUPT 37:BMAP 38:DESTROY')
+  put('39:IOCTL 40:POLL 41:NOTIFY_REPLY 42:BATCH_FORGET 43:FALLOCATE')
+  put('44:READDIRPLUS 45:RENAME2 46:LSEEK 47:COPY_FILE_RANGE 50:SYNCFS')
+  put('51:TMPFILE 52:STATX')
+  return names
+})()
+
+/** Opcodes above this one are counted in one slot. */
+export const MAX_COUNTED_OPCODE = 63
+
+// INIT flags, word 1.
+export const FUSE_ASYNC_READ = 0x1
+export const FUSE_DO_READDIRPLUS = 0x2000
+export const FUSE_NO_OPEN_SUPPORT = 0x20000
+export const FUSE_PARALLEL_DIROPS = 0x40000
+export const FUSE_POSIX_ACL = 0x100000
+export const FUSE_MAX_PAGES = 0x400000
+export const FUSE_CACHE_SYMLINKS = 0x800000
+export const FUSE_NO_OPENDIR_SUPPORT = 0x1000000
+export const FUSE_EXPLICIT_INVAL_DATA = 0x2000000
+export const FUSE_INIT_EXT = 0x40000000
+// INIT flags, word 2.
+export const FUSE_HAS_RESEND = 0x80
+
+// struct fuse_in_header
+export const IN_HEADER_BYTES = 40
+export const IN_LEN = 0
+export const IN_OPCODE = 4
+export const IN_UNIQUE = 8
+export const IN_NODEID = 16
+
+// struct fuse_out_header
+export const OUT_HEADER_BYTES = 16
+
+export const ATTR_BYTES = 88
+export const ENTRY_OUT_BYTES = 128
+export const ATTR_OUT_BYTES = 104
+export const DIRENT_BYTES = 24
+export const INIT_OUT_BYTES = 64
+export const STATFS_OUT_BYTES = 80
+export const FORGET_ONE_BYTES = 16
+
+export const FUSE_NOTIFY_INVAL_INODE = 2
+export const FUSE_NOTIFY_INVAL_ENTRY = 3
+
+export const FUSE_ROOT_ID = 1
+
+export const EPERM = 1
+export const ENOENT = 2
+export const EIO = 5
+export const ENOMEM = 12
+export const EINVAL = 22
+export const ENOTDIR = 20
+export const EISDIR = 21
+export const EROFS = 30
+export const ERANGE = 34
+export const ENOSYS = 38
+export const ENODATA = 61
+export const ENOTTY = 25
+export const ENODEV = 19
+export const ESTALE = 116
+export const ECONNABORTED = 103

@@ -1,0 +1,48 @@
+/**
+ * Messages to the kernel that no request asked for.
+ *
+ * They may sleep on a lock that a request holds which the serving thread has
+ * yet to answer: never send one from the serving thread.
+ * Source: fs/fuse/dev.c, fuse_notify.
+ */
+
+import { shim } from '../system/native.ts'
+import {
+  FUSE_NOTIFY_INVAL_ENTRY,
+  FUSE_NOTIFY_INVAL_INODE,
+  OUT_HEADER_BYTES,
+} from './layout.ts'
+
+export type Invalidation =
+  /** Attributes and pages (also cached directory pages) of a node. */
+  | { readonly kind: 'inode'; readonly nodeId: number }
+  /** A name, found or known to be absent. */
+  | { readonly kind: 'entry'; readonly parent: number; readonly name: string }
+
+/** The bytes of a notification. Pure. */
+export const encodeInvalidation = (invalidation: Invalidation): Buffer => {
+  if (invalidation.kind === 'inode') {
+    const bytes = Buffer.alloc(OUT_HEADER_BYTES + 24)
+    bytes.writeUInt32LE(bytes.length, 0)
+    bytes.writeInt32LE(FUSE_NOTIFY_INVAL_INODE, 4)
+    bytes.writeBigUInt64LE(BigInt(invalidation.nodeId), OUT_HEADER_BYTES)
+    return bytes
+  }
+  const name = Buffer.from(`${invalidation.name}\0`, 'latin1')
+  const bytes = Buffer.alloc(OUT_HEADER_BYTES + 16 + name.length)
+  bytes.writeUInt32LE(bytes.length, 0)
+  bytes.writeInt32LE(FUSE_NOTIFY_INVAL_ENTRY, 4)
+  bytes.writeBigUInt64LE(BigInt(invalidation.parent), OUT_HEADER_BYTES)
+  bytes.writeUInt32LE(name.length - 1, OUT_HEADER_BYTES + 8)
+  name.copy(bytes, OUT_HEADER_BYTES + 16)
+  return bytes
+}
+
+/** Sends one; the kernel answers ENOENT for what it does not know, which is fine. */
+export const sendInvalidation = (
+  fd: number,
+  invalidation: Invalidation,
+): void => {
+  const bytes = encodeInvalidation(invalidation)
+  shim().writeParts(fd, bytes, bytes.length)
+}

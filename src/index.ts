@@ -1,0 +1,26 @@
+/**
+ * The library: what the command line is made of.
+ */
+
+export { DendroError, ERROR_CODES } from './errors.ts'
+export type { ErrorCode } from './errors.ts'
+export { digestFromHex, digestToHex } from './objects/digest.ts'
+export type { Digest } from './objects/digest.ts'
+export type { Commit, CommitSummary } from './objects/commit.ts'
+export type { FsObject } from './objects/fs-object.ts'
+export { Tree } from './objects/tree.ts'
+export type { TreeEntry } from './objects/tree.ts'
+export { Repository } from './store/repository.ts'
+export { repositoryStatistics } from './store/statistics.ts'
+export { RefStore } from './refs/ref-store.ts'
+export { toRefName } from './refs/ref-name.ts'
+export { firstParents, resolveRevision } from './refs/revision.ts'
+export { commitDirectory } from './tree/commit.ts'
+export { checkoutTree } from './tree/checkout.ts'
+export { diffTrees } from './tree/diff.ts'
+export { lookUpPath } from './tree/lookup.ts'
+export { readContent, readRange } from './tree/read-file.ts'
+export { walkTree } from './tree/walk.ts'
+export { mountRepository } from './mount/mounting.ts'
+export { mountStatistics, unmountRepository } from './mount/unmounting.ts'
+export { parseMountOptions } from './mount/mount-options.ts'

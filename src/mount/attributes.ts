@@ -1,0 +1,111 @@
+/**
+ * What stat tells of an object, and the inode number it gets.
+ *
+ * Everything comes from the object and, for a directory, its path inside the
+ * commit: never from the commit. Then equal subtrees of two commits have equal
+ * `st_ino`, and `diff -r` skips them without asking.
+ */
+
+import type { Attributes, DirectorySink } from '../fuse/handler.ts'
+import { blake3 } from '../objects/blake3.ts'
+import type { Digest } from '../objects/digest.ts'
+import { nlinkOf, sizeOf } from '../objects/fs-object.ts'
+import type { FsObject } from '../objects/fs-object.ts'
+import type { NodeKey } from './node-table.ts'
+
+const PATH_KEY_BYTES = 16
+const scratch = Buffer.alloc(PATH_KEY_BYTES + 256)
+
+/** The path key of a commit's root. */
+export const ROOT_PATH_KEY: NodeKey = new Uint32Array(4)
+
+/** The key of `name` below a directory with `parent` as its path key. */
+export const childPathKey = (parent: NodeKey, name: string): NodeKey => {
+  writeKey(parent)
+  scratch.write(name, PATH_KEY_BYTES, name.length, 'latin1')
+  return keyOf(blake3(scratch.subarray(0, PATH_KEY_BYTES + name.length)))
+}
+
+/** The key of a file object, a commit or the view's own names: of any digest. */
+export const digestKey = (digest: Digest): NodeKey =>
+  keyOf(Buffer.from(digest, 'latin1'))
+
+const keyOf = (bytes: Buffer): NodeKey => {
+  const key = new Uint32Array(4)
+  for (let i = 0; i < 4; i++) key[i] = bytes.readUInt32LE(i * 4)
+  return key
+}
+
+const writeKey = (key: NodeKey): void => {
+  for (let i = 0; i < 4; i++) scratch.writeUInt32LE(key[i] as number, i * 4)
+}
+
+export interface InodeNumber {
+  readonly inoHigh: number
+  readonly inoLow: number
+}
+
+const inodeNumber = (high: number, low: number): InodeNumber =>
+  // 0 means "no inode" to readdir(3) and 1 is the view's root.
+  high === 0 && low < 2
+    ? { inoHigh: 0, inoLow: low + 2 }
+    : { inoHigh: high, inoLow: low }
+
+/** The inode number of what is not a directory: a function of its object. */
+export const objectInode = (key: NodeKey): InodeNumber =>
+  inodeNumber(key[1] as number, key[0] as number)
+
+/** The inode number of a directory: a function of its path and its object. */
+export const directoryInode = (
+  pathKey: NodeKey,
+  object: Digest,
+): InodeNumber => {
+  writeKey(pathKey)
+  scratch.write(object, PATH_KEY_BYTES, object.length, 'latin1')
+  const hash = blake3(scratch.subarray(0, PATH_KEY_BYTES + object.length))
+  return inodeNumber(hash.readUInt32LE(4), hash.readUInt32LE(0))
+}
+
+const BLOCK_BYTES = 512
+const DIRECTORY_BLOCKS = 8
+
+const blocksOf = (object: FsObject): number => {
+  if (object.kind === 'directory') return DIRECTORY_BLOCKS
+  if (object.kind !== 'file') return 0
+  return Math.ceil(object.dataBytes / BLOCK_BYTES)
+}
+
+/** Attributes of `object` with the given inode number. */
+export const attributesOf = (
+  object: FsObject,
+  { inoHigh, inoLow }: InodeNumber,
+): Attributes => {
+  const isDevice = object.kind === 'char' || object.kind === 'block'
+  return {
+    inoHigh,
+    inoLow,
+    mode: object.mode,
+    nlink: nlinkOf(object),
+    uid: object.uid,
+    gid: object.gid,
+    sizeBytes: sizeOf(object),
+    blocks: blocksOf(object),
+    mtimeSec: object.mtimeSec,
+    mtimeNsec: object.mtimeNsec,
+    rdevMajor: isDevice ? object.major : 0,
+    rdevMinor: isDevice ? object.minor : 0,
+  }
+}
+
+/** The directory type of a dirent. */
+export const DT_DIR = 4
+
+/** "." and ".."; false when the sink is full. */
+export const addDots = (
+  cookie: number,
+  sink: DirectorySink,
+  { inoHigh, inoLow }: InodeNumber,
+): boolean => {
+  if (cookie < 1 && !sink.add('.', 1, DT_DIR, inoHigh, inoLow)) return false
+  return cookie >= 2 || sink.add('..', 2, DT_DIR, inoHigh, inoLow)
+}

@@ -1,0 +1,61 @@
+/** Asks a server by its control socket. */
+
+import { createConnection } from 'node:net'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { DendroError, errnoOf } from '../errors.ts'
+import { CONTROL_SOCKET } from './server-config.ts'
+
+const TIMEOUT_MS = 5000
+const RETRY_MS = 20
+
+const askOnce = (path: string, question: string): Promise<unknown> =>
+  new Promise((resolve, reject) => {
+    const socket = createConnection(path)
+    let text = ''
+    socket.setEncoding('utf8')
+    socket.setTimeout(TIMEOUT_MS, () =>
+      socket.destroy(new Error('the server does not answer')),
+    )
+    socket.on('connect', () => socket.write(`${question}\n`))
+    socket.on('data', (data: string) => (text += data))
+    socket.on('error', reject)
+    socket.on('end', () => {
+      try {
+        resolve(JSON.parse(text))
+      } catch (error) {
+        reject(error instanceof Error ? error : new Error('bad answer'))
+      }
+    })
+  })
+
+/**
+ * The answer to `question`. A socket that is not there yet is waited for: the
+ * mount answers a moment before its control thread does.
+ * Errors: `SERVER_UNREACHABLE`.
+ */
+export const askServer = async (
+  runtimeDirectory: string,
+  question: 'ping' | 'stats' | 'release' | 'refresh',
+): Promise<unknown> => {
+  const path = join(runtimeDirectory, CONTROL_SOCKET)
+  const deadline = Date.now() + TIMEOUT_MS
+  for (;;) {
+    try {
+      return await askOnce(path, question)
+    } catch (error) {
+      const errno = errnoOf(error)
+      const mayCome = errno === 'ENOENT' || errno === 'ECONNREFUSED'
+      if (!mayCome || Date.now() > deadline)
+        throw new DendroError(
+          'SERVER_UNREACHABLE',
+          `cannot reach the server at ${path}: ${errno ?? String(error)}`,
+          {
+            cause: error,
+            hint: 'is the mount still there? umount and mount it again',
+          },
+        )
+      await sleep(RETRY_MS)
+    }
+  }
+}

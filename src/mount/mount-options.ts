@@ -1,0 +1,104 @@
+/** The options of `dendro mount -o`. */
+
+import { DendroError } from '../errors.ts'
+import { MS_NODEV, MS_NOEXEC, MS_NOSUID } from '../fuse/device.ts'
+
+export interface MountOptions {
+  readonly suid: boolean
+  readonly dev: boolean
+  readonly exec: boolean
+  readonly allowOther: boolean
+  readonly xattrs: 'auto' | 'on' | 'off'
+  readonly transport: 'kernel' | 'fuse-native'
+  readonly readAheadKib: number
+  readonly spinMicros: number
+}
+
+/**
+ * What is set-user-ID and what is a device is shown but inert unless asked for.
+ */
+export const DEFAULT_MOUNT_OPTIONS: MountOptions = {
+  suid: false,
+  dev: false,
+  exec: true,
+  allowOther: false,
+  xattrs: 'auto',
+  transport: 'kernel',
+  readAheadKib: 1024,
+  spinMicros: 50,
+}
+
+const KNOWN =
+  'ro, [no]suid, [no]dev, [no]exec, allow_other, xattr=auto|on|off, transport=kernel|fuse-native, readahead=KIB, spin=MICROSECONDS'
+
+const bad = (option: string, why: string): DendroError =>
+  new DendroError('USAGE', `bad mount option ${option}: ${why}`, {
+    hint: `known are ${KNOWN}`,
+  })
+
+/** Parses comma-separated options, the later ones winning. Errors: `USAGE`. */
+export const parseMountOptions = (texts: readonly string[]): MountOptions => {
+  let options = DEFAULT_MOUNT_OPTIONS
+  for (const option of texts.flatMap(text => text.split(',')))
+    if (option !== '') options = { ...options, ...parseOne(option) }
+  return options
+}
+
+const parseOne = (option: string): Partial<MountOptions> => {
+  const [name, value] = option.split('=', 2) as [string, string | undefined]
+  switch (name) {
+    case 'ro':
+      return {}
+    case 'rw':
+      throw bad(option, 'commits are immutable, so a mount is read-only')
+    case 'suid':
+    case 'dev':
+    case 'exec':
+      return { [name]: true }
+    case 'nosuid':
+    case 'nodev':
+    case 'noexec':
+      return { [name.slice(2)]: false }
+    case 'allow_other':
+      return { allowOther: true }
+    case 'xattr':
+      if (value === 'auto' || value === 'on' || value === 'off')
+        return { xattrs: value }
+      throw bad(option, 'it is auto, on or off')
+    case 'transport':
+      if (value === 'kernel' || value === 'fuse-native')
+        return { transport: value }
+      throw bad(option, 'it is kernel or fuse-native')
+    case 'readahead':
+      return { readAheadKib: number(option, value, 16 * 1024) }
+    case 'spin':
+      return { spinMicros: number(option, value, 1000) }
+    default:
+      throw bad(option, 'there is no such option')
+  }
+}
+
+const number = (
+  option: string,
+  value: string | undefined,
+  max: number,
+): number => {
+  if (value !== undefined && /^\d+$/.test(value) && Number(value) <= max)
+    return Number(value)
+  throw bad(option, `it is a number up to ${max}`)
+}
+
+/** The same as mount(8) takes them. */
+export const bindOptions = (options: MountOptions): string =>
+  [
+    'ro',
+    options.suid ? 'suid' : 'nosuid',
+    options.dev ? 'dev' : 'nodev',
+    options.exec ? 'exec' : 'noexec',
+  ].join(',')
+
+/** MS_* bits of a bind mount with these options. */
+export const bindFlags = (options: MountOptions): number =>
+  (options.suid ? 0 : MS_NOSUID) |
+  (options.dev ? 0 : MS_NODEV) |
+  (options.exec ? 0 : MS_NOEXEC)

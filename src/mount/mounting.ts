@@ -1,0 +1,288 @@
+/**
+ * Mounts.
+ *
+ * As root there is one server and one superblock for a repository: the view is
+ * mounted in the runtime directory, and what the user asked for is a bind
+ * mount out of it. An ordinary user cannot bind, so each of his mounts is a
+ * connection of its own.
+ */
+
+import {
+  mkdirSync,
+  readFileSync,
+  realpathSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { DendroError, wrapSystemError } from '../errors.ts'
+import {
+  FILESYSTEM_TYPE,
+  MNT_DETACH,
+  mountAt,
+  MS_BIND,
+  MS_RDONLY,
+  MS_REMOUNT,
+  unmountAt,
+} from '../fuse/device.ts'
+import { digestToHex } from '../objects/digest.ts'
+import type { Digest } from '../objects/digest.ts'
+import type { Repository } from '../store/repository.ts'
+import { acquireLock } from '../system/lock.ts'
+import { findMount } from '../system/mount-table.ts'
+import { requirePath, splitPath } from '../tree/lookup.ts'
+import { becomeServer, isDetachable } from './become-server.ts'
+import { bindFlags, bindOptions } from './mount-options.ts'
+import type { MountOptions } from './mount-options.ts'
+import {
+  isRoot,
+  makeRuntimeDirectory,
+  privateRuntimeDirectory,
+  sharedRuntimeDirectory,
+} from './runtime-directory.ts'
+import { startServer } from './start-server.ts'
+import { SERVER_STATE } from './server-config.ts'
+import type { ServerConfig } from './server-config.ts'
+
+export interface MountRequest {
+  readonly mountpoint: string
+  /** The commit to mount; the whole view when undefined. */
+  readonly commit: Digest | undefined
+  /** Raw path inside the commit; empty for its root. */
+  readonly subdir: string
+  readonly options: MountOptions
+}
+
+export interface Mounted {
+  readonly mountpoint: string
+  readonly serverPid: number
+}
+
+/**
+ * Mounts; returns when the mount answers. Errors: `NOT_FOUND`,
+ * `MOUNTPOINT_OVERLAPS`, `MOUNT_BUSY`, `MOUNT_FAILED`, `PERMISSION_DENIED`.
+ */
+export const mountRepository = async (
+  repository: Repository,
+  request: MountRequest,
+): Promise<Mounted> => {
+  const mountpoint = checkMountpoint(repository, request.mountpoint)
+  if (request.commit !== undefined) checkSubdir(repository, request)
+  return isRoot()
+    ? mountAsRoot(repository, { ...request, mountpoint })
+    : mountAsUser(repository, { ...request, mountpoint })
+}
+
+const checkSubdir = (repository: Repository, request: MountRequest): void => {
+  const { root } = repository.commits.load(request.commit as Digest)
+  if (requirePath(repository, root, request.subdir).kind !== 'directory')
+    throw new DendroError(
+      'NOT_A_DIRECTORY',
+      `cannot mount ${request.subdir}: it is not a directory of the commit`,
+      { hint: 'mount the directory it is in' },
+    )
+}
+
+/** Whether `inner` is `outer` or lies below it. */
+const isInside = (inner: string, outer: string): boolean =>
+  inner === outer || inner.startsWith(outer === '/' ? '/' : `${outer}/`)
+
+/** The real path of a mount point that can be used. */
+const checkMountpoint = (repository: Repository, path: string): string => {
+  let real: string
+  try {
+    real = realpathSync(path)
+    if (!statSync(real).isDirectory())
+      throw new DendroError(
+        'NOT_A_DIRECTORY',
+        `cannot mount at ${path}: it is not a directory`,
+      )
+  } catch (error) {
+    const there = findStale(path)
+    if (there !== undefined) return there
+    throw wrapSystemError(`cannot mount at ${path}`, error)
+  }
+  const overlap = (why: string) =>
+    new DendroError('MOUNTPOINT_OVERLAPS', `cannot mount at ${real}: ${why}`, {
+      hint: 'choose a mount point elsewhere',
+    })
+  const { root } = repository.paths
+  if (isInside(root, real))
+    throw overlap(
+      `it would cover the repository ${root}, and the server would wait for itself`,
+    )
+  if (isInside(real, root)) throw overlap(`it is inside the repository ${root}`)
+  const own = fileURLToPath(import.meta.url)
+  if (isInside(own, real) || isInside(realpathSync(process.execPath), real))
+    throw overlap('it would cover the program that serves it')
+  if (isInside('/run/dendro', real)) throw overlap('it would cover /run/dendro')
+  if (findMount(real)?.type === FILESYSTEM_TYPE)
+    throw new DendroError(
+      'MOUNT_BUSY',
+      `cannot mount at ${real}: a commit is mounted there already`,
+      {
+        hint: `dendro umount ${real}`,
+      },
+    )
+  return real
+}
+
+/** A mount whose server is gone makes its mount point unusable: clean it. */
+const findStale = (path: string): string | undefined => {
+  const entry = findMount(path)
+  if (entry?.type !== FILESYSTEM_TYPE) return undefined
+  return unmountAt(path, MNT_DETACH) === 0 ? path : undefined
+}
+
+const mountAsRoot = async (
+  repository: Repository,
+  request: MountRequest,
+): Promise<Mounted> => {
+  const directory = sharedRuntimeDirectory(repository.config.id)
+  makeRuntimeDirectory(directory)
+  const lockPath = join(directory, 'lock')
+  writeFileSync(lockPath, '', { flag: 'a' })
+  const lock = await acquireLock(lockPath, 'exclusive')
+  try {
+    const view = join(directory, 'view')
+    const source = sourceOf(view, request)
+    const running = runningServer(directory, view, request.options)
+    if (running === undefined && isDetachable()) {
+      const target = request.mountpoint
+      const config = sharedConfig(repository, directory, view, request.options)
+      const options = bindOptions(request.options)
+      becomeServer(config, { source, target, options }, () => lock.release())
+    }
+    const serverPid =
+      running ??
+      (await startServer(
+        sharedConfig(repository, directory, view, request.options),
+      ))
+    bind(source, request)
+    return { mountpoint: request.mountpoint, serverPid }
+  } finally {
+    lock.release()
+  }
+}
+
+const sourceOf = (view: string, { commit, subdir }: MountRequest): string =>
+  commit === undefined
+    ? view
+    : [view, 'commits', digestToHex(commit), ...splitPath(subdir)].join('/')
+
+/** Binds and sets the mount's own flags: those of the source do not follow. */
+const bind = (source: string, request: MountRequest): void => {
+  const { mountpoint, options } = request
+  mountAt(source, mountpoint, 'none', MS_BIND)
+  const flags = MS_BIND | MS_REMOUNT | MS_RDONLY | bindFlags(options)
+  try {
+    mountAt('none', mountpoint, 'none', flags)
+  } catch (error) {
+    unmountAt(mountpoint, MNT_DETACH)
+    throw error
+  }
+}
+
+const sharedConfig = (
+  repository: Repository,
+  directory: string,
+  view: string,
+  options: MountOptions,
+): ServerConfig => {
+  try {
+    mkdirSync(view, { recursive: true })
+  } catch (error) {
+    throw wrapSystemError(`cannot make ${view}`, error)
+  }
+  return {
+    ...baseConfig(repository, directory, options),
+    mountpoint: view,
+    isPrivileged: true,
+    root: undefined,
+    endsWhenUnused: true,
+  }
+}
+
+const baseConfig = (
+  repository: Repository,
+  runtimeDirectory: string,
+  options: MountOptions,
+) => ({
+  repository: repository.paths.root,
+  runtimeDirectory,
+  allowOther: options.allowOther,
+  xattrs: options.xattrs,
+  transport: options.transport,
+  readAheadKib: options.readAheadKib,
+  spinMicros: options.spinMicros,
+})
+
+/** The pid of the server of `view` if it lives; a dead one's mount is removed. */
+const runningServer = (
+  directory: string,
+  view: string,
+  options: MountOptions,
+): number | undefined => {
+  if (findMount(view)?.type !== FILESYSTEM_TYPE) return undefined
+  const state = readState(directory)
+  if (state !== undefined && isAlive(state.pid)) {
+    if (state.transport !== options.transport)
+      throw new DendroError(
+        'MOUNT_BUSY',
+        `cannot mount with transport ${options.transport}: the repository is served with ${state.transport}`,
+        { hint: 'umount its other mounts first' },
+      )
+    return state.pid
+  }
+  unmountAt(view, MNT_DETACH)
+  return undefined
+}
+
+const readState = (
+  directory: string,
+): (ServerConfig & { pid: number }) | undefined => {
+  try {
+    const text = readFileSync(join(directory, SERVER_STATE), 'utf8')
+    return JSON.parse(text) as ServerConfig & { pid: number }
+  } catch {
+    // No server has written it, or it was cut short by a crash.
+    return undefined
+  }
+}
+
+const isAlive = (pid: number): boolean => {
+  try {
+    const command = readFileSync(`/proc/${pid}/cmdline`, 'latin1')
+    return command.includes('@dendro') || /server\.c?js/.test(command)
+  } catch {
+    return false
+  }
+}
+
+const mountAsUser = async (
+  repository: Repository,
+  request: MountRequest,
+): Promise<Mounted> => {
+  const { mountpoint, commit, subdir, options } = request
+  if (options.suid || options.dev)
+    throw new DendroError(
+      'PERMISSION_DENIED',
+      'cannot mount with suid or dev: only root may',
+      { hint: 'leave the option out, or mount as root' },
+    )
+  const directory = privateRuntimeDirectory(repository.config.id, mountpoint)
+  makeRuntimeDirectory(directory)
+  const config: ServerConfig = {
+    ...baseConfig(repository, directory, options),
+    mountpoint,
+    isPrivileged: false,
+    root:
+      commit === undefined
+        ? undefined
+        : { commit: digestToHex(commit), subdir },
+    endsWhenUnused: false,
+  }
+  if (isDetachable()) becomeServer(config, undefined, () => undefined)
+  return { mountpoint, serverPid: await startServer(config) }
+}

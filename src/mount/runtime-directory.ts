@@ -1,0 +1,59 @@
+/**
+ * Where a server keeps its socket and state, and where the view is first
+ * mounted: one directory per repository and mount namespace.
+ *
+ * A mount made in another namespace cannot be bound from here, so servers in
+ * different namespaces are different servers.
+ */
+
+import { chmodSync, lstatSync, mkdirSync, readlinkSync } from 'node:fs'
+import { createHash } from 'node:crypto'
+import { join } from 'node:path'
+import { DendroError, wrapSystemError } from '../errors.ts'
+
+const mountNamespace = (): string =>
+  /\[(\d+)\]/.exec(readlinkSync('/proc/self/ns/mnt'))?.[1] ?? '0'
+
+export const isRoot = (): boolean => process.geteuid?.() === 0
+
+const baseDirectory = (): string => {
+  if (isRoot()) return '/run/dendro'
+  const uid = process.geteuid?.() ?? 0
+  return process.env['XDG_RUNTIME_DIR'] !== undefined
+    ? join(process.env['XDG_RUNTIME_DIR'], 'dendro')
+    : `/tmp/dendro-${uid}`
+}
+
+/** The directory for the server of a repository; as root it serves all mounts. */
+export const sharedRuntimeDirectory = (repositoryId: string): string =>
+  join(baseDirectory(), `${repositoryId}.${mountNamespace()}`)
+
+/** The directory for a server of one mount point, as an ordinary user has it. */
+export const privateRuntimeDirectory = (
+  repositoryId: string,
+  mountpoint: string,
+): string => {
+  const tag = createHash('sha256').update(mountpoint).digest('hex').slice(0, 16)
+  return `${sharedRuntimeDirectory(repositoryId)}.${tag}`
+}
+
+/** Makes the directory, for its owner alone. Errors: `PERMISSION_DENIED`. */
+export const makeRuntimeDirectory = (path: string): void => {
+  try {
+    const base = baseDirectory()
+    mkdirSync(base, { recursive: true, mode: isRoot() ? 0o755 : 0o700 })
+    for (const directory of [base, path]) {
+      if (directory === path) mkdirSync(path, { recursive: true, mode: 0o700 })
+      const status = lstatSync(directory)
+      if (!status.isDirectory() || status.uid !== process.geteuid?.())
+        throw new DendroError(
+          'PERMISSION_DENIED',
+          `cannot use ${directory}: it belongs to somebody else`,
+          { hint: 'set XDG_RUNTIME_DIR to a directory of yours' },
+        )
+    }
+    chmodSync(path, 0o700)
+  } catch (error) {
+    throw wrapSystemError(`cannot make ${path}`, error)
+  }
+}

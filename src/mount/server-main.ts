@@ -1,0 +1,32 @@
+/**
+ * A server as a process of its own, started in the background (mounting.ts).
+ *
+ * The first argument is a ServerConfig as JSON. "ready" on descriptor 3 says
+ * that the mount answers; anything else there is why it does not.
+ */
+
+import { closeSync, writeSync } from 'node:fs'
+import { shim } from '../system/native.ts'
+import { READY_FD } from './server-config.ts'
+import type { ServerConfig } from './server-config.ts'
+import { describeStartError } from './start-error.ts'
+import { serve } from './server.ts'
+
+const report = (message: string): void => {
+  try {
+    writeSync(READY_FD, `${message}\n`)
+    closeSync(READY_FD)
+  } catch {
+    // Nobody waits: started by a supervisor.
+  }
+}
+
+try {
+  const config = JSON.parse(process.argv[2] ?? '{}') as ServerConfig
+  serve(config, { onReady: () => report('ready') })
+} catch (error) {
+  report(describeStartError(error))
+  process.stderr.write(`dendro: ${String(error)}\n`)
+  shim().exit(1)
+}
+shim().exit(0)

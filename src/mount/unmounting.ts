@@ -1,0 +1,118 @@
+/** Unmounts, and asks the server behind a mount. */
+
+import { spawn } from 'node:child_process'
+import { readFileSync, realpathSync } from 'node:fs'
+import { join } from 'node:path'
+import { DendroError } from '../errors.ts'
+import { FILESYSTEM_TYPE, MNT_DETACH, unmountAt } from '../fuse/device.ts'
+import { findMount, readMountTable } from '../system/mount-table.ts'
+import type { MountEntry } from '../system/mount-table.ts'
+import { askServer } from './control-client.ts'
+import { isRoot, privateRuntimeDirectory } from './runtime-directory.ts'
+import type { ServerStatistics } from './server-config.ts'
+
+/** The dendro mount that `path` is the root of. Errors: `NOT_MOUNTED`. */
+const requireMount = (path: string): MountEntry => {
+  let real = path
+  try {
+    real = realpathSync(path)
+  } catch {
+    // A mount without a server cannot be looked at; its path is as given.
+  }
+  const entry = findMount(real)
+  if (entry?.type === FILESYSTEM_TYPE) return entry
+  throw new DendroError('NOT_MOUNTED', `no commit is mounted at ${path}`, {
+    hint: 'findmnt -t fuse.dendro lists the mounts',
+  })
+}
+
+/** The runtime directory of the server behind a mount. */
+const runtimeDirectoryOf = (entry: MountEntry): string | undefined => {
+  const shared = readMountTable().find(
+    other =>
+      other.device === entry.device &&
+      other.mountpoint.startsWith('/run/dendro/'),
+  )
+  if (shared !== undefined) return shared.mountpoint.replace(/\/view$/, '')
+  try {
+    const config = join(entry.source, 'config.json')
+    const { id } = JSON.parse(readFileSync(config, 'utf8')) as { id: string }
+    return privateRuntimeDirectory(id, entry.mountpoint)
+  } catch {
+    return undefined
+  }
+}
+
+/** Statistics of the server behind the mount at `path`. */
+export const mountStatistics = async (
+  path: string,
+): Promise<ServerStatistics> => {
+  const directory = runtimeDirectoryOf(requireMount(path))
+  if (directory === undefined)
+    throw new DendroError(
+      'SERVER_UNREACHABLE',
+      `cannot find the server of ${path}`,
+    )
+  return (await askServer(directory, 'stats')) as ServerStatistics
+}
+
+const EBUSY = 16
+
+/**
+ * Unmounts; the server ends when nothing is left to serve. `isLazy` takes the
+ * mount away now and the rest when its last user is gone.
+ * Errors: `NOT_MOUNTED`, `MOUNT_BUSY`, `PERMISSION_DENIED`.
+ */
+export const unmountRepository = async (
+  path: string,
+  isLazy: boolean,
+): Promise<void> => {
+  const entry = requireMount(path)
+  const directory = runtimeDirectoryOf(entry)
+  if (!isRoot()) return unmountAsUser(entry, isLazy)
+  const result = unmountAt(entry.mountpoint, isLazy ? MNT_DETACH : 0)
+  if (result === -EBUSY) throw busy(entry)
+  if (result < 0)
+    throw new DendroError(
+      'IO_ERROR',
+      `cannot unmount ${entry.mountpoint}: errno ${-result}`,
+    )
+  if (directory === undefined || !directory.startsWith('/run/dendro/')) return
+  try {
+    await askServer(directory, 'release')
+  } catch {
+    // The server is gone already; nothing is left to end.
+  }
+}
+
+const busy = (entry: MountEntry): DendroError =>
+  new DendroError(
+    'MOUNT_BUSY',
+    `cannot unmount ${entry.mountpoint}: it is in use`,
+    {
+      hint: `fuser -vm ${entry.mountpoint} names the users; --lazy unmounts it all the same`,
+    },
+  )
+
+const unmountAsUser = async (
+  entry: MountEntry,
+  isLazy: boolean,
+): Promise<void> => {
+  const args = ['-u', ...(isLazy ? ['-z'] : []), '--', entry.mountpoint]
+  const child = spawn('fusermount3', args, {
+    stdio: ['ignore', 'ignore', 'pipe'],
+    env: { PATH: '/usr/bin:/bin', LC_ALL: 'C' },
+  })
+  let text = ''
+  child.stderr.on('data', (data: Buffer) => (text += data.toString()))
+  const status = await new Promise<number | null>((resolve, reject) => {
+    child.on('error', reject)
+    child.on('close', resolve)
+  })
+  if (status === 0) return
+  if (/busy/i.test(text)) throw busy(entry)
+  throw new DendroError(
+    'PERMISSION_DENIED',
+    `cannot unmount ${entry.mountpoint}: ${text.trim()}`,
+  )
+}

@@ -1,0 +1,165 @@
+/**
+ * The names that the view adds around the commits:
+ *
+ *     commits/<id>/  refs/<...>  tags/<...>  by-version/<ref>/<version>
+ *
+ * A snapshot is a plain value, made from the repository and compared with the
+ * one before to find out what the kernel must be told.
+ */
+
+import { textToLatin1 } from '../bytes/latin1.ts'
+import { digestToHex } from '../objects/digest.ts'
+import type { Digest } from '../objects/digest.ts'
+import { RefStore } from '../refs/ref-store.ts'
+import type { Ref } from '../refs/ref-store.ts'
+import { firstParents } from '../refs/revision.ts'
+import type { Repository } from '../store/repository.ts'
+
+/** A directory of the view; the root is the empty path. */
+export interface ViewDirectory {
+  readonly kind: 'directory'
+  /** Raw names to what they are, sorted. */
+  readonly children: Map<string, ViewNode>
+}
+
+export interface ViewLink {
+  readonly kind: 'link'
+  readonly target: string
+  /** Time of the commit it leads to. */
+  readonly timeSec: number
+}
+
+export type ViewNode = ViewDirectory | ViewLink
+
+export const COMMITS = 'commits'
+
+const directory = (): ViewDirectory => ({
+  kind: 'directory',
+  children: new Map(),
+})
+
+/** The view's names as the repository is. `commits` is there, and empty. */
+export const takeViewSnapshot = (repository: Repository): ViewDirectory => {
+  const root = directory()
+  const byVersion = directory()
+  root.children.set('by-version', byVersion)
+  root.children.set(COMMITS, directory())
+  for (const kind of ['refs', 'tags'] as const) {
+    const base = directory()
+    root.children.set(kind, base)
+    for (const ref of readRefs(repository, kind)) {
+      putLink(
+        repository,
+        base,
+        `${kind}/${ref.name}`,
+        ref.name.split('/'),
+        ref.commit,
+      )
+      if (kind === 'refs') addVersions(repository, byVersion, ref)
+    }
+  }
+  return root
+}
+
+/** A damaged ref hides itself, not the whole view. */
+const readRefs = (repository: Repository, kind: 'refs' | 'tags'): Ref[] => {
+  try {
+    return new RefStore(repository.paths, kind).list()
+  } catch (error) {
+    process.stderr.write(`dendro: ${kind}: ${String(error)}\n`)
+    return []
+  }
+}
+
+const addVersions = (
+  repository: Repository,
+  byVersion: ViewDirectory,
+  ref: Ref,
+): void => {
+  const parts = ref.name.split('/')
+  const seen = new Set<string>()
+  try {
+    for (const { id, commit } of firstParents(repository, ref.commit)) {
+      const version = commit.metadata.get('version')
+      if (version === undefined || seen.has(version)) continue
+      if (version === '' || version === '.' || version === '..') continue
+      if (version.includes('/') || version.includes('\0')) continue
+      seen.add(version)
+      const path = `by-version/${ref.name}/${version}`
+      putLink(repository, byVersion, path, [...parts, version], id)
+    }
+  } catch (error) {
+    process.stderr.write(`dendro: by-version/${ref.name}: ${String(error)}\n`)
+  }
+}
+
+const putLink = (
+  repository: Repository,
+  base: ViewDirectory,
+  path: string,
+  parts: readonly string[],
+  commit: Digest,
+): void => {
+  let at = base
+  for (const part of parts.slice(0, -1)) {
+    const name = textToLatin1(part)
+    const next = at.children.get(name) ?? directory()
+    if (next.kind !== 'directory') return
+    at.children.set(name, next)
+    at = next
+  }
+  const up = '../'.repeat(path.split('/').length - 1)
+  const found = repository.commits.get(commit)
+  if (found === undefined) return
+  at.children.set(textToLatin1(parts.at(-1) as string), {
+    kind: 'link',
+    target: `${up}${COMMITS}/${digestToHex(commit)}`,
+    timeSec: found.timeSec,
+  })
+}
+
+/** The node at `path` of a snapshot, or undefined. */
+export const findViewNode = (
+  root: ViewDirectory,
+  path: string,
+): ViewNode | undefined => {
+  let node: ViewNode | undefined = root
+  for (const part of path === '' ? [] : path.split('/')) {
+    if (node?.kind !== 'directory') return undefined
+    node = node.children.get(part)
+  }
+  return node
+}
+
+export interface ViewChange {
+  /** Path of the directory. */
+  readonly directory: string
+  /** Names in it that came, went or mean something else. */
+  readonly names: readonly string[]
+}
+
+/** What differs between two snapshots, directory by directory. */
+export const compareSnapshots = (
+  before: ViewDirectory,
+  after: ViewDirectory,
+  path = '',
+): ViewChange[] => {
+  const changes: ViewChange[] = []
+  const names: string[] = []
+  for (const name of new Set([
+    ...before.children.keys(),
+    ...after.children.keys(),
+  ])) {
+    const a = before.children.get(name)
+    const b = after.children.get(name)
+    const childPath = path === '' ? name : `${path}/${name}`
+    if (a?.kind === 'directory' && b?.kind === 'directory')
+      changes.push(...compareSnapshots(a, b, childPath))
+    else if (a?.kind !== b?.kind) names.push(name)
+    else if (a?.kind === 'link' && b?.kind === 'link') {
+      if (a.target !== b.target || a.timeSec !== b.timeSec) names.push(name)
+    }
+  }
+  if (names.length > 0) changes.push({ directory: path, names })
+  return changes
+}

@@ -1,0 +1,305 @@
+/**
+ * The view: every commit of a repository as one filesystem. Marries tree and
+ * fuse.
+ *
+ * The life of a read: docs/architecture.md
+ */
+
+import type {
+  Attributes,
+  DirectorySink,
+  Entry,
+  FileSystemStatistics,
+  FuseHandler,
+  Slice,
+} from '../fuse/handler.ts'
+import { FuseErrno } from '../fuse/handler.ts'
+import {
+  EINVAL,
+  EISDIR,
+  ENOENT,
+  ENOTDIR,
+  ESTALE,
+  FUSE_ROOT_ID,
+} from '../fuse/layout.ts'
+import type { Invalidation } from '../fuse/notify.ts'
+import { digestFromHex } from '../objects/digest.ts'
+import type { Digest } from '../objects/digest.ts'
+import { fsObjectDigest } from '../objects/fs-object.ts'
+import type { DirectoryObject, FsObject } from '../objects/fs-object.ts'
+import type { Tree, TreeEntry } from '../objects/tree.ts'
+import type { Repository } from '../store/repository.ts'
+import { readRange, singleChunk } from '../tree/read-file.ts'
+import { MIB } from '../units.ts'
+import {
+  addDots,
+  attributesOf,
+  childPathKey,
+  digestKey,
+  directoryInode,
+  DT_DIR,
+  objectInode,
+  ROOT_PATH_KEY,
+} from './attributes.ts'
+import type { InodeNumber } from './attributes.ts'
+import {
+  NODE_DIRECTORY,
+  NODE_FREE,
+  NODE_OBJECT,
+  NODE_ROOT,
+  NODE_VIRTUAL,
+  NodeTable,
+} from './node-table.ts'
+import type { NodeKey } from './node-table.ts'
+import { COMMITS } from './view-names.ts'
+import { ViewTop } from './view-top.ts'
+
+const READ_BUFFER_BYTES = MIB + 4096
+/** Cookies: 1 is behind ".", 2 behind "..", 3 + i behind entry i. */
+const FIRST_COOKIE = 2
+
+export interface ViewOptions {
+  /** Serve this directory of a commit as the root instead of the whole view. */
+  readonly root?: { readonly commit: Digest; readonly object: DirectoryObject }
+}
+
+export class View implements FuseHandler {
+  readonly #repository: Repository
+  readonly #nodes = new NodeTable()
+  readonly #top: ViewTop
+  readonly #rootObject: DirectoryObject | undefined
+  readonly #buffer = Buffer.allocUnsafeSlow(READ_BUFFER_BYTES)
+  readonly #roots = new Map<Digest, DirectoryObject>()
+
+  constructor(repository: Repository, options: ViewOptions = {}) {
+    this.#repository = repository
+    this.#rootObject = options.root?.object
+    this.#top = new ViewTop(repository, this.#nodes)
+  }
+
+  /** Nodes that the kernel knows. */
+  get nodes(): number {
+    return this.#nodes.size
+  }
+
+  /** Looks at the repository again; what the kernel must be told. */
+  refresh(): Invalidation[] {
+    return this.#rootObject === undefined ? this.#top.refresh() : []
+  }
+
+  lookup(parent: number, name: string): Entry | undefined {
+    if (this.#isVirtual(parent)) {
+      const path = this.#top.pathOf(parent)
+      const entry =
+        path === COMMITS
+          ? this.#lookupCommit(name)
+          : this.#top.lookup(path, name)
+      // Not cached: a commit or a ref of that name may come.
+      if (entry === undefined) throw new FuseErrno(ENOENT)
+      return entry
+    }
+    const directory = this.#directory(parent)
+    const tree = this.#repository.loadTree(directory.tree)
+    const index = tree.indexOf(name)
+    if (index < 0) return undefined
+    return this.#enter(parent, directory.tree, tree, index)
+  }
+
+  getattr(nodeId: number): Attributes {
+    if (this.#isVirtual(nodeId)) return this.#top.attributes(nodeId)
+    const object = this.#object(nodeId)
+    return attributesOf(object, this.#inode(nodeId, object))
+  }
+
+  readlink(nodeId: number): Buffer {
+    if (this.#isVirtual(nodeId)) return this.#top.readlink(nodeId)
+    const object = this.#object(nodeId)
+    if (object.kind !== 'symlink') throw new FuseErrno(EINVAL)
+    return Buffer.from(object.target, 'latin1')
+  }
+
+  read(nodeId: number, offset: number, lengthBytes: number): Slice {
+    const object = this.#isVirtual(nodeId) ? undefined : this.#object(nodeId)
+    if (object?.kind !== 'file')
+      throw new FuseErrno(object?.kind === 'directory' ? EISDIR : EINVAL)
+    const whole = singleChunk(this.#repository, object)
+    if (whole !== undefined) {
+      const begin = Math.min(offset, whole.length)
+      const length = Math.min(lengthBytes, whole.length - begin)
+      return { bytes: whole, begin, lengthBytes: length }
+    }
+    const length = Math.min(lengthBytes, this.#buffer.length)
+    const got = readRange(
+      this.#repository,
+      object,
+      offset,
+      length,
+      this.#buffer,
+    )
+    return { bytes: this.#buffer, begin: 0, lengthBytes: got }
+  }
+
+  readdir(nodeId: number, cookie: number, sink: DirectorySink): void {
+    if (this.#isVirtual(nodeId)) {
+      const path = this.#top.pathOf(nodeId)
+      if (path === COMMITS) this.#listCommits(nodeId, cookie, sink)
+      else this.#top.readdir(nodeId, cookie, sink)
+      return
+    }
+    const directory = this.#directory(nodeId)
+    const self = this.#inode(nodeId, directory)
+    if (!addDots(cookie, sink, self)) return
+    const tree = this.#repository.loadTree(directory.tree)
+    const { entries } = tree
+    const ownPathKey = this.#pathKey(nodeId)
+    const first = Math.max(0, cookie - FIRST_COOKIE)
+    for (let i = first; i < entries.length; i++) {
+      const { name, object } = entries[i] as TreeEntry
+      const digest = tree.objectDigest(i)
+      const pathKey =
+        object.kind === 'directory' ? childPathKey(ownPathKey, name) : undefined
+      const key = pathKey ?? digestKey(digest)
+      const inode =
+        pathKey === undefined
+          ? objectInode(key)
+          : directoryInode(pathKey, digest)
+      const added = sink.add(
+        name,
+        i + FIRST_COOKIE + 1,
+        object.mode >>> 12,
+        inode.inoHigh,
+        inode.inoLow,
+        () => this.#acquire(nodeId, directory.tree, i, object, key, inode),
+      )
+      if (!added) return
+    }
+  }
+
+  getxattr(nodeId: number, name: string): Buffer | undefined {
+    if (this.#isVirtual(nodeId)) return undefined
+    const found = this.#object(nodeId).xattrs.find(x => x.name === name)
+    return found === undefined ? undefined : Buffer.from(found.value, 'latin1')
+  }
+
+  listxattr(nodeId: number): Buffer {
+    if (this.#isVirtual(nodeId)) return Buffer.alloc(0)
+    const { xattrs } = this.#object(nodeId)
+    return Buffer.from(xattrs.map(({ name }) => `${name}\0`).join(''), 'latin1')
+  }
+
+  statfs(): FileSystemStatistics {
+    return this.#top.statistics()
+  }
+
+  forget(nodeId: number, count: number): void {
+    if (nodeId === FUSE_ROOT_ID) return
+    const isVirtual = this.#isVirtual(nodeId)
+    if (this.#nodes.forget(nodeId, count) && isVirtual) this.#top.forget(nodeId)
+  }
+
+  #isVirtual(nodeId: number): boolean {
+    if (nodeId === FUSE_ROOT_ID) return this.#rootObject === undefined
+    const kind = this.#nodes.kindOf(nodeId)
+    if (kind === NODE_FREE) throw new FuseErrno(ESTALE)
+    return kind === NODE_VIRTUAL
+  }
+
+  /** The object that a node stands for. */
+  #object(nodeId: number): FsObject {
+    if (nodeId === FUSE_ROOT_ID) return this.#rootObject as DirectoryObject
+    const container = this.#nodes.containerOf(nodeId)
+    if (this.#nodes.kindOf(nodeId) === NODE_ROOT) return this.#root(container)
+    const tree = this.#repository.loadTree(container)
+    return (tree.entries[this.#nodes.indexOf(nodeId)] as TreeEntry).object
+  }
+
+  #directory(nodeId: number): DirectoryObject {
+    const object = this.#object(nodeId)
+    if (object.kind !== 'directory') throw new FuseErrno(ENOTDIR)
+    return object
+  }
+
+  #root(commit: Digest): DirectoryObject {
+    const known = this.#roots.get(commit)
+    if (known !== undefined) return known
+    const { root } = this.#repository.commits.load(commit)
+    this.#roots.set(commit, root)
+    return root
+  }
+
+  #pathKey(nodeId: number): NodeKey {
+    return nodeId === FUSE_ROOT_ID || this.#nodes.kindOf(nodeId) === NODE_ROOT
+      ? ROOT_PATH_KEY
+      : this.#nodes.keyOf(nodeId)
+  }
+
+  #inode(nodeId: number, object: FsObject): InodeNumber {
+    if (object.kind !== 'directory')
+      return objectInode(this.#nodes.keyOf(nodeId))
+    return directoryInode(this.#pathKey(nodeId), fsObjectDigest(object))
+  }
+
+  /** The entry `index` of a directory as an answer to LOOKUP. */
+  #enter(parent: number, treeId: Digest, tree: Tree, index: number): Entry {
+    const { name, object } = tree.entries[index] as TreeEntry
+    const digest = tree.objectDigest(index)
+    if (object.kind !== 'directory') {
+      const key = digestKey(digest)
+      return this.#acquire(parent, treeId, index, object, key, objectInode(key))
+    }
+    const key = childPathKey(this.#pathKey(parent), name)
+    const inode = directoryInode(key, digest)
+    return this.#acquire(parent, treeId, index, object, key, inode)
+  }
+
+  #acquire(
+    parent: number,
+    treeId: Digest,
+    index: number,
+    object: FsObject,
+    key: NodeKey,
+    inode: InodeNumber,
+  ): Entry {
+    const isDirectory = object.kind === 'directory'
+    const place = !isDirectory
+      ? 0
+      : parent === FUSE_ROOT_ID
+        ? FUSE_ROOT_ID
+        : this.#nodes.placeOf(parent)
+    const kind = isDirectory ? NODE_DIRECTORY : NODE_OBJECT
+    const nodeId = this.#nodes.acquire(kind, place, key, treeId, index)
+    return {
+      nodeId,
+      generation: this.#nodes.generationOf(nodeId),
+      attributes: attributesOf(object, inode),
+    }
+  }
+
+  #lookupCommit(hex: string): Entry | undefined {
+    const id = digestFromHex(hex)
+    if (id === undefined || !this.#repository.commits.has(id)) return undefined
+    return this.#acquireRoot(id)
+  }
+
+  #acquireRoot(id: Digest): Entry {
+    const object = this.#root(id)
+    const inode = directoryInode(ROOT_PATH_KEY, fsObjectDigest(object))
+    const nodeId = this.#nodes.acquire(NODE_ROOT, 0, digestKey(id), id, 0)
+    return {
+      nodeId,
+      generation: this.#nodes.generationOf(nodeId),
+      attributes: attributesOf(object, inode),
+    }
+  }
+
+  /** Names alone: attributes would load every commit. */
+  #listCommits(nodeId: number, cookie: number, sink: DirectorySink): void {
+    if (!addDots(cookie, sink, this.#top.attributes(nodeId))) return
+    const names = this.#repository.commits.listHex()
+    for (let i = Math.max(0, cookie - FIRST_COOKIE); i < names.length; i++) {
+      const name = names[i] as string
+      const ino = Number.parseInt(name.slice(0, 8), 16) | 1
+      if (!sink.add(name, i + FIRST_COOKIE + 1, DT_DIR, 0, ino >>> 0)) return
+    }
+  }
+}

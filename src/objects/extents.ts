@@ -1,0 +1,94 @@
+/**
+ * The content of a file as runs of bytes: chunks and holes in order.
+ *
+ * A hole reads as zeros and stores nothing. Holes are found by content (see
+ * chunking/holes.ts), so that equal bytes give equal extents on any machine.
+ * Format: docs/formats/extent-list.md
+ */
+
+import { MsgpackReader } from '../bytes/msgpack-reader.ts'
+import { MsgpackWriter } from '../bytes/msgpack-writer.ts'
+import { DIGEST_BYTES, toDigest } from './digest.ts'
+import type { Digest } from './digest.ts'
+import { MAX_CHUNK_BYTES, MAX_EXTENTS } from './limits.ts'
+
+export interface Extent {
+  readonly lengthBytes: number
+  /** The chunk, or undefined for a hole. */
+  readonly chunk: Digest | undefined
+}
+
+const TAG = 'extents'
+
+export const extentsLength = (extents: readonly Extent[]): number =>
+  extents.reduce((sum, extent) => sum + extent.lengthBytes, 0)
+
+export const countDataBytes = (extents: readonly Extent[]): number =>
+  extents.reduce(
+    (sum, extent) =>
+      sum + (extent.chunk === undefined ? 0 : extent.lengthBytes),
+    0,
+  )
+
+/** Writes extents as one flat array: length, digest or nil, length, ... */
+export const encodeExtents = (
+  writer: MsgpackWriter,
+  extents: readonly Extent[],
+): void => {
+  writer.array(extents.length * 2)
+  encodePairs(writer, extents)
+}
+
+const encodePairs = (writer: MsgpackWriter, extents: readonly Extent[]) => {
+  for (const { lengthBytes, chunk } of extents) {
+    writer.uint(lengthBytes)
+    if (chunk === undefined) writer.nil()
+    else writer.binary(chunk)
+  }
+}
+
+/** Reads `elements` array elements as extents. Errors: `CORRUPT_OBJECT`. */
+export const decodeExtents = (
+  reader: MsgpackReader,
+  elements: number,
+): Extent[] => {
+  if (elements % 2 !== 0) throw reader.corrupt('odd number of extent fields')
+  const extents: Extent[] = []
+  let total = 0
+  let afterHole = false
+  for (let i = 0; i < elements; i += 2) {
+    const lengthBytes = reader.uint()
+    const isHole = reader.takeNil()
+    const chunk = isHole ? undefined : toDigest(reader.binary(DIGEST_BYTES))
+    if (!isHole && chunk === undefined) throw reader.corrupt('bad chunk digest')
+    if (lengthBytes === 0) throw reader.corrupt('empty extent')
+    if (!isHole && lengthBytes > MAX_CHUNK_BYTES)
+      throw reader.corrupt(`chunk of ${lengthBytes} bytes is too long`)
+    if (isHole && afterHole) throw reader.corrupt('hole after a hole')
+    afterHole = isHole
+    total += lengthBytes
+    if (!Number.isSafeInteger(total)) throw reader.corrupt('file above 2^53-1')
+    extents.push({ lengthBytes, chunk })
+  }
+  return extents
+}
+
+/** The extent list of a large file as an object of its own. */
+export const encodeExtentList = (extents: readonly Extent[]): Buffer => {
+  const writer = new MsgpackWriter(64 + extents.length * 40)
+  writer.array(1 + extents.length * 2)
+  writer.text(TAG)
+  encodePairs(writer, extents)
+  return writer.finish()
+}
+
+/** Counterpart of `encodeExtentList`. Errors: `CORRUPT_OBJECT`. */
+export const decodeExtentList = (bytes: Uint8Array): Extent[] => {
+  const reader = new MsgpackReader(bytes, 'extent list')
+  const elements = reader.array(1 + MAX_EXTENTS * 2)
+  if (elements === 0 || reader.text(16) !== TAG)
+    throw reader.corrupt('not an extent list')
+  const extents = decodeExtents(reader, elements - 1)
+  reader.expectEnd()
+  return extents
+}

@@ -1,0 +1,357 @@
+/**
+ * The file object: everything `lstat`, `read` and `getxattr` can tell of one
+ * file, directory or special file, except its name.
+ *
+ * Two names are the same file object exactly when their encodings are equal.
+ * Format: docs/formats/file-object.md
+ */
+
+import type { MsgpackReader } from '../bytes/msgpack-reader.ts'
+import { MsgpackWriter } from '../bytes/msgpack-writer.ts'
+import type { Digest } from './digest.ts'
+import { digestOf, DIGEST_BYTES, toDigest } from './digest.ts'
+import {
+  countDataBytes,
+  decodeExtents,
+  encodeExtents,
+  extentsLength,
+} from './extents.ts'
+import type { Extent } from './extents.ts'
+import {
+  MAX_DEVICE_MAJOR,
+  MAX_DEVICE_MINOR,
+  MAX_ID,
+  MAX_INLINE_EXTENTS,
+  MAX_TARGET_BYTES,
+  MAX_XATTR_NAME_BYTES,
+  MAX_XATTR_VALUE_BYTES,
+  MAX_XATTRS,
+} from './limits.ts'
+
+export const S_IFMT = 0o170000
+export const S_IFSOCK = 0o140000
+export const S_IFLNK = 0o120000
+export const S_IFREG = 0o100000
+export const S_IFBLK = 0o060000
+export const S_IFDIR = 0o040000
+export const S_IFCHR = 0o020000
+export const S_IFIFO = 0o010000
+
+export const LINK_GROUP_BYTES = 16
+const MAX_NSEC = 999_999_999
+const MAX_NLINK = 0xffffffff
+
+/** An extended attribute; name and value are bytes as latin1 text. */
+export interface Xattr {
+  readonly name: string
+  readonly value: string
+}
+
+export interface Metadata {
+  /** The full `st_mode`: type and permission bits. */
+  readonly mode: number
+  readonly uid: number
+  readonly gid: number
+  /** Seconds since 1970, negative before. */
+  readonly mtimeSec: number
+  readonly mtimeNsec: number
+  /** Sorted by name, no name twice. */
+  readonly xattrs: readonly Xattr[]
+}
+
+/** Names of one inode: how many in the tree, and which inode among equals. */
+export interface HardLinks {
+  readonly nlink: number
+  /** 16 bytes that tell this group of names from another of equal content. */
+  readonly group: string
+}
+
+interface Linkable extends Metadata {
+  /** Undefined for an object with one name. */
+  readonly links: HardLinks | undefined
+}
+
+export interface FileObject extends Linkable {
+  readonly kind: 'file'
+  readonly sizeBytes: number
+  /** Bytes that are not in holes. */
+  readonly dataBytes: number
+  /** The content, or the digest of an extent list that holds it. */
+  readonly content: readonly Extent[] | Digest
+}
+
+export interface SymlinkObject extends Linkable {
+  readonly kind: 'symlink'
+  readonly target: string
+}
+
+export interface DirectoryObject extends Metadata {
+  readonly kind: 'directory'
+  readonly tree: Digest
+  /** Entries of the tree that are directories: `st_nlink` less 2. */
+  readonly subdirectories: number
+}
+
+export interface DeviceObject extends Linkable {
+  readonly kind: 'char' | 'block'
+  readonly major: number
+  readonly minor: number
+}
+
+export interface EndpointObject extends Linkable {
+  readonly kind: 'fifo' | 'socket'
+}
+
+export type FsObject =
+  FileObject | SymlinkObject | DirectoryObject | DeviceObject | EndpointObject
+
+export type ObjectKind = FsObject['kind']
+
+const KIND_OF_TYPE: ReadonlyMap<number, ObjectKind> = new Map([
+  [S_IFREG, 'file'],
+  [S_IFLNK, 'symlink'],
+  [S_IFDIR, 'directory'],
+  [S_IFCHR, 'char'],
+  [S_IFBLK, 'block'],
+  [S_IFIFO, 'fifo'],
+  [S_IFSOCK, 'socket'],
+])
+
+/** The kind named by the type bits of `mode`, or undefined for none known. */
+export const kindOfMode = (mode: number): ObjectKind | undefined =>
+  KIND_OF_TYPE.get(mode & S_IFMT)
+
+/** `st_nlink`: what the committed tree had. */
+export const nlinkOf = (object: FsObject): number =>
+  object.kind === 'directory'
+    ? 2 + object.subdirectories
+    : (object.links?.nlink ?? 1)
+
+/** `st_size`: bytes of a file, of a link's target; 4096 for a directory, as on ext4. */
+export const sizeOf = (object: FsObject): number =>
+  object.kind === 'file'
+    ? object.sizeBytes
+    : object.kind === 'symlink'
+      ? object.target.length
+      : object.kind === 'directory'
+        ? 4096
+        : 0
+
+/** Writes the canonical encoding of `object`. */
+export const encodeFsObject = (
+  writer: MsgpackWriter,
+  object: FsObject,
+): void => {
+  writer.array(8)
+  writer.uint(object.mode)
+  writer.uint(object.uid)
+  writer.uint(object.gid)
+  writer.int(object.mtimeSec)
+  writer.uint(object.mtimeNsec)
+  encodeXattrs(writer, object.xattrs)
+  if (object.kind === 'directory' || object.links === undefined) writer.nil()
+  else {
+    writer.array(2)
+    writer.uint(object.links.nlink)
+    writer.binary(object.links.group)
+  }
+  encodePayload(writer, object)
+}
+
+/** The identity of a file object: the digest of its encoding. */
+export const fsObjectDigest = (object: FsObject): Digest => {
+  const writer = new MsgpackWriter(256)
+  encodeFsObject(writer, object)
+  return digestOf(writer.view(0))
+}
+
+const encodeXattrs = (writer: MsgpackWriter, xattrs: readonly Xattr[]) => {
+  if (xattrs.length === 0) {
+    writer.nil()
+    return
+  }
+  writer.array(xattrs.length * 2)
+  for (const { name, value } of xattrs) {
+    writer.binary(name)
+    writer.binary(value)
+  }
+}
+
+const encodePayload = (writer: MsgpackWriter, object: FsObject): void => {
+  switch (object.kind) {
+    case 'file':
+      encodeContent(writer, object)
+      break
+    case 'symlink':
+      writer.binary(object.target)
+      break
+    case 'directory':
+      writer.array(2)
+      writer.binary(object.tree)
+      writer.uint(object.subdirectories)
+      break
+    case 'char':
+    case 'block':
+      writer.array(2)
+      writer.uint(object.major)
+      writer.uint(object.minor)
+      break
+    case 'fifo':
+    case 'socket':
+      writer.nil()
+  }
+}
+
+const encodeContent = (writer: MsgpackWriter, object: FileObject): void => {
+  if (typeof object.content !== 'string') {
+    encodeExtents(writer, object.content)
+    return
+  }
+  writer.array(3)
+  writer.uint(object.sizeBytes)
+  writer.uint(object.dataBytes)
+  writer.binary(object.content)
+}
+
+/**
+ * Reads one file object. Errors: `CORRUPT_OBJECT` for anything that
+ * `encodeFsObject` would not have written.
+ */
+export const decodeFsObject = (reader: MsgpackReader): FsObject => {
+  reader.arrayOf(8)
+  const mode = reader.uint(0o177777)
+  const uid = reader.uint(MAX_ID)
+  const gid = reader.uint(MAX_ID)
+  const mtimeSec = reader.int()
+  const mtimeNsec = reader.uint(MAX_NSEC)
+  const xattrs = decodeXattrs(reader)
+  const links = decodeLinks(reader)
+  const kind = kindOfMode(mode)
+  switch (kind) {
+    case 'file': {
+      const content = decodeContent(reader)
+      return {
+        kind,
+        mode,
+        uid,
+        gid,
+        mtimeSec,
+        mtimeNsec,
+        xattrs,
+        links,
+        ...content,
+      }
+    }
+    case 'symlink': {
+      const target = reader.binary(MAX_TARGET_BYTES)
+      if (target.length === 0 || target.includes('\0'))
+        throw reader.corrupt('bad symlink target')
+      return {
+        kind,
+        mode,
+        uid,
+        gid,
+        mtimeSec,
+        mtimeNsec,
+        xattrs,
+        links,
+        target,
+      }
+    }
+    case 'directory': {
+      if (links !== undefined) throw reader.corrupt('hard link of a directory')
+      reader.arrayOf(2)
+      const tree = decodeDigest(reader)
+      const subdirectories = reader.uint(MAX_NLINK - 2)
+      return {
+        kind,
+        mode,
+        uid,
+        gid,
+        mtimeSec,
+        mtimeNsec,
+        xattrs,
+        tree,
+        subdirectories,
+      }
+    }
+    case 'char':
+    case 'block': {
+      reader.arrayOf(2)
+      const major = reader.uint(MAX_DEVICE_MAJOR)
+      const minor = reader.uint(MAX_DEVICE_MINOR)
+      return {
+        kind,
+        mode,
+        uid,
+        gid,
+        mtimeSec,
+        mtimeNsec,
+        xattrs,
+        links,
+        major,
+        minor,
+      }
+    }
+    case 'fifo':
+    case 'socket':
+      if (!reader.takeNil()) throw reader.corrupt('payload not empty')
+      return { kind, mode, uid, gid, mtimeSec, mtimeNsec, xattrs, links }
+    case undefined:
+      throw reader.corrupt(`mode ${mode.toString(8)} has no known type`)
+  }
+}
+
+/** Reads a 32-byte digest. */
+export const decodeDigest = (reader: MsgpackReader): Digest => {
+  const digest = toDigest(reader.binary(DIGEST_BYTES))
+  if (digest === undefined) throw reader.corrupt('digest is not 32 bytes')
+  return digest
+}
+
+const NO_XATTRS: readonly Xattr[] = []
+
+const decodeXattrs = (reader: MsgpackReader): readonly Xattr[] => {
+  if (reader.takeNil()) return NO_XATTRS
+  const length = reader.array(MAX_XATTRS * 2)
+  if (length === 0 || length % 2 !== 0) throw reader.corrupt('bad xattr list')
+  const xattrs: Xattr[] = []
+  let previous = ''
+  for (let i = 0; i < length; i += 2) {
+    const name = reader.binary(MAX_XATTR_NAME_BYTES)
+    if (name <= previous)
+      throw reader.corrupt('xattrs not sorted or not unique')
+    if (name.includes('\0')) throw reader.corrupt('NUL in an xattr name')
+    xattrs.push({ name, value: reader.binary(MAX_XATTR_VALUE_BYTES) })
+    previous = name
+  }
+  return xattrs
+}
+
+const decodeLinks = (reader: MsgpackReader): HardLinks | undefined => {
+  if (reader.takeNil()) return undefined
+  reader.arrayOf(2)
+  const nlink = reader.uint(MAX_NLINK)
+  if (nlink < 2) throw reader.corrupt('hard link count below 2')
+  const group = reader.binary(LINK_GROUP_BYTES)
+  if (group.length !== LINK_GROUP_BYTES)
+    throw reader.corrupt('hard link group is not 16 bytes')
+  return { nlink, group }
+}
+
+const decodeContent = (
+  reader: MsgpackReader,
+): Pick<FileObject, 'sizeBytes' | 'dataBytes' | 'content'> => {
+  const elements = reader.array(2 * MAX_INLINE_EXTENTS)
+  if (elements !== 3) {
+    const content = decodeExtents(reader, elements)
+    return {
+      sizeBytes: extentsLength(content),
+      dataBytes: countDataBytes(content),
+      content,
+    }
+  }
+  const sizeBytes = reader.uint()
+  const dataBytes = reader.uint(sizeBytes)
+  return { sizeBytes, dataBytes, content: decodeDigest(reader) }
+}

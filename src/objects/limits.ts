@@ -1,0 +1,35 @@
+/** Upper bounds of every length in an object, with the reason for each. */
+
+import { KIB, MIB } from '../units.ts'
+
+/** Linux NAME_MAX. */
+export const MAX_NAME_BYTES = 255
+/** Linux PATH_MAX less its NUL: the longest symlink target. */
+export const MAX_TARGET_BYTES = 4095
+/** Linux XATTR_NAME_MAX. */
+export const MAX_XATTR_NAME_BYTES = 255
+/** Linux XATTR_SIZE_MAX. */
+export const MAX_XATTR_VALUE_BYTES = 64 * KIB
+/** Linux XATTR_LIST_MAX bounds the names of one inode; each takes 2 bytes at least. */
+export const MAX_XATTRS = 32 * KIB
+/** The chunker cuts at 256 KiB; readers allow room for other parameters. */
+export const MAX_CHUNK_BYTES = 16 * MIB
+/** Above this a file's extents stand in an object of their own, not in its tree. */
+export const MAX_INLINE_EXTENTS = 64
+/** 2^22 extents of 64 KiB are a file of 256 GiB. */
+export const MAX_EXTENTS = 4 * MIB
+/** Entries of one directory; a tree object of that many is about 200 MiB. */
+export const MAX_TREE_ENTRIES = 2 * MIB
+/** One stored object; also the largest decompressed frame a reader allocates. */
+export const MAX_OBJECT_BYTES = 256 * MIB
+/** The kernel's dev_t has 12 bits of major and 20 of minor. */
+export const MAX_DEVICE_MAJOR = 0xfff
+export const MAX_DEVICE_MINOR = 0xfffff
+export const MAX_ID = 0xffffffff
+export const MAX_PARENTS = 16
+export const MAX_SUBJECT_BYTES = 4 * KIB
+export const MAX_BODY_BYTES = 1 * MIB
+export const MAX_METADATA_ENTRIES = 1024
+export const MAX_METADATA_KEY_BYTES = 255
+export const MAX_METADATA_VALUE_BYTES = 64 * KIB
+export const MAX_COMMIT_BYTES = 8 * MIB

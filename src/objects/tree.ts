@@ -1,0 +1,116 @@
+/**
+ * A tree: the sorted entries of one directory, each a name and a file object.
+ *
+ * The file objects stand in the tree itself, so that one tree answers a whole
+ * `ls -l` (docs/decisions/inline-file-objects.md). Entries ascend by raw name
+ * bytes and no two names are equal; anything else is refused, so two trees are
+ * equal exactly when their bytes are.
+ * Errors: `CORRUPT_OBJECT`. Format: docs/formats/tree.md
+ */
+
+import { MsgpackReader } from '../bytes/msgpack-reader.ts'
+import { MsgpackWriter } from '../bytes/msgpack-writer.ts'
+import { digestOf } from './digest.ts'
+import type { Digest } from './digest.ts'
+import { decodeFsObject, encodeFsObject } from './fs-object.ts'
+import type { FsObject } from './fs-object.ts'
+import { MAX_NAME_BYTES, MAX_TREE_ENTRIES } from './limits.ts'
+import { explainBadName } from './name.ts'
+
+export interface TreeEntry {
+  /** Raw bytes as latin1 text. */
+  readonly name: string
+  readonly object: FsObject
+}
+
+const TAG = 'tree'
+
+/** Encodes entries that are sorted by name. Throws RangeError when they are not. */
+export const encodeTree = (
+  entries: readonly TreeEntry[],
+  writer: MsgpackWriter = new MsgpackWriter(),
+): Buffer => {
+  writer.reset()
+  writer.array(1 + entries.length * 2)
+  writer.text(TAG)
+  let previous: string | undefined
+  for (const { name, object } of entries) {
+    if (previous !== undefined && name <= previous)
+      throw new RangeError(`tree entries not sorted at '${name}'`)
+    writer.binary(name)
+    encodeFsObject(writer, object)
+    previous = name
+  }
+  return writer.finish()
+}
+
+/** A decoded directory. Keeps the bytes it was made from. */
+export class Tree {
+  readonly entries: readonly TreeEntry[]
+  readonly lengthBytes: number
+  readonly #bytes: Uint8Array
+  /** Entry i is encoded at [spans[2i], spans[2i+1]). */
+  readonly #spans: Uint32Array
+
+  private constructor(
+    bytes: Uint8Array,
+    entries: readonly TreeEntry[],
+    spans: Uint32Array,
+  ) {
+    this.#bytes = bytes
+    this.entries = entries
+    this.#spans = spans
+    this.lengthBytes = bytes.length
+  }
+
+  /** Decodes `bytes`, which the tree keeps and nobody may change. */
+  static decode(bytes: Uint8Array): Tree {
+    const reader = new MsgpackReader(bytes, 'tree')
+    const elements = reader.array(1 + MAX_TREE_ENTRIES * 2)
+    if (elements % 2 !== 1 || reader.text(16) !== TAG)
+      throw reader.corrupt('not a tree')
+    const count = (elements - 1) / 2
+    const entries: TreeEntry[] = []
+    const spans = new Uint32Array(count * 2)
+    let previous = ''
+    for (let i = 0; i < count; i++) {
+      const name = reader.binary(MAX_NAME_BYTES)
+      const bad = explainBadName(name)
+      if (bad !== undefined) throw reader.corrupt(bad)
+      if (name <= previous)
+        throw reader.corrupt('names not sorted or not unique')
+      spans[i * 2] = reader.offsetBytes
+      entries.push({ name, object: decodeFsObject(reader) })
+      spans[i * 2 + 1] = reader.offsetBytes
+      previous = name
+    }
+    reader.expectEnd()
+    return new Tree(bytes, entries, spans)
+  }
+
+  /** Index of the entry called `name`, or -1. */
+  indexOf(name: string): number {
+    let low = 0
+    let high = this.entries.length - 1
+    while (low <= high) {
+      const middle = (low + high) >>> 1
+      const candidate = (this.entries[middle] as TreeEntry).name
+      if (candidate === name) return middle
+      if (candidate < name) low = middle + 1
+      else high = middle - 1
+    }
+    return -1
+  }
+
+  /** The entry called `name`, or undefined. */
+  get(name: string): TreeEntry | undefined {
+    return this.entries[this.indexOf(name)]
+  }
+
+  /** Identity of the file object of entry `index`. */
+  objectDigest(index: number): Digest {
+    return digestOf(
+      this.#bytes.subarray(this.#spans[index * 2], this.#spans[index * 2 + 1]),
+    )
+  }
+}

@@ -1,0 +1,141 @@
+/**
+ * Revision syntax: what a person writes to name a commit.
+ *
+ *     REF  TAG  ID  ID-PREFIX(8+)  REF^  REF~3  REF@{23.32}  REF@{2026-01-27}
+ *
+ * Suffixes may follow one another. `@{...}` looks along the first parents,
+ * for a `version` first and, when the text is a date, for the newest commit at
+ * or before the end of that day (UTC).
+ */
+
+import { DendroError } from '../errors.ts'
+import type { Commit } from '../objects/commit.ts'
+import { digestFromHex, digestToHex } from '../objects/digest.ts'
+import type { Digest } from '../objects/digest.ts'
+import type { Repository } from '../store/repository.ts'
+import { RefStore } from './ref-store.ts'
+import type { RefName } from './ref-name.ts'
+
+const MIN_PREFIX = 8
+
+const unknown = (revision: string, why: string): DendroError =>
+  new DendroError('UNKNOWN_REVISION', `unknown revision ${revision}: ${why}`, {
+    hint: 'dendro refs lists the refs, dendro log REF the commits',
+  })
+
+/** A commit and its ancestors along the first parents, newest first. */
+export function* firstParents(
+  repository: Repository,
+  start: Digest,
+): Generator<{ id: Digest; commit: Commit }, void, undefined> {
+  for (let id: Digest | undefined = start; id !== undefined;) {
+    const commit = repository.commits.load(id)
+    yield { id, commit }
+    id = commit.parents[0]
+  }
+}
+
+/** Errors: `UNKNOWN_REVISION`, `AMBIGUOUS_REVISION`. */
+export const resolveRevision = (
+  repository: Repository,
+  revision: string,
+): Digest => {
+  const base = /^(?:[^\^~@]|@(?!\{))*/.exec(revision)?.[0] ?? ''
+  let id = resolveBase(repository, base, revision)
+  let rest = revision.slice(base.length)
+  while (rest !== '') {
+    const parents = /^(\^|~(\d*))/.exec(rest)
+    const selector = /^@\{([^}]*)\}/.exec(rest)
+    if (parents !== null) {
+      const count = parents[1] === '^' ? 1 : Number(parents[2] || '1')
+      id = ancestor(repository, id, count, revision)
+      rest = rest.slice((parents[1] as string).length)
+    } else if (selector !== null) {
+      id = select(repository, id, selector[1] as string, revision)
+      rest = rest.slice(selector[0].length)
+    } else throw unknown(revision, `'${rest}' is no revision suffix`)
+  }
+  return id
+}
+
+const resolveBase = (
+  repository: Repository,
+  base: string,
+  revision: string,
+): Digest => {
+  if (base === '') throw unknown(revision, 'it names no ref and no commit')
+  for (const kind of ['refs', 'tags'] as const) {
+    const found = lookUp(new RefStore(repository.paths, kind), base)
+    if (found !== undefined) return found
+  }
+  if (/^[0-9a-f]+$/.test(base) && base.length >= MIN_PREFIX)
+    return resolvePrefix(repository, base, revision)
+  const why = /^[0-9a-f]+$/.test(base)
+    ? `there is no such ref, and a commit id needs ${MIN_PREFIX} digits`
+    : 'there is no such ref, tag or commit'
+  throw unknown(revision, why)
+}
+
+const lookUp = (store: RefStore, base: string): Digest | undefined => {
+  const parts = base.split('/')
+  if (parts.some(part => part === '' || part === '.' || part === '..'))
+    return undefined
+  return base.includes('\0') ? undefined : store.get(base as RefName)
+}
+
+const resolvePrefix = (
+  repository: Repository,
+  prefix: string,
+  revision: string,
+): Digest => {
+  const whole = digestFromHex(prefix)
+  if (whole !== undefined && repository.commits.has(whole)) return whole
+  const found = repository.commits
+    .listHex()
+    .filter(hex => hex.startsWith(prefix))
+  if (found.length === 1) return digestFromHex(found[0] as string) as Digest
+  if (found.length === 0) throw unknown(revision, 'there is no such commit')
+  throw new DendroError(
+    'AMBIGUOUS_REVISION',
+    `ambiguous revision ${revision}: ${found.length} commits begin with ${prefix}`,
+    { hint: `write more digits: ${found.slice(0, 3).join(' ')}` },
+  )
+}
+
+const ancestor = (
+  repository: Repository,
+  id: Digest,
+  count: number,
+  revision: string,
+): Digest => {
+  let steps = 0
+  for (const step of firstParents(repository, id))
+    if (steps++ === count) return step.id
+  throw unknown(
+    revision,
+    `the history has ${steps} commits from ${digestToHex(id).slice(0, 12)}`,
+  )
+}
+
+const select = (
+  repository: Repository,
+  id: Digest,
+  wanted: string,
+  revision: string,
+): Digest => {
+  for (const step of firstParents(repository, id))
+    if (step.commit.metadata.get('version') === wanted) return step.id
+  const endSec = endOfDay(wanted)
+  if (endSec === undefined)
+    throw unknown(revision, `no commit of its history has version ${wanted}`)
+  for (const step of firstParents(repository, id))
+    if (step.commit.timeSec <= endSec) return step.id
+  throw unknown(revision, `its history begins after ${wanted}`)
+}
+
+/** Last second of the day `YYYY-MM-DD` in UTC, or undefined for other text. */
+const endOfDay = (text: string): number | undefined => {
+  if (!/^\d{4}-\d{2}-\d{2}$/.test(text)) return undefined
+  const milliseconds = Date.parse(`${text}T23:59:59Z`)
+  return Number.isNaN(milliseconds) ? undefined : milliseconds / 1000
+}

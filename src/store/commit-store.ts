@@ -1,0 +1,84 @@
+/**
+ * Commits, one small file each: `commits/<64 hex digits>`.
+ *
+ * A commit is visible when its file is; it is written after the objects that
+ * it names are durable. Files make listing, prefixes and removal trivial.
+ */
+
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { DendroError, errnoOf, wrapSystemError } from '../errors.ts'
+import { decodeCommit } from '../objects/commit.ts'
+import type { Commit } from '../objects/commit.ts'
+import { digestFromHex, digestOf, digestToHex } from '../objects/digest.ts'
+import type { Digest } from '../objects/digest.ts'
+import { writeDurably } from '../system/durable-file.ts'
+import type { RepositoryPaths } from './layout.ts'
+
+export class CommitStore {
+  readonly #paths: RepositoryPaths
+
+  constructor(paths: RepositoryPaths) {
+    this.#paths = paths
+  }
+
+  /** Stores encoded commit bytes durably; a commit that is there stays. */
+  put(bytes: Buffer): Digest {
+    decodeCommit(bytes)
+    const digest = digestOf(bytes)
+    const path = this.#path(digest)
+    if (!existsSync(path))
+      writeDurably(path, bytes, {
+        temporaryDirectory: this.#paths.temporary,
+      })
+    return digest
+  }
+
+  has(digest: Digest): boolean {
+    return existsSync(this.#path(digest))
+  }
+
+  /** The commit, or undefined. Errors: `CORRUPT_OBJECT`. */
+  get(digest: Digest): Commit | undefined {
+    let bytes: Buffer
+    try {
+      bytes = readFileSync(this.#path(digest))
+    } catch (error) {
+      if (errnoOf(error) === 'ENOENT') return undefined
+      throw wrapSystemError(`cannot read commit ${digestToHex(digest)}`, error)
+    }
+    if (digestOf(bytes) !== digest)
+      throw new DendroError(
+        'CORRUPT_OBJECT',
+        `damaged commit ${digestToHex(digest)}: its bytes have another digest`,
+        { hint: 'restore the file from a copy' },
+      )
+    return decodeCommit(bytes)
+  }
+
+  /** The commit. Errors: `MISSING_OBJECT`, `CORRUPT_OBJECT`. */
+  load(digest: Digest): Commit {
+    const commit = this.get(digest)
+    if (commit !== undefined) return commit
+    throw new DendroError(
+      'MISSING_OBJECT',
+      `commit ${digestToHex(digest)} is missing: the repository names it but does not hold it`,
+      { hint: 'restore the file in commits/ from a copy' },
+    )
+  }
+
+  /** Hex ids of all commits, sorted. */
+  listHex(): string[] {
+    return readdirSync(this.#paths.commits)
+      .filter(name => digestFromHex(name) !== undefined)
+      .sort()
+  }
+
+  list(): Digest[] {
+    return this.listHex().map(hex => digestFromHex(hex) as Digest)
+  }
+
+  #path(digest: Digest): string {
+    return join(this.#paths.commits, digestToHex(digest))
+  }
+}

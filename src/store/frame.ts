@@ -1,0 +1,177 @@
+/**
+ * A frame: objects stored together, compressed as one, named one by one.
+ *
+ * Small files compress badly alone, so chunks are grouped in the order of the
+ * walk. A frame describes itself: a repository's indexes can be built again
+ * from its packs alone. All numbers are little-endian.
+ * Format: docs/formats/pack.md
+ */
+
+import zlib from 'node:zlib'
+import { DendroError } from '../errors.ts'
+import { digestAt, DIGEST_BYTES } from '../objects/digest.ts'
+import type { Digest } from '../objects/digest.ts'
+import { MAX_OBJECT_BYTES } from '../objects/limits.ts'
+import { KIB, MIB } from '../units.ts'
+import { zstd } from './zstd.ts'
+
+/** Plain bytes at which a frame is closed; the curve is in docs/benchmarks.md. */
+export const FRAME_TARGET_BYTES = 256 * KIB
+export const FRAME_MAGIC = 0x6d617246 // "Fram"
+export const FRAME_HEADER_BYTES = 32
+const TABLE_ENTRY_BYTES = DIGEST_BYTES + 4
+const MAX_FRAME_OBJECTS = 1 * MIB
+
+export const CODEC_NONE = 0
+export const CODEC_ZSTD = 1
+
+const crc32 = (
+  zlib as unknown as {
+    crc32: (data: Uint8Array, value?: number) => number
+  }
+).crc32
+
+/** CRC-32 (IEEE 802.3), as zlib computes it. */
+export const checksum = (bytes: Uint8Array, previous = 0): number =>
+  crc32(bytes, previous)
+
+export interface FrameObject {
+  readonly digest: Digest
+  readonly offsetBytes: number
+  readonly lengthBytes: number
+}
+
+/** Objects waiting to become a frame. */
+export interface PlainFrame {
+  /** Digest and length of each object, as stored in the frame. */
+  readonly table: Buffer
+  readonly plain: Uint8Array
+}
+
+/** The bytes of a frame: header, object table, stored bytes. Pure. */
+export const encodeFrame = ({ table, plain }: PlainFrame): Buffer => {
+  const compressed = zstd().compress(plain)
+  const isSmaller = compressed.length < plain.length
+  const stored = isSmaller ? compressed : plain
+  const frame = Buffer.allocUnsafeSlow(
+    FRAME_HEADER_BYTES + table.length + stored.length,
+  )
+  frame.writeUInt32LE(FRAME_MAGIC, 0)
+  frame.writeUInt32LE(isSmaller ? CODEC_ZSTD : CODEC_NONE, 4)
+  frame.writeUInt32LE(table.length / TABLE_ENTRY_BYTES, 8)
+  frame.writeUInt32LE(stored.length, 12)
+  frame.writeUInt32LE(plain.length, 16)
+  frame.writeUInt32LE(0, 24)
+  frame.writeUInt32LE(0, 28)
+  table.copy(frame, FRAME_HEADER_BYTES)
+  frame.set(stored, FRAME_HEADER_BYTES + table.length)
+  frame.writeUInt32LE(checksum(frame.subarray(FRAME_HEADER_BYTES)), 20)
+  return frame
+}
+
+/** The table entry of one object. */
+export const writeTableEntry = (
+  table: Buffer,
+  index: number,
+  digest: Digest,
+  lengthBytes: number,
+): void => {
+  table.write(digest, index * TABLE_ENTRY_BYTES, DIGEST_BYTES, 'latin1')
+  table.writeUInt32LE(lengthBytes, index * TABLE_ENTRY_BYTES + DIGEST_BYTES)
+}
+
+export const tableBytes = (count: number): number => count * TABLE_ENTRY_BYTES
+
+/** What the header of a frame says, checked against the limits. */
+export interface FrameHeader {
+  readonly codec: number
+  readonly objects: number
+  readonly storedBytes: number
+  readonly plainBytes: number
+  readonly checksum: number
+  /** The whole frame: header, table and stored bytes. */
+  readonly frameBytes: number
+}
+
+/** Reads a header. Errors: `CORRUPT_PACK`, with `where` in the message. */
+export const decodeFrameHeader = (
+  bytes: Buffer,
+  offset: number,
+  where: string,
+): FrameHeader => {
+  const bad = (why: string) =>
+    new DendroError('CORRUPT_PACK', `damaged ${where}: ${why}`, {
+      hint: 'restore the pack from a copy',
+    })
+  if (bytes.length - offset < FRAME_HEADER_BYTES) throw bad('cut short')
+  if (bytes.readUInt32LE(offset) !== FRAME_MAGIC) throw bad('no frame is there')
+  const codec = bytes.readUInt32LE(offset + 4)
+  if (codec !== CODEC_NONE && codec !== CODEC_ZSTD)
+    throw bad(`unknown codec ${codec}`)
+  const objects = bytes.readUInt32LE(offset + 8)
+  const storedBytes = bytes.readUInt32LE(offset + 12)
+  const plainBytes = bytes.readUInt32LE(offset + 16)
+  if (objects === 0 || objects > MAX_FRAME_OBJECTS)
+    throw bad(`${objects} objects in a frame`)
+  if (plainBytes > MAX_OBJECT_BYTES || storedBytes > plainBytes)
+    throw bad('impossible lengths')
+  return {
+    codec,
+    objects,
+    storedBytes,
+    plainBytes,
+    checksum: bytes.readUInt32LE(offset + 20),
+    frameBytes: FRAME_HEADER_BYTES + tableBytes(objects) + storedBytes,
+  }
+}
+
+/** The objects of a frame, in order. `table` begins at `offset` of `bytes`. */
+export const decodeFrameTable = (
+  bytes: Buffer,
+  offset: number,
+  header: FrameHeader,
+  where: string,
+): FrameObject[] => {
+  const objects: FrameObject[] = []
+  let offsetBytes = 0
+  for (let i = 0; i < header.objects; i++) {
+    const at = offset + i * TABLE_ENTRY_BYTES
+    const lengthBytes = bytes.readUInt32LE(at + DIGEST_BYTES)
+    objects.push({ digest: digestAt(bytes, at), offsetBytes, lengthBytes })
+    offsetBytes += lengthBytes
+  }
+  if (offsetBytes !== header.plainBytes)
+    throw new DendroError(
+      'CORRUPT_PACK',
+      `damaged ${where}: the object table does not add up`,
+      { hint: 'restore the pack from a copy' },
+    )
+  return objects
+}
+
+/**
+ * The plain bytes of a whole frame. The checksum over table and stored bytes
+ * is verified first. Errors: `CORRUPT_PACK`.
+ */
+export const decodeFramePlain = (frame: Buffer, where: string): Buffer => {
+  const bad = (why: string, cause?: unknown) =>
+    new DendroError('CORRUPT_PACK', `damaged ${where}: ${why}`, {
+      cause,
+      hint: 'restore the pack from a copy',
+    })
+  const header = decodeFrameHeader(frame, 0, where)
+  if (frame.length !== header.frameBytes) throw bad('wrong frame length')
+  if (checksum(frame.subarray(FRAME_HEADER_BYTES)) !== header.checksum)
+    throw bad('the checksum does not match')
+  const stored = frame.subarray(FRAME_HEADER_BYTES + tableBytes(header.objects))
+  if (header.codec === CODEC_NONE) {
+    if (header.storedBytes !== header.plainBytes) throw bad('wrong length')
+    return stored
+  }
+  try {
+    return zstd().decompress(stored, header.plainBytes)
+  } catch (error) {
+    if (error instanceof DendroError) throw error
+    throw bad('it does not decompress', error)
+  }
+}

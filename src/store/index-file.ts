@@ -1,0 +1,160 @@
+/**
+ * One open index file. Blocks are read when needed and kept up to a budget, so
+ * a busy reader finds everything in memory and an idle one holds nothing.
+ */
+
+import { closeSync, fstatSync, openSync } from 'node:fs'
+import { basename } from 'node:path'
+import { DendroError, wrapSystemError } from '../errors.ts'
+import { digestAt } from '../objects/digest.ts'
+import type { Digest } from '../objects/digest.ts'
+import { KIB, MIB } from '../units.ts'
+import { checksum } from './frame.ts'
+import {
+  bucketOf,
+  decodeIndexHeader,
+  decodeIndexPlace,
+  decodePackNames,
+  INDEX_ENTRY_BYTES,
+  INDEX_HEADER_BYTES,
+} from './index-format.ts'
+import type { IndexEntry, IndexHeader } from './index-format.ts'
+import { readAt } from './pack-reader.ts'
+import type { Place } from './pack-reader.ts'
+
+const BLOCK_BYTES = 64 * KIB
+const MAX_BLOCKS = (32 * MIB) / BLOCK_BYTES
+
+export class IndexFile {
+  readonly path: string
+  readonly #fd: number
+  readonly #header: IndexHeader
+  readonly #packNames: readonly string[]
+  readonly #blocks = new Map<number, Buffer>()
+
+  private constructor(path: string, fd: number, header: IndexHeader) {
+    this.path = path
+    this.#fd = fd
+    this.#header = header
+    this.#packNames = decodePackNames(
+      readAt(fd, header.packsOffset, header.fanoutOffset - header.packsOffset),
+      header.packs,
+    )
+  }
+
+  /** Reads the header alone. Errors: `CORRUPT_INDEX`, `FUTURE_FORMAT`. */
+  static open(path: string): IndexFile {
+    let fd: number
+    try {
+      fd = openSync(path, 'r')
+    } catch (error) {
+      throw wrapSystemError(`cannot open index ${path}`, error)
+    }
+    try {
+      const header = decodeIndexHeader(
+        readAt(fd, 0, INDEX_HEADER_BYTES),
+        fstatSync(fd).size,
+        path,
+      )
+      return new IndexFile(path, fd, header)
+    } catch (error) {
+      closeSync(fd)
+      throw error
+    }
+  }
+
+  get name(): string {
+    return basename(this.path, '.idx')
+  }
+
+  get entries(): number {
+    return this.#header.entries
+  }
+
+  get packNames(): readonly string[] {
+    return this.#packNames
+  }
+
+  /** The place of an object, or undefined when this index does not name it. */
+  find(digest: Digest): Place | undefined {
+    const { fanoutBits, fanoutOffset, entriesOffset, entries } = this.#header
+    const bucket = bucketOf(digest, fanoutBits)
+    const range = this.#read(fanoutOffset + bucket * 4, 8)
+    const begin = range.readUInt32LE(0)
+    const end = range.readUInt32LE(4)
+    if (begin > end || end > entries) throw this.#corrupt('bad fan-out')
+    if (begin === end) return undefined
+    const bytes = this.#read(
+      entriesOffset + begin * INDEX_ENTRY_BYTES,
+      (end - begin) * INDEX_ENTRY_BYTES,
+    )
+    let low = 0
+    let high = end - begin - 1
+    while (low <= high) {
+      const middle = (low + high) >>> 1
+      const found = digestAt(bytes, middle * INDEX_ENTRY_BYTES)
+      if (found === digest)
+        return this.#place(bytes, middle * INDEX_ENTRY_BYTES)
+      if (found < digest) low = middle + 1
+      else high = middle - 1
+    }
+    return undefined
+  }
+
+  /** All entries, with the checksum of the file verified. */
+  readAll(): IndexEntry[] {
+    const { entriesOffset, entries, fileBytes, bodyChecksum } = this.#header
+    const body = readAt(
+      this.#fd,
+      INDEX_HEADER_BYTES,
+      fileBytes - INDEX_HEADER_BYTES,
+    )
+    if (checksum(body) !== bodyChecksum)
+      throw this.#corrupt('the checksum does not match')
+    const all: IndexEntry[] = []
+    for (let i = 0; i < entries; i++) {
+      const at = entriesOffset - INDEX_HEADER_BYTES + i * INDEX_ENTRY_BYTES
+      all.push({ digest: digestAt(body, at), ...this.#place(body, at) })
+    }
+    return all
+  }
+
+  close(): void {
+    closeSync(this.#fd)
+    this.#blocks.clear()
+  }
+
+  #place(bytes: Buffer, offset: number): Place {
+    const place = decodeIndexPlace(bytes, offset, this.#packNames)
+    if (place === undefined) throw this.#corrupt('unknown pack number')
+    return place
+  }
+
+  #corrupt(why: string): DendroError {
+    return new DendroError(
+      'CORRUPT_INDEX',
+      `damaged index ${this.path}: ${why}`,
+      { hint: 'restore the file from a copy' },
+    )
+  }
+
+  #read(offset: number, length: number): Buffer {
+    const first = Math.floor(offset / BLOCK_BYTES)
+    const last = Math.floor((offset + length - 1) / BLOCK_BYTES)
+    const within = offset - first * BLOCK_BYTES
+    const block = this.#block(first)
+    if (first === last) return block.subarray(within, within + length)
+    const parts = [block.subarray(within)]
+    for (let i = first + 1; i <= last; i++) parts.push(this.#block(i))
+    return Buffer.concat(parts).subarray(0, length)
+  }
+
+  #block(number: number): Buffer {
+    const known = this.#blocks.get(number)
+    if (known !== undefined) return known
+    if (this.#blocks.size >= MAX_BLOCKS) this.#blocks.clear()
+    const bytes = readAt(this.#fd, number * BLOCK_BYTES, BLOCK_BYTES)
+    this.#blocks.set(number, bytes)
+    return bytes
+  }
+}

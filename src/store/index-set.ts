@@ -1,0 +1,111 @@
+/**
+ * All indexes of a repository as one.
+ *
+ * Each commit adds an index of its own; when the newest ones together are as
+ * large as the next older one they are merged into it, so there are few files
+ * and each entry is rewritten a logarithmic number of times. A merge writes
+ * the new file before it removes the old ones; between the two an object has
+ * two entries for the same place, which harms nobody.
+ */
+
+import { readdirSync, unlinkSync } from 'node:fs'
+import { randomBytes } from 'node:crypto'
+import { join } from 'node:path'
+import { errnoOf } from '../errors.ts'
+import type { Digest } from '../objects/digest.ts'
+import { syncDirectory, writeDurably } from '../system/durable-file.ts'
+import { encodeIndex, MAX_INDEX_PACKS } from './index-format.ts'
+import type { IndexEntry } from './index-format.ts'
+import { IndexFile } from './index-file.ts'
+import type { RepositoryPaths } from './layout.ts'
+import type { Place } from './pack-reader.ts'
+import type { FinishedPack } from './pack-writer.ts'
+
+export class IndexSet {
+  readonly #paths: RepositoryPaths
+  /** Largest first: most objects are found in the first one. */
+  #files: IndexFile[] = []
+
+  constructor(paths: RepositoryPaths) {
+    this.#paths = paths
+    this.reload()
+  }
+
+  get files(): readonly IndexFile[] {
+    return this.#files
+  }
+
+  find(digest: Digest): Place | undefined {
+    for (const file of this.#files) {
+      const place = file.find(digest)
+      if (place !== undefined) return place
+    }
+    return undefined
+  }
+
+  /** Looks at the directory again; true when it holds other files than before. */
+  reload(): boolean {
+    const names = readdirSync(this.#paths.index).filter(name =>
+      name.endsWith('.idx'),
+    )
+    const known = new Map(this.#files.map(file => [`${file.name}.idx`, file]))
+    const isSame =
+      names.length === known.size && names.every(name => known.has(name))
+    if (isSame) return false
+    const files: IndexFile[] = []
+    let isComplete = true
+    for (const name of names) {
+      const file = known.get(name) ?? this.#open(name)
+      known.delete(name)
+      if (file === undefined) isComplete = false
+      else files.push(file)
+    }
+    for (const gone of known.values()) gone.close()
+    files.sort((a, b) => b.entries - a.entries)
+    this.#files = files
+    // What vanished between listing and opening was merged into a new file.
+    if (!isComplete) this.reload()
+    return true
+  }
+
+  /** Adds finished packs, durably. The caller holds the publication lock. */
+  publish(packs: readonly FinishedPack[]): void {
+    const added: IndexEntry[] = packs.flatMap(pack =>
+      pack.objects.map(object => ({ ...object, pack: pack.name })),
+    )
+    if (added.length === 0) return
+    this.reload()
+    let total = added.length
+    const merged: IndexFile[] = []
+    for (const file of [...this.#files].reverse()) {
+      if (file.entries > total * 2) break
+      merged.push(file)
+      total += file.entries
+    }
+    const packNames = new Set(merged.flatMap(file => file.packNames))
+    if (packNames.size + packs.length > MAX_INDEX_PACKS) merged.length = 0
+    const entries = added.concat(...merged.map(file => file.readAll()))
+    const name = `${randomBytes(16).toString('hex')}.idx`
+    writeDurably(join(this.#paths.index, name), encodeIndex(entries), {
+      temporaryDirectory: this.#paths.temporary,
+    })
+    for (const file of merged) unlinkSync(file.path)
+    if (merged.length > 0) syncDirectory(this.#paths.index)
+    this.reload()
+  }
+
+  close(): void {
+    for (const file of this.#files) file.close()
+    this.#files = []
+  }
+
+  /** Another process may merge a file away between listing and opening it. */
+  #open(name: string): IndexFile | undefined {
+    try {
+      return IndexFile.open(join(this.#paths.index, name))
+    } catch (error) {
+      if (errnoOf(error) === 'ENOENT') return undefined
+      throw error
+    }
+  }
+}

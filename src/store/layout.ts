@@ -1,0 +1,157 @@
+/**
+ * Where things stand in a repository directory, and how one is made and opened.
+ *
+ * Format: docs/formats/repository.md
+ */
+
+import {
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  readdirSync,
+  realpathSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
+import { randomUUID } from 'node:crypto'
+import { join, resolve } from 'node:path'
+import { DendroError, wrapSystemError } from '../errors.ts'
+import { syncDirectory, writeDurably } from '../system/durable-file.ts'
+
+export const REPOSITORY_VERSION = 1
+
+export interface RepositoryPaths {
+  readonly root: string
+  readonly config: string
+  /** Held shared while objects are written, exclusively to remove some. */
+  readonly objectsLock: string
+  /** Held exclusively while an index, a commit or a ref is published. */
+  readonly publishLock: string
+  /** Replaced by every publication; what watchers look at. */
+  readonly generation: string
+  readonly packs: string
+  readonly index: string
+  readonly commits: string
+  readonly refs: string
+  readonly tags: string
+  readonly cache: string
+  readonly temporary: string
+}
+
+export const repositoryPaths = (root: string): RepositoryPaths => ({
+  root,
+  config: join(root, 'config.json'),
+  objectsLock: join(root, 'objects.lock'),
+  publishLock: join(root, 'publish.lock'),
+  generation: join(root, 'generation'),
+  packs: join(root, 'packs'),
+  index: join(root, 'index'),
+  commits: join(root, 'commits'),
+  refs: join(root, 'refs'),
+  tags: join(root, 'tags'),
+  cache: join(root, 'cache'),
+  temporary: join(root, 'tmp'),
+})
+
+export interface RepositoryConfig {
+  readonly version: number
+  /** A UUID; names the mount's runtime directory. */
+  readonly id: string
+}
+
+/**
+ * Makes an empty repository at `directory`, which may exist and be empty.
+ * Errors: `REPOSITORY_EXISTS`, `TARGET_EXISTS`, system errors.
+ */
+export const createRepository = (directory: string): RepositoryPaths => {
+  const paths = repositoryPaths(resolve(directory))
+  if (existsSync(paths.config))
+    throw new DendroError(
+      'REPOSITORY_EXISTS',
+      `cannot make a repository in ${directory}: there is one already`,
+      { hint: 'use it as it is, or name another directory' },
+    )
+  try {
+    mkdirSync(paths.root, { recursive: true })
+    if (readdirSync(paths.root).length > 0)
+      throw new DendroError(
+        'TARGET_EXISTS',
+        `cannot make a repository in ${directory}: the directory is not empty`,
+        { hint: 'name a new or an empty directory' },
+      )
+    const { packs, index, commits, refs, tags, cache, temporary } = paths
+    for (const made of [packs, index, commits, refs, tags, cache, temporary])
+      mkdirSync(made)
+    writeFileSync(paths.objectsLock, '')
+    writeFileSync(paths.publishLock, '')
+    writeFileSync(paths.generation, '0\n')
+    const config = { version: REPOSITORY_VERSION, id: randomUUID() }
+    // Last: a directory without it is no repository.
+    writeDurably(
+      paths.config,
+      Buffer.from(`${JSON.stringify(config, undefined, 2)}\n`),
+    )
+    syncDirectory(resolve(paths.root, '..'))
+  } catch (error) {
+    throw wrapSystemError(`cannot make a repository in ${directory}`, error)
+  }
+  return paths
+}
+
+/**
+ * The paths and the configuration of the repository at `directory`.
+ * Errors: `NOT_A_REPOSITORY`, `FUTURE_FORMAT`, `CORRUPT_REPOSITORY`.
+ */
+export const findRepository = (
+  directory: string,
+): { paths: RepositoryPaths; config: RepositoryConfig } => {
+  const paths = repositoryPaths(resolve(directory))
+  if (!existsSync(paths.config)) throw notARepository(directory)
+  const real = repositoryPaths(realpathSync(paths.root))
+  const text = readFileSync(real.config, 'utf8')
+  const config = parseConfig(text, real.config)
+  for (const needed of [real.packs, real.index, real.commits, real.refs])
+    if (!statSync(needed, { throwIfNoEntry: false })?.isDirectory())
+      throw new DendroError(
+        'CORRUPT_REPOSITORY',
+        `damaged repository ${directory}: ${needed} is missing`,
+        { hint: 'restore it from a copy' },
+      )
+  return { paths: real, config }
+}
+
+const notARepository = (directory: string): DendroError =>
+  new DendroError(
+    'NOT_A_REPOSITORY',
+    `no repository in ${directory}: it has no config.json`,
+    {
+      hint: 'name one with --repo or DENDRO_REPO, or make one: dendro init DIR',
+    },
+  )
+
+const parseConfig = (text: string, path: string): RepositoryConfig => {
+  let value: unknown
+  try {
+    value = JSON.parse(text)
+  } catch {
+    // Reported below with the path, as any other shape that is not ours.
+  }
+  const { version, id } = (value ?? {}) as Record<string, unknown>
+  if (typeof version === 'number' && version > REPOSITORY_VERSION)
+    throw new DendroError(
+      'FUTURE_FORMAT',
+      `cannot open the repository: its format is version ${version}, this program knows ${REPOSITORY_VERSION}`,
+      { hint: 'install a newer dendro' },
+    )
+  if (
+    version !== REPOSITORY_VERSION ||
+    typeof id !== 'string' ||
+    !/^[0-9a-f-]{36}$/.test(id)
+  )
+    throw new DendroError(
+      'CORRUPT_REPOSITORY',
+      `damaged repository: ${path} does not hold a version and an id`,
+      { hint: 'restore the file from a copy' },
+    )
+  return { version, id }
+}

@@ -1,0 +1,170 @@
+/**
+ * Reads frames out of packs and keeps the plain ones that were used last.
+ *
+ * Memory is bounded by bytes. Every frame is verified by its checksum when it
+ * is read; every object by its digest the first time it is taken out of a
+ * frame in memory, where hashing is fast (objects/blake3.ts).
+ */
+
+import { closeSync, openSync, readSync } from 'node:fs'
+import { join } from 'node:path'
+import { LRUCache } from 'lru-cache'
+import { DendroError, wrapSystemError } from '../errors.ts'
+import { isBlake3Fast } from '../objects/blake3.ts'
+import { digestOf, digestToHex } from '../objects/digest.ts'
+import type { Digest } from '../objects/digest.ts'
+import {
+  decodeFrameHeader,
+  decodeFramePlain,
+  decodeFrameTable,
+  FRAME_HEADER_BYTES,
+} from './frame.ts'
+import type { FrameObject } from './frame.ts'
+import type { RepositoryPaths } from './layout.ts'
+import { decodePackHeader, PACK_HEADER_BYTES } from './pack-format.ts'
+
+/** Where an object stands, as an index tells it. */
+export interface Place {
+  readonly pack: string
+  readonly frameOffset: number
+  readonly frameBytes: number
+  readonly offsetBytes: number
+  readonly lengthBytes: number
+}
+
+interface LoadedFrame {
+  readonly plain: Buffer
+  readonly objects: ReadonlyMap<Digest, FrameObject>
+  readonly verified: Set<Digest>
+}
+
+const MAX_OPEN_PACKS = 128
+
+/** Reads `length` bytes at `position`, or fewer at the end of the file. */
+export const readAt = (
+  fd: number,
+  position: number,
+  length: number,
+): Buffer => {
+  const bytes = Buffer.allocUnsafeSlow(length)
+  let done = 0
+  while (done < length) {
+    const count = readSync(fd, bytes, done, length - done, position + done)
+    if (count === 0) break
+    done += count
+  }
+  return bytes.subarray(0, done)
+}
+
+export class PackReader {
+  readonly #paths: RepositoryPaths
+  readonly #files: LRUCache<string, { fd: number }>
+  readonly #frames: LRUCache<string, LoadedFrame>
+  readonly #verifyAlways: boolean
+
+  constructor(
+    paths: RepositoryPaths,
+    options: { readonly cacheBytes: number; readonly verifyAlways?: boolean },
+  ) {
+    this.#paths = paths
+    this.#verifyAlways = options.verifyAlways ?? false
+    this.#files = new LRUCache({
+      max: MAX_OPEN_PACKS,
+      dispose: ({ fd }) => closeSync(fd),
+    })
+    this.#frames = new LRUCache({
+      maxSize: options.cacheBytes,
+      maxEntrySize: Number.MAX_SAFE_INTEGER,
+      sizeCalculation: frame => frame.plain.length + frame.objects.size * 200,
+    })
+  }
+
+  /**
+   * The bytes of an object: a view that nobody may change, valid as long as
+   * it is kept. Errors: `CORRUPT_PACK`, `CORRUPT_INDEX`, `CORRUPT_OBJECT`.
+   */
+  read(digest: Digest, place: Place): Buffer {
+    const frame = this.#load(place)
+    const object = frame.objects.get(digest)
+    if (object === undefined)
+      throw new DendroError(
+        'CORRUPT_INDEX',
+        `damaged index: object ${digestToHex(digest)} is not where it says in pack ${place.pack}`,
+        {
+          hint: 'remove the files in index/ after making a copy; a repair builds them again',
+        },
+      )
+    const bytes = frame.plain.subarray(
+      object.offsetBytes,
+      object.offsetBytes + object.lengthBytes,
+    )
+    if ((isBlake3Fast || this.#verifyAlways) && !frame.verified.has(digest)) {
+      if (digestOf(bytes) !== digest)
+        throw new DendroError(
+          'CORRUPT_OBJECT',
+          `damaged object ${digestToHex(digest)} in pack ${place.pack}: its bytes have another digest`,
+          { hint: 'restore the pack from a copy' },
+        )
+      frame.verified.add(digest)
+    }
+    return bytes
+  }
+
+  close(): void {
+    this.#files.clear()
+    this.#frames.clear()
+  }
+
+  #load(place: Place): LoadedFrame {
+    const key = `${place.pack}:${place.frameOffset}`
+    const known = this.#frames.get(key)
+    if (known !== undefined) return known
+    const where = `pack ${place.pack} at byte ${place.frameOffset}`
+    const bytes = this.#readFrame(place, where)
+    const header = decodeFrameHeader(bytes, 0, where)
+    const plain = decodeFramePlain(bytes, where)
+    const objects = decodeFrameTable(bytes, FRAME_HEADER_BYTES, header, where)
+    const frame: LoadedFrame = {
+      plain,
+      objects: new Map(objects.map(object => [object.digest, object])),
+      verified: new Set(),
+    }
+    this.#frames.set(key, frame)
+    return frame
+  }
+
+  #readFrame(place: Place, where: string): Buffer {
+    try {
+      return readAt(this.#open(place.pack), place.frameOffset, place.frameBytes)
+    } catch (error) {
+      throw wrapSystemError(`cannot read ${where}`, error)
+    }
+  }
+
+  #open(pack: string): number {
+    const known = this.#files.get(pack)
+    if (known !== undefined) return known.fd
+    const path = join(this.#paths.packs, `${pack}.pack`)
+    let fd: number
+    try {
+      fd = openSync(path, 'r')
+    } catch (error) {
+      throw new DendroError(
+        'CORRUPT_PACK',
+        `damaged repository: pack ${path} cannot be opened`,
+        {
+          cause: error,
+          hint: 'restore the pack from a copy',
+        },
+      )
+    }
+    try {
+      decodePackHeader(readAt(fd, 0, PACK_HEADER_BYTES), path)
+    } catch (error) {
+      closeSync(fd)
+      throw error
+    }
+    this.#files.set(pack, { fd })
+    return fd
+  }
+}

@@ -1,0 +1,177 @@
+/**
+ * An open repository: objects by digest, commits, and the way new ones are
+ * published. Refs are a layer above (refs/).
+ *
+ * Readers never lock. Publication order: packs, then the index that names
+ * them, then the commit, then the ref; each durable before the next.
+ */
+
+import { LRUCache } from 'lru-cache'
+import { existsSync, readFileSync, writeFileSync, renameSync } from 'node:fs'
+import { join } from 'node:path'
+import { DendroError } from '../errors.ts'
+import { digestToHex } from '../objects/digest.ts'
+import type { Digest } from '../objects/digest.ts'
+import { decodeExtentList } from '../objects/extents.ts'
+import type { Extent } from '../objects/extents.ts'
+import type { FileObject } from '../objects/fs-object.ts'
+import { Tree } from '../objects/tree.ts'
+import { temporaryName } from '../system/durable-file.ts'
+import { acquireLock } from '../system/lock.ts'
+import { MIB } from '../units.ts'
+import { CommitStore } from './commit-store.ts'
+import { IndexSet } from './index-set.ts'
+import { createRepository, findRepository } from './layout.ts'
+import type { RepositoryConfig, RepositoryPaths } from './layout.ts'
+import { ObjectWriter } from './object-writer.ts'
+import { PackReader } from './pack-reader.ts'
+import type { FinishedPack } from './pack-writer.ts'
+
+export interface RepositoryOptions {
+  /** Bytes of decompressed frames kept. */
+  readonly frameCacheBytes?: number
+  /** Bytes of decoded trees kept, estimated. */
+  readonly treeCacheBytes?: number
+}
+
+/** A decoded tree takes about this many times its encoding. */
+const TREE_OVERHEAD = 5
+const EXTENT_LIST_OVERHEAD = 3
+
+export class Repository {
+  readonly paths: RepositoryPaths
+  readonly config: RepositoryConfig
+  readonly commits: CommitStore
+  readonly #indexes: IndexSet
+  readonly #packs: PackReader
+  readonly #trees: LRUCache<Digest, Tree>
+  readonly #extents: LRUCache<Digest, { list: Extent[]; bytes: number }>
+
+  private constructor(
+    paths: RepositoryPaths,
+    config: RepositoryConfig,
+    options: RepositoryOptions,
+  ) {
+    this.paths = paths
+    this.config = config
+    this.commits = new CommitStore(paths)
+    this.#indexes = new IndexSet(paths)
+    this.#packs = new PackReader(paths, {
+      cacheBytes: options.frameCacheBytes ?? 64 * MIB,
+    })
+    this.#trees = new LRUCache({
+      maxSize: options.treeCacheBytes ?? 64 * MIB,
+      maxEntrySize: Number.MAX_SAFE_INTEGER,
+      sizeCalculation: tree => 256 + tree.lengthBytes * TREE_OVERHEAD,
+    })
+    this.#extents = new LRUCache({
+      maxSize: 16 * MIB,
+      maxEntrySize: Number.MAX_SAFE_INTEGER,
+      sizeCalculation: ({ bytes }) => 64 + bytes * EXTENT_LIST_OVERHEAD,
+    })
+  }
+
+  /** Makes an empty repository and opens it. */
+  static create(directory: string): Repository {
+    createRepository(directory)
+    return Repository.open(directory)
+  }
+
+  /** Errors: `NOT_A_REPOSITORY`, `FUTURE_FORMAT`, `CORRUPT_REPOSITORY`. */
+  static open(directory: string, options: RepositoryOptions = {}): Repository {
+    const { paths, config } = findRepository(directory)
+    return new Repository(paths, config, options)
+  }
+
+  get indexes(): IndexSet {
+    return this.#indexes
+  }
+
+  has(digest: Digest): boolean {
+    return this.#indexes.find(digest) !== undefined
+  }
+
+  /**
+   * The bytes of an object; nobody may change them.
+   * Errors: `MISSING_OBJECT`, `CORRUPT_PACK`, `CORRUPT_INDEX`, `CORRUPT_OBJECT`.
+   */
+  readObject(digest: Digest): Buffer {
+    let place = this.#indexes.find(digest)
+    if (place === undefined && this.#indexes.reload())
+      place = this.#indexes.find(digest)
+    if (place === undefined)
+      throw new DendroError(
+        'MISSING_OBJECT',
+        `object ${digestToHex(digest)} is missing: no index names it`,
+        {
+          hint: 'the repository is damaged; restore index/ and packs/ from a copy',
+        },
+      )
+    return this.#packs.read(digest, place)
+  }
+
+  /** A directory. Errors: as `readObject`. */
+  loadTree(digest: Digest): Tree {
+    const known = this.#trees.get(digest)
+    if (known !== undefined) return known
+    // Copied, so that a small tree does not keep its whole frame in memory.
+    const tree = Tree.decode(Buffer.from(this.readObject(digest)))
+    this.#trees.set(digest, tree)
+    return tree
+  }
+
+  /** The extents of a file, wherever they are stored. Errors: as `readObject`. */
+  loadExtents(file: FileObject): readonly Extent[] {
+    if (typeof file.content !== 'string') return file.content
+    const digest = file.content
+    const known = this.#extents.get(digest)
+    if (known !== undefined) return known.list
+    const bytes = this.readObject(digest)
+    const list = decodeExtentList(bytes)
+    this.#extents.set(digest, { list, bytes: bytes.length })
+    return list
+  }
+
+  /** Starts writing objects; close the writer in any case. */
+  async beginWrite(onWait?: () => void): Promise<ObjectWriter> {
+    const lock = await acquireLock(this.paths.objectsLock, 'shared', onWait)
+    this.#indexes.reload()
+    return new ObjectWriter(this.paths, digest => this.has(digest), lock)
+  }
+
+  /**
+   * Publishes packs and then runs `work` (which writes commits and refs), all
+   * under the publication lock. What `work` reads is what others published.
+   */
+  async publish<T>(
+    packs: readonly FinishedPack[],
+    work: () => T,
+    onWait?: () => void,
+  ): Promise<T> {
+    const lock = await acquireLock(this.paths.publishLock, 'exclusive', onWait)
+    try {
+      this.#indexes.publish(packs)
+      const result = work()
+      this.#announce()
+      return result
+    } finally {
+      lock.release()
+    }
+  }
+
+  close(): void {
+    this.#indexes.close()
+    this.#packs.close()
+  }
+
+  /** Replaces `generation`, which mounts watch. Only news: it needs no fsync. */
+  #announce(): void {
+    const { generation, temporary } = this.paths
+    const previous = existsSync(generation)
+      ? Number.parseInt(readFileSync(generation, 'utf8'), 10)
+      : 0
+    const next = join(temporary, temporaryName('generation'))
+    writeFileSync(next, `${(Number.isFinite(previous) ? previous : 0) + 1}\n`)
+    renameSync(next, generation)
+  }
+}

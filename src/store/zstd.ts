@@ -1,0 +1,106 @@
+/**
+ * zstd, by whichever implementation loads: `zstd-napi`, or `node:zlib` where
+ * Node has it (22.15 and later).
+ *
+ * Buffers are bounded by the caller: `decompress` writes exactly
+ * `plainLength` bytes or fails, so a bomb cannot grow.
+ * Format: RFC 8878.
+ */
+
+import { createRequire } from 'node:module'
+import zlib from 'node:zlib'
+import { DendroError } from '../errors.ts'
+
+export const ZSTD_LEVEL = 3
+
+interface ZstdBinding {
+  CCtx: new () => {
+    setParameter(parameter: number, value: number): void
+    compress2(output: Uint8Array, input: Uint8Array): number
+  }
+  DCtx: new () => { decompress(output: Uint8Array, input: Uint8Array): number }
+  CParameter: { compressionLevel: number }
+  compressBound(length: number): number
+}
+
+interface ZlibZstd {
+  constants: Record<string, number>
+  zstdCompressSync?: (input: Uint8Array, options: unknown) => Buffer
+  zstdDecompressSync?: (input: Uint8Array, options: unknown) => Buffer
+}
+
+export interface Zstd {
+  compress(plain: Uint8Array): Buffer
+  /** Throws an Error when `stored` does not hold exactly `plainLength` bytes. */
+  decompress(stored: Uint8Array, plainLength: number): Buffer
+}
+
+const require = createRequire(import.meta.url)
+
+const loadAddon = (): Zstd | undefined => {
+  let binding: ZstdBinding
+  try {
+    binding = require('zstd-napi/binding') as ZstdBinding
+  } catch {
+    // Not compiled here; node:zlib is the other way.
+    return undefined
+  }
+  const compressor = new binding.CCtx()
+  compressor.setParameter(binding.CParameter.compressionLevel, ZSTD_LEVEL)
+  const decompressor = new binding.DCtx()
+  let scratch = Buffer.allocUnsafeSlow(0)
+  return {
+    compress: plain => {
+      const bound = binding.compressBound(plain.length)
+      if (scratch.length < bound) scratch = Buffer.allocUnsafeSlow(bound)
+      const length = compressor.compress2(scratch, plain)
+      return Buffer.from(scratch.subarray(0, length))
+    },
+    decompress: (stored, plainLength) => {
+      const plain = Buffer.allocUnsafeSlow(plainLength)
+      const length = decompressor.decompress(plain, stored)
+      if (length !== plainLength) throw new Error('wrong plain length')
+      return plain
+    },
+  }
+}
+
+const loadZlib = (): Zstd | undefined => {
+  const { constants, zstdCompressSync, zstdDecompressSync } =
+    zlib as unknown as ZlibZstd
+  if (zstdCompressSync === undefined || zstdDecompressSync === undefined)
+    return undefined
+  const level = constants['ZSTD_c_compressionLevel'] as number
+  return {
+    compress: plain =>
+      zstdCompressSync(plain, { params: { [level]: ZSTD_LEVEL } }),
+    decompress: (stored, plainLength) => {
+      const plain = zstdDecompressSync(stored, {
+        maxOutputLength: Math.max(1, plainLength),
+      })
+      if (plain.length !== plainLength) throw new Error('wrong plain length')
+      return plain
+    },
+  }
+}
+
+export type ZstdName = 'addon' | 'zlib'
+
+/** The named implementation, or undefined where it is not available. */
+export const loadZstd = (name: ZstdName): Zstd | undefined =>
+  name === 'addon' ? loadAddon() : loadZlib()
+
+let chosen: Zstd | undefined
+
+/** The implementation in use. Errors: `NATIVE_UNAVAILABLE`. */
+export const zstd = (): Zstd => {
+  chosen ??= loadAddon() ?? loadZlib()
+  if (chosen !== undefined) return chosen
+  throw new DendroError(
+    'NATIVE_UNAVAILABLE',
+    'cannot compress: neither zstd-napi nor a Node.js with zstd is installed',
+    {
+      hint: 'run npm install with a C++ compiler at hand, or use Node.js 22.15',
+    },
+  )
+}

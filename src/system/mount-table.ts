@@ -1,0 +1,49 @@
+/** The mount table of this process, from /proc/self/mountinfo (proc_pid_mountinfo(5)). */
+
+import { readFileSync } from 'node:fs'
+
+export interface MountEntry {
+  readonly id: number
+  readonly parentId: number
+  /** `major:minor` of the superblock: `st_dev` of its files. */
+  readonly device: string
+  /** Path inside the filesystem that is the root of this mount. */
+  readonly root: string
+  readonly mountpoint: string
+  readonly type: string
+  readonly source: string
+}
+
+/** mountinfo escapes space, tab, newline and backslash as octal. */
+const unescape = (text: string): string =>
+  text.replace(/\\([0-7]{3})/g, (_, octal: string) =>
+    String.fromCharCode(Number.parseInt(octal, 8)),
+  )
+
+export const parseMountTable = (text: string): MountEntry[] => {
+  const entries: MountEntry[] = []
+  for (const line of text.split('\n')) {
+    const [before, after] = line.split(' - ')
+    if (before === undefined || after === undefined) continue
+    const left = before.split(' ')
+    const right = after.split(' ')
+    entries.push({
+      id: Number(left[0]),
+      parentId: Number(left[1]),
+      device: left[2] ?? '',
+      root: unescape(left[3] ?? ''),
+      mountpoint: unescape(left[4] ?? ''),
+      type: right[0] ?? '',
+      source: unescape(right[1] ?? ''),
+    })
+  }
+  return entries
+}
+
+/** The mounts that this process sees, in mount order. */
+export const readMountTable = (): MountEntry[] =>
+  parseMountTable(readFileSync('/proc/self/mountinfo', 'utf8'))
+
+/** The uppermost mount at `path` (real and absolute), or undefined. */
+export const findMount = (path: string): MountEntry | undefined =>
+  readMountTable().findLast(entry => entry.mountpoint === path)

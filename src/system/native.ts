@@ -1,0 +1,73 @@
+/**
+ * The only place that loads the native shim.
+ *
+ * `shim()` throws `NATIVE_UNAVAILABLE` where it is needed and missing;
+ * `tryShim()` is for callers with another way. `check` turns a negative result
+ * into an error that names the call and the path.
+ */
+
+import { createRequire } from 'node:module'
+import { constants } from 'node:os'
+import { existsSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import type { Shim } from '../../native-shim/shim.d.ts'
+import { DendroError, wrapSystemError } from '../errors.ts'
+
+const ERRNO_NAMES: ReadonlyMap<number, string> = new Map(
+  Object.entries(constants.errno).map(([name, value]) => [value, name]),
+)
+
+/** Directory of the package: the nearest one above that holds package.json. */
+const packageRoot = (): string => {
+  let directory = dirname(fileURLToPath(import.meta.url))
+  while (!existsSync(join(directory, 'native-shim'))) {
+    const parent = dirname(directory)
+    if (parent === directory) return directory
+    directory = parent
+  }
+  return directory
+}
+
+let loaded: Shim | undefined
+let failure: unknown
+
+/** The shim, or undefined when it was not built or does not load here. */
+export const tryShim = (): Shim | undefined => {
+  if (loaded !== undefined || failure !== undefined) return loaded
+  if (process.env['DENDRO_NO_SHIM'] === '1') {
+    failure = new Error('DENDRO_NO_SHIM=1 is set')
+    return undefined
+  }
+  try {
+    const require = createRequire(import.meta.url)
+    loaded = require(join(packageRoot(), 'native-shim', 'shim.node')) as Shim
+  } catch (error) {
+    failure = error
+  }
+  return loaded
+}
+
+/** The shim. Errors: `NATIVE_UNAVAILABLE`. */
+export const shim = (): Shim => {
+  const found = tryShim()
+  if (found !== undefined) return found
+  const why = failure instanceof Error ? failure.message.split('\n')[0] : ''
+  throw new DendroError(
+    'NATIVE_UNAVAILABLE',
+    `the native part cannot be loaded: ${why}`,
+    { cause: failure, hint: 'install a C compiler and run scripts/build-shim' },
+  )
+}
+
+/** The name of an errno: 2 is ENOENT. */
+export const errnoName = (errno: number): string =>
+  ERRNO_NAMES.get(errno) ?? `E${errno}`
+
+/** Passes a result through; throws for -errno, naming `what` was done. */
+export const check = (result: number, what: string): number => {
+  if (result >= 0) return result
+  const name = errnoName(-result)
+  const error = Object.assign(new Error(`${name}: ${name}`), { code: name })
+  throw wrapSystemError(what, error)
+}

@@ -1,0 +1,52 @@
+/** Extended attributes of a path, never following a link. */
+
+import { check, shim, tryShim } from './native.ts'
+
+const ENOTSUP = 95
+const ENODATA = 61
+const ERANGE = 34
+const MAX_BYTES = 64 * 1024
+
+const scratch = Buffer.allocUnsafeSlow(MAX_BYTES)
+
+/** Whether xattrs can be read and written here at all. */
+export const canUseXattrs = (): boolean => tryShim() !== undefined
+
+/**
+ * All attributes of `path`, sorted by name, as latin1 text. Empty where the
+ * file system knows none.
+ */
+export const readXattrs = (path: Buffer): { name: string; value: string }[] => {
+  const native = shim()
+  const length = native.llistxattr(path, scratch)
+  if (length === 0 || length === -ENOTSUP) return []
+  const what = `cannot list the xattrs of ${path.toString()}`
+  check(length, what)
+  const names = scratch
+    .toString('latin1', 0, length)
+    .split('\0')
+    .filter(Boolean)
+    .sort()
+  const xattrs: { name: string; value: string }[] = []
+  for (const name of names) {
+    const size = native.lgetxattr(path, Buffer.from(name, 'latin1'), scratch)
+    if (size === -ENODATA) continue
+    check(size, `cannot read xattr ${name} of ${path.toString()}`)
+    xattrs.push({ name, value: scratch.toString('latin1', 0, size) })
+  }
+  return xattrs
+}
+
+/** Sets one attribute. */
+export const writeXattr = (path: Buffer, name: string, value: string): void => {
+  check(
+    shim().lsetxattr(
+      path,
+      Buffer.from(name, 'latin1'),
+      Buffer.from(value, 'latin1'),
+    ),
+    `cannot set xattr ${name} of ${path.toString()}`,
+  )
+}
+
+export const XATTR_ERRNO = { ENODATA, ERANGE, ENOTSUP } as const

@@ -1,0 +1,140 @@
+/**
+ * Commits a directory to a ref.
+ *
+ * Order of publication: packs, index, commit, ref. Until the last rename the
+ * ref names what it named before, whatever happens.
+ */
+
+import { DendroError, wrapSystemError } from '../errors.ts'
+import { encodeCommit } from '../objects/commit.ts'
+import type { Commit, CommitSummary } from '../objects/commit.ts'
+import type { Digest } from '../objects/digest.ts'
+import {
+  MAX_BODY_BYTES,
+  MAX_METADATA_ENTRIES,
+  MAX_METADATA_KEY_BYTES,
+  MAX_METADATA_VALUE_BYTES,
+  MAX_SUBJECT_BYTES,
+} from '../objects/limits.ts'
+import { RefStore } from '../refs/ref-store.ts'
+import type { RefName } from '../refs/ref-name.ts'
+import type { WriterStatistics } from '../store/object-writer.ts'
+import type { Repository } from '../store/repository.ts'
+import { importTree } from './import.ts'
+import type { ImportOptions } from './import.ts'
+import { nextVersion } from './version.ts'
+
+export interface CommitRequest {
+  readonly ref: RefName
+  /** Raw absolute path of the directory. */
+  readonly source: string
+  readonly subject: string
+  readonly body: string
+  readonly metadata: ReadonlyMap<string, string>
+  /** `--auto-version P`: the version after the parent's, or `P.0`. */
+  readonly autoVersion?: string | undefined
+  /** Seconds since 1970; the clock when undefined. */
+  readonly timeSec?: number | undefined
+  readonly onWait?: () => void
+}
+
+export interface Committed {
+  readonly id: Digest
+  readonly commit: Commit
+  readonly parent: Digest | undefined
+  readonly summary: CommitSummary
+  readonly filesRead: number
+  readonly written: Readonly<WriterStatistics>
+}
+
+/** Errors: those of `importTree`; `INVALID_ARGUMENT`, `REF_CONFLICT`, `NO_SPACE`. */
+export const commitDirectory = async (
+  repository: Repository,
+  request: CommitRequest,
+  options: ImportOptions,
+): Promise<Committed> => {
+  checkTexts(request)
+  const refs = new RefStore(repository.paths, 'refs')
+  const before = refs.get(request.ref)
+  const parentRoot =
+    before === undefined ? undefined : repository.commits.load(before).root
+  const writer = await repository.beginWrite(request.onWait)
+  try {
+    const imported = await importTree(repository, writer, request.source, {
+      ...options,
+      parentRoot,
+    })
+    const packs = await writer.finish()
+    const published = await repository.publish(
+      packs,
+      () => {
+        // Another process may have moved the ref meanwhile: it is the parent.
+        const parent = refs.get(request.ref)
+        const commit = makeCommit(repository, request, parent, imported)
+        const id = repository.commits.put(encodeCommit(commit))
+        refs.set(request.ref, id)
+        return { id, commit, parent }
+      },
+      request.onWait,
+    )
+    imported.saveStatCache()
+    return {
+      ...published,
+      summary: imported.summary,
+      filesRead: imported.filesRead,
+      written: writer.statistics,
+    }
+  } catch (error) {
+    throw wrapSystemError('cannot commit', error)
+  } finally {
+    await writer.close()
+  }
+}
+
+const makeCommit = (
+  repository: Repository,
+  request: CommitRequest,
+  parent: Digest | undefined,
+  imported: Pick<Commit, 'root' | 'summary'>,
+): Commit => {
+  const metadata = new Map(request.metadata)
+  if (request.autoVersion !== undefined) {
+    const previous =
+      parent === undefined
+        ? undefined
+        : repository.commits.load(parent).metadata.get('version')
+    metadata.set('version', nextVersion(request.autoVersion, previous))
+  }
+  return {
+    root: imported.root,
+    parents: parent === undefined ? [] : [parent],
+    timeSec: request.timeSec ?? Math.floor(Date.now() / 1000),
+    subject: request.subject,
+    body: request.body,
+    metadata,
+    summary: imported.summary,
+  }
+}
+
+const checkTexts = (request: CommitRequest): void => {
+  const limit = (what: string, text: string, max: number) => {
+    const bytes = Buffer.byteLength(text)
+    if (bytes > max)
+      throw new DendroError(
+        'INVALID_ARGUMENT',
+        `cannot commit: the ${what} has ${bytes} bytes, more than ${max}`,
+        { hint: 'shorten it' },
+      )
+  }
+  limit('subject', request.subject, MAX_SUBJECT_BYTES)
+  limit('body', request.body, MAX_BODY_BYTES)
+  limit(
+    'number of metadata keys',
+    ' '.repeat(request.metadata.size),
+    MAX_METADATA_ENTRIES - 1,
+  )
+  for (const [key, value] of request.metadata) {
+    limit(`metadata key ${key}`, key, MAX_METADATA_KEY_BYTES)
+    limit(`value of ${key}`, value, MAX_METADATA_VALUE_BYTES)
+  }
+}
