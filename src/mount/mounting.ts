@@ -7,13 +7,7 @@
  * connection of its own.
  */
 
-import {
-  mkdirSync,
-  readFileSync,
-  realpathSync,
-  statSync,
-  writeFileSync,
-} from 'node:fs'
+import { mkdirSync, realpathSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { DendroError, wrapSystemError } from '../errors.ts'
@@ -42,7 +36,7 @@ import {
   sharedRuntimeDirectory,
 } from './runtime-directory.ts'
 import { startServer } from './start-server.ts'
-import { SERVER_STATE } from './server-config.ts'
+import { isAlive, isServed, readState } from './server-state.ts'
 import type { ServerConfig } from './server-config.ts'
 
 export interface MountRequest {
@@ -99,8 +93,7 @@ const checkMountpoint = (repository: Repository, path: string): string => {
         `cannot mount at ${path}: it is not a directory`,
       )
   } catch (error) {
-    const there = findStale(path)
-    if (there !== undefined) return there
+    if (removeStale(path)) return path
     throw wrapSystemError(`cannot mount at ${path}`, error)
   }
   const overlap = (why: string) =>
@@ -117,6 +110,7 @@ const checkMountpoint = (repository: Repository, path: string): string => {
   if (isInside(own, real) || isInside(realpathSync(process.execPath), real))
     throw overlap('it would cover the program that serves it')
   if (isInside('/run/dendro', real)) throw overlap('it would cover /run/dendro')
+  removeStale(real)
   if (findMount(real)?.type === FILESYSTEM_TYPE)
     throw new DendroError(
       'MOUNT_BUSY',
@@ -128,11 +122,14 @@ const checkMountpoint = (repository: Repository, path: string): string => {
   return real
 }
 
-/** A mount whose server is gone makes its mount point unusable: clean it. */
-const findStale = (path: string): string | undefined => {
+/**
+ * Takes away what a dead server left mounted at `path`; true when there was
+ * such a mount.
+ */
+const removeStale = (path: string): boolean => {
   const entry = findMount(path)
-  if (entry?.type !== FILESYSTEM_TYPE) return undefined
-  return unmountAt(path, MNT_DETACH) === 0 ? path : undefined
+  if (entry?.type !== FILESYSTEM_TYPE || isServed(entry)) return false
+  return unmountAt(path, MNT_DETACH) === 0
 }
 
 const mountAsRoot = async (
@@ -237,27 +234,6 @@ const runningServer = (
   }
   unmountAt(view, MNT_DETACH)
   return undefined
-}
-
-const readState = (
-  directory: string,
-): (ServerConfig & { pid: number }) | undefined => {
-  try {
-    const text = readFileSync(join(directory, SERVER_STATE), 'utf8')
-    return JSON.parse(text) as ServerConfig & { pid: number }
-  } catch {
-    // No server has written it, or it was cut short by a crash.
-    return undefined
-  }
-}
-
-const isAlive = (pid: number): boolean => {
-  try {
-    const command = readFileSync(`/proc/${pid}/cmdline`, 'latin1')
-    return command.includes('@dendro') || /server\.c?js/.test(command)
-  } catch {
-    return false
-  }
 }
 
 const mountAsUser = async (

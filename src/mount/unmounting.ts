@@ -1,14 +1,14 @@
 /** Unmounts, and asks the server behind a mount. */
 
 import { spawn } from 'node:child_process'
-import { readFileSync, realpathSync } from 'node:fs'
-import { join } from 'node:path'
+import { realpathSync } from 'node:fs'
 import { DendroError } from '../errors.ts'
 import { FILESYSTEM_TYPE, MNT_DETACH, unmountAt } from '../fuse/device.ts'
-import { findMount, readMountTable } from '../system/mount-table.ts'
+import { findMount } from '../system/mount-table.ts'
 import type { MountEntry } from '../system/mount-table.ts'
 import { askServer } from './control-client.ts'
-import { isRoot, privateRuntimeDirectory } from './runtime-directory.ts'
+import { isRoot } from './runtime-directory.ts'
+import { runtimeDirectoryOf } from './server-state.ts'
 import type { ServerStatistics } from './server-config.ts'
 
 /** The dendro mount that `path` is the root of. Errors: `NOT_MOUNTED`. */
@@ -24,23 +24,6 @@ const requireMount = (path: string): MountEntry => {
   throw new DendroError('NOT_MOUNTED', `no commit is mounted at ${path}`, {
     hint: 'findmnt -t fuse.dendro lists the mounts',
   })
-}
-
-/** The runtime directory of the server behind a mount. */
-const runtimeDirectoryOf = (entry: MountEntry): string | undefined => {
-  const shared = readMountTable().find(
-    other =>
-      other.device === entry.device &&
-      other.mountpoint.startsWith('/run/dendro/'),
-  )
-  if (shared !== undefined) return shared.mountpoint.replace(/\/view$/, '')
-  try {
-    const config = join(entry.source, 'config.json')
-    const { id } = JSON.parse(readFileSync(config, 'utf8')) as { id: string }
-    return privateRuntimeDirectory(id, entry.mountpoint)
-  } catch {
-    return undefined
-  }
 }
 
 /** Statistics of the server behind the mount at `path`. */

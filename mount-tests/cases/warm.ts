@@ -1,0 +1,115 @@
+/** The warm path costs no request at all: exact counts. */
+
+import assert from 'node:assert/strict'
+import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs'
+import type { Counts, TestContext, TestTable } from '../context.ts'
+
+const FILES = 300
+
+const mountPlain = (t: TestContext): string => {
+  const source = t.makeDirectory('source')
+  mkdirSync(`${source}/bin`)
+  for (let i = 0; i < FILES; i++) {
+    if (i % 50 === 0) mkdirSync(`${source}/d${i / 50}`)
+    writeFileSync(
+      `${source}/d${Math.floor(i / 50)}/f${i}`,
+      `content ${i}\n`.repeat(i),
+    )
+    symlinkSync(`f${i}`, `${source}/d${Math.floor(i / 50)}/l${i}`)
+  }
+  t.sh('cp /bin/true /bin/ls "$1/bin/"', source)
+  t.dendro('init')
+  t.commit('plain', source)
+  return t.mount('plain', t.path('mnt'))
+}
+
+/** Requests of the second time. */
+const secondTime = (
+  t: TestContext,
+  mounted: string,
+  work: () => void,
+): Counts => {
+  work()
+  return t.countRequests(mounted, work)
+}
+
+const costsNothing =
+  (script: string) =>
+  (t: TestContext): void => {
+    const mounted = mountPlain(t)
+    const counts = secondTime(t, mounted, () =>
+      t.try('sh', ['-c', script, 'sh', mounted]),
+    )
+    assert.deepEqual(counts, {})
+  }
+
+export const tests: TestTable = {
+  'a second cat': costsNothing('cat "$1"/d*/f* > /dev/null'),
+  // find and ls of a mount point ask statfs, which nothing can cache.
+  'a second ls -lR': costsNothing('cd "$1" && ls -lR . > /dev/null'),
+  'a second find': t => {
+    const mounted = mountPlain(t)
+    const work = () =>
+      t.sh('find "$1" -type f -newermt 2001-01-01 > /dev/null', mounted)
+    const counts = secondTime(t, mounted, work)
+    const { STATFS = 0, ...others } = counts
+    assert.deepEqual(others, {})
+    assert.ok(STATFS <= 2, `${STATFS} STATFS`)
+  },
+  'a second readlink': costsNothing('readlink "$1"/d*/l* > /dev/null'),
+  'a second lookup of names that are not there': costsNothing(
+    'for i in 1 2 3 4 5 6 7 8 9; do test -e "$1/d1/absent$i"; done; true',
+  ),
+  'a second exec of a program on the mount': costsNothing(
+    '"$1/bin/true" && "$1/bin/ls" / > /dev/null',
+  ),
+  'a first ls -l of a directory: two requests, no lookup of its entries': t => {
+    const mounted = mountPlain(t)
+    t.sh('ls "$1" > /dev/null', mounted)
+    const counts = t.countRequests(mounted, () =>
+      t.sh('ls -l "$1/d3" > /dev/null', mounted),
+    )
+    const {
+      READDIRPLUS = 0,
+      READLINK = 0,
+      OPENDIR = 0,
+      GETXATTR = 0,
+      LISTXATTR = 0,
+      STATX = 0,
+      ...others
+    } = counts
+    assert.deepEqual(others, {})
+    assert.equal(READDIRPLUS, 2)
+    assert.equal(READLINK, 50)
+    // Each is refused once and never asked again.
+    assert.ok(
+      OPENDIR + GETXATTR + LISTXATTR + STATX <= 4,
+      JSON.stringify(counts),
+    )
+  },
+  'a first cat of files: one READ each': t => {
+    const mounted = mountPlain(t)
+    t.sh('ls -l "$1/d2" > /dev/null; cat "$1/d1/f50" > /dev/null', mounted)
+    const counts = t.countRequests(mounted, () =>
+      t.sh('cat "$1"/d2/f* > /dev/null', mounted),
+    )
+    assert.deepEqual(counts, { READ: 50 })
+  },
+  'the kernel refuses OPEN, OPENDIR and FLUSH once for the whole mount': t => {
+    const mounted = mountPlain(t)
+    t.sh('cat "$1"/d*/f* > /dev/null; ls -lR "$1" > /dev/null', mounted)
+    const {
+      OPEN = 0,
+      OPENDIR = 0,
+      FLUSH = 0,
+      RELEASE = 0,
+      GETATTR = 0,
+    } = t.requests(mounted)
+    assert.deepEqual(
+      { OPEN, FLUSH, RELEASE },
+      { OPEN: 1, FLUSH: 1, RELEASE: 0 },
+    )
+    assert.ok(OPENDIR <= 1)
+    assert.ok(GETATTR <= 2, `${GETATTR} GETATTR`)
+  },
+}

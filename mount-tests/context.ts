@@ -1,0 +1,169 @@
+/** What a mount test works with: a directory, commands, and a clean end. */
+
+import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
+import { mkdirSync, readdirSync, rmSync } from 'node:fs'
+import { join, resolve } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { readMountTable } from '../src/system/mount-table.ts'
+
+const PROJECT = resolve(fileURLToPath(import.meta.url), '../../..')
+const DENDRO = join(PROJECT, 'scripts/dendro')
+const COMMAND_TIMEOUT_MS = 240_000
+
+export interface CommandResult {
+  readonly status: number
+  readonly stdout: string
+  readonly stderr: string
+}
+
+export interface CommandOptions {
+  readonly cwd?: string
+  readonly env?: Readonly<Record<string, string>>
+  readonly input?: string
+  readonly encoding?: 'utf8' | 'latin1'
+}
+
+export type Counts = Readonly<Record<string, number>>
+
+/** One test: its own temporary directory and repository. */
+export class TestContext {
+  readonly directory: string
+  readonly repository: string
+
+  constructor(directory: string) {
+    this.directory = directory
+    this.repository = join(directory, 'repo')
+    mkdirSync(directory, { recursive: true })
+  }
+
+  path(...parts: string[]): string {
+    return join(this.directory, ...parts)
+  }
+
+  makeDirectory(...parts: string[]): string {
+    const path = this.path(...parts)
+    mkdirSync(path, { recursive: true })
+    return path
+  }
+
+  /** Runs a command whatever its status. */
+  try(
+    command: string,
+    args: readonly string[],
+    options: CommandOptions = {},
+  ): CommandResult {
+    const result = spawnSync(command, [...args], {
+      encoding: options.encoding ?? 'utf8',
+      cwd: options.cwd ?? this.directory,
+      input: options.input ?? '',
+      timeout: COMMAND_TIMEOUT_MS,
+      maxBuffer: 1 << 28,
+      env: {
+        PATH: process.env['PATH'] ?? '/usr/sbin:/usr/bin:/sbin:/bin',
+        LC_ALL: 'C.UTF-8',
+        HOME: this.directory,
+        DENDRO_REPO: this.repository,
+        ...options.env,
+      },
+    })
+    if (result.error !== undefined) throw result.error
+    const { status, stdout, stderr } = result
+    return { status: status ?? -1, stdout, stderr }
+  }
+
+  /** Runs a command that must succeed; its stdout. */
+  run(
+    command: string,
+    args: readonly string[],
+    options: CommandOptions = {},
+  ): string {
+    const result = this.try(command, args, options)
+    assert.equal(
+      result.status,
+      0,
+      `${command} ${args.join(' ')} ended with ${result.status}: ${result.stderr.slice(0, 2000)}`,
+    )
+    return result.stdout
+  }
+
+  /** Runs a shell script that must succeed, with `args` as $1, $2, ... */
+  sh(script: string, ...args: string[]): string {
+    return this.run('sh', ['-euc', script, 'sh', ...args])
+  }
+
+  dendro(...args: string[]): string {
+    return this.run(DENDRO, args).trimEnd()
+  }
+
+  tryDendro(...args: string[]): CommandResult {
+    return this.try(DENDRO, args)
+  }
+
+  /** Commits a directory; the id. */
+  commit(ref: string, directory: string, ...options: string[]): string {
+    return this.dendro('commit', '-b', ref, ...options, directory)
+  }
+
+  mount(...args: string[]): string {
+    const mountpoint = args.at(-1) as string
+    mkdirSync(mountpoint, { recursive: true })
+    this.dendro('mount', ...args)
+    return mountpoint
+  }
+
+  /** Requests by opcode since the server began. */
+  requests(mountpoint: string): Counts {
+    const text = this.dendro('mount', 'stats', mountpoint, '--json')
+    return (JSON.parse(text) as { requests: Counts }).requests
+  }
+
+  /** Requests that `work` causes; FORGETs come when the kernel likes and are left out. */
+  countRequests(mountpoint: string, work: () => void): Counts {
+    const before = this.requests(mountpoint)
+    work()
+    const after = this.requests(mountpoint)
+    const counts: Record<string, number> = {}
+    for (const [name, count] of Object.entries(after)) {
+      const more = count - (before[name] ?? 0)
+      if (more > 0 && !name.includes('FORGET')) counts[name] = more
+    }
+    return counts
+  }
+
+  /** Unmounts what the test left and removes its files. */
+  cleanUp(): void {
+    for (let round = 0; round < 3; round++)
+      for (const { mountpoint } of readMountTable().reverse())
+        if (mountpoint.startsWith(`${this.directory}/`))
+          this.try('umount', ['-l', mountpoint])
+    for (const { mountpoint, type } of readMountTable())
+      if (type === 'fuse.dendro') this.try('umount', ['-l', mountpoint])
+    rmSync(this.directory, { recursive: true, force: true })
+  }
+}
+
+export const sum = (counts: Counts): number =>
+  Object.values(counts).reduce((a, b) => a + b, 0)
+
+export type TestTable = Readonly<
+  Record<string, (t: TestContext) => void | Promise<void>>
+>
+
+/** Waits until `isDone` with a deadline. */
+export const waitFor = async (
+  what: string,
+  isDone: () => boolean,
+  timeoutMs = 10_000,
+): Promise<number> => {
+  const began = Date.now()
+  while (!isDone()) {
+    if (Date.now() - began > timeoutMs)
+      assert.fail(`waited in vain for ${what}`)
+    await new Promise(done => setTimeout(done, 10))
+  }
+  return Date.now() - began
+}
+
+export const list = (directory: string): string[] =>
+  readdirSync(directory).sort()
