@@ -132,7 +132,11 @@ export const mountDeviceAsUser = (
       throw new DendroError(
         'MOUNT_FAILED',
         `cannot mount at ${target}: ${result.stderr.trim().replace(/^fusermount3: /, '')}`,
-        { hint: 'the mount point must be yours and writable' },
+        {
+          hint: result.stderr.includes('/dev/fuse')
+            ? 'ask root to open the device to all: chmod 666 /dev/fuse'
+            : 'the mount point must be yours and writable',
+        },
       )
     const fd = check(native.receiveFd(ours), 'cannot receive /dev/fuse')
     check(native.setNonBlocking(fd), 'cannot make /dev/fuse non-blocking')

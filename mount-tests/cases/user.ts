@@ -1,0 +1,107 @@
+/** An ordinary user mounts through fusermount3. */
+
+import assert from 'node:assert/strict'
+import { chmodSync, chownSync, statSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import type { CommandResult, TestContext, TestTable } from '../context.ts'
+
+const UID = 54321
+const PROGRAM = new URL('../../../scripts/dendro', import.meta.url).pathname
+
+const asUser = (t: TestContext, ...args: string[]): CommandResult =>
+  t.try(
+    'setpriv',
+    [`--reuid=${UID}`, `--regid=${UID}`, '--clear-groups', ...args],
+    {
+      env: { XDG_RUNTIME_DIR: t.path('runtime') },
+    },
+  )
+
+/** Where no udev has opened /dev/fuse to everybody, this namespace gets one that is. */
+const openDevice = (t: TestContext): void => {
+  if ((statSync('/dev/fuse').mode & 0o006) === 0o006) return
+  t.sh(
+    'mknod -m 666 "$1" c 10 229; mount --bind "$1" /dev/fuse',
+    t.path('fuse'),
+  )
+}
+
+const start = (t: TestContext): string => {
+  const source = t.makeDirectory('source')
+  writeFileSync(join(source, 'file'), 'one\n')
+  t.sh('mkdir "$1/sub"; echo deep > "$1/sub/deep"', source)
+  openDevice(t)
+  t.dendro('init')
+  const id = t.commit('r', source)
+  for (const name of ['mnt', 'runtime']) {
+    chownSync(t.makeDirectory(name), UID, UID)
+    chmodSync(t.path(name), 0o700)
+  }
+  return id
+}
+
+const works = (result: CommandResult): string => {
+  assert.equal(result.status, 0, result.stderr)
+  return result.stdout.trim()
+}
+
+export const tests: TestTable = {
+  'the whole view, and umount': t => {
+    const id = start(t)
+    works(asUser(t, PROGRAM, 'mount', t.path('mnt')))
+    assert.equal(works(asUser(t, 'cat', t.path('mnt/refs/r/file'))), 'one')
+    assert.equal(works(asUser(t, 'ls', t.path('mnt/commits'))), id)
+    works(asUser(t, PROGRAM, 'umount', t.path('mnt')))
+    assert.equal(works(asUser(t, 'ls', t.path('mnt'))), '')
+  },
+  'a commit, and a directory in one, as the root of a connection': t => {
+    start(t)
+    works(asUser(t, PROGRAM, 'mount', 'r', t.path('mnt')))
+    assert.equal(
+      works(
+        asUser(
+          t,
+          'sh',
+          '-c',
+          'cd "$1" && ls && cat sub/deep',
+          'sh',
+          t.path('mnt'),
+        ),
+      ),
+      'file\nsub\ndeep',
+    )
+    const stats = works(
+      asUser(t, PROGRAM, '--json', 'mount', 'stats', t.path('mnt')),
+    )
+    assert.ok((JSON.parse(stats) as { nodes: number }).nodes > 0)
+    works(asUser(t, PROGRAM, 'umount', t.path('mnt')))
+    works(asUser(t, PROGRAM, 'mount', 'r', '--subdir', 'sub', t.path('mnt')))
+    assert.equal(works(asUser(t, 'ls', t.path('mnt'))), 'deep')
+    works(asUser(t, PROGRAM, 'umount', t.path('mnt')))
+  },
+  'suid and dev are for root alone': t => {
+    start(t)
+    const refused = asUser(
+      t,
+      PROGRAM,
+      'mount',
+      '-o',
+      'suid',
+      'r',
+      t.path('mnt'),
+    )
+    assert.equal(refused.status, 1)
+    assert.match(
+      refused.stderr,
+      /^dendro: cannot mount with suid or dev: only root may/,
+    )
+  },
+  'a mount point of somebody else': t => {
+    start(t)
+    chownSync(t.path('mnt'), 0, 0)
+    chmodSync(t.path('mnt'), 0o755)
+    const refused = asUser(t, PROGRAM, 'mount', 'r', t.path('mnt'))
+    assert.equal(refused.status, 1)
+    assert.match(refused.stderr, /^dendro: cannot mount at .*\n$/)
+  },
+}
