@@ -5,7 +5,8 @@ import { chmodSync, chownSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { CommandResult, TestContext, TestTable } from '../context.ts'
 
-const UID = 54321
+/** nobody: fusermount3 wants a user that has a name. */
+const UID = 65534
 const PROGRAM = new URL('../../../scripts/dendro', import.meta.url).pathname
 
 const asUser = (t: TestContext, ...args: string[]): CommandResult =>

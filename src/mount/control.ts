@@ -60,11 +60,13 @@ let nextId = 1
 const ONE = Buffer.alloc(8)
 ONE.writeBigUInt64LE(1n)
 const wake = (): void => {
-  writeSync(wakeFd, ONE)
+  // Without a descriptor the serving thread has an event loop of its own.
+  if (wakeFd >= 0) writeSync(wakeFd, ONE)
 }
 
 port.on('message', (message: FromServer) => {
   if (message.type === 'invalidate') {
+    if (fd < 0) return
     for (const invalidation of message.invalidations)
       sendInvalidation(fd, invalidation)
     return

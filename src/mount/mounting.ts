@@ -132,6 +132,10 @@ const removeStale = (path: string): boolean => {
   return unmountAt(path, MNT_DETACH) === 0
 }
 
+/** The portable transport needs an event loop, hence a process of its own. */
+const canBecomeServer = (options: MountOptions): boolean =>
+  isDetachable() && options.transport === 'kernel'
+
 const mountAsRoot = async (
   repository: Repository,
   request: MountRequest,
@@ -145,7 +149,7 @@ const mountAsRoot = async (
     const view = join(directory, 'view')
     const source = sourceOf(view, request)
     const running = runningServer(directory, view, request.options)
-    if (running === undefined && isDetachable()) {
+    if (running === undefined && canBecomeServer(request.options)) {
       const target = request.mountpoint
       const config = sharedConfig(repository, directory, view, request.options)
       const options = bindOptions(request.options)
@@ -259,6 +263,6 @@ const mountAsUser = async (
         : { commit: digestToHex(commit), subdir },
     endsWhenUnused: false,
   }
-  if (isDetachable()) becomeServer(config, undefined, () => undefined)
+  if (canBecomeServer(options)) becomeServer(config, undefined, () => undefined)
   return { mountpoint, serverPid: await startServer(config) }
 }

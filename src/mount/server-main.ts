@@ -10,7 +10,7 @@ import { shim } from '../system/native.ts'
 import { READY_FD } from './server-config.ts'
 import type { ServerConfig } from './server-config.ts'
 import { describeStartError } from './start-error.ts'
-import { serve } from './server.ts'
+import { serve, servePortable } from './server.ts'
 
 const report = (message: string): void => {
   try {
@@ -21,12 +21,21 @@ const report = (message: string): void => {
   }
 }
 
-try {
-  const config = JSON.parse(process.argv[2] ?? '{}') as ServerConfig
-  serve(config, { onReady: () => report('ready') })
-} catch (error) {
+const fail = (error: unknown): never => {
   report(describeStartError(error))
   process.stderr.write(`dendro: ${String(error)}\n`)
-  shim().exit(1)
+  return shim().exit(1)
 }
-shim().exit(0)
+
+try {
+  const config = JSON.parse(process.argv[2] ?? '{}') as ServerConfig
+  const hooks = { onReady: () => report('ready') }
+  if (config.transport === 'fuse-native')
+    servePortable(config, hooks).then(() => shim().exit(0), fail)
+  else {
+    serve(config, hooks)
+    shim().exit(0)
+  }
+} catch (error) {
+  fail(error)
+}

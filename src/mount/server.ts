@@ -10,6 +10,7 @@ import {
   receiveMessageOnPort,
   Worker,
 } from 'node:worker_threads'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { DendroError } from '../errors.ts'
 import {
   MS_NODEV,
@@ -18,10 +19,12 @@ import {
   mountDeviceAsUser,
 } from '../fuse/device.ts'
 import { MAX_COUNTED_OPCODE } from '../fuse/layout.ts'
+import { mountNativeTransport } from '../fuse/native-transport.ts'
 import { Session } from '../fuse/session.ts'
 import { digestFromHex } from '../objects/digest.ts'
 import { Repository } from '../store/repository.ts'
 import { check, shim } from '../system/native.ts'
+import { findMount, readMountTable } from '../system/mount-table.ts'
 import { siblingModule } from '../system/sibling-module.ts'
 import { requirePath } from '../tree/lookup.ts'
 import { KIB, MIB } from '../units.ts'
@@ -75,80 +78,143 @@ export interface ServeHooks {
   readonly onReady: () => void
 }
 
+/** What both transports serve, and how they hear of the control thread. */
+class Service {
+  readonly view: View
+  readonly xattrs: boolean
+  readonly posixAcl: boolean
+  readonly counters = new Float64Array(
+    new SharedArrayBuffer((MAX_COUNTED_OPCODE + 1) * 8),
+  )
+  readonly #config: ServerConfig
+  readonly #ports = new MessageChannel()
+
+  constructor(config: ServerConfig) {
+    process.title = `@dendro ${config.mountpoint}`
+    // Nothing of the caller's directory is held, and none is looked into.
+    process.chdir('/')
+    const repository = Repository.open(config.repository, {
+      frameCacheBytes: FRAME_CACHE_BYTES,
+      treeCacheBytes: TREE_CACHE_BYTES,
+    })
+    this.#config = config
+    this.view = new View(repository, viewOptions(repository, config.root))
+    const names = xattrNamesOf(repository)
+    this.xattrs =
+      config.xattrs === 'auto' ? names.size > 0 : config.xattrs === 'on'
+    this.posixAcl =
+      this.xattrs && [...names].some(name => name.startsWith(ACL_PREFIX))
+  }
+
+  /** Leaves word of the server in its runtime directory. */
+  writeState(): void {
+    writeFileSync(
+      join(this.#config.runtimeDirectory, SERVER_STATE),
+      `${JSON.stringify({ ...this.#config, pid: process.pid })}\n`,
+    )
+  }
+
+  /** `fd` and `wakeFd` are -1 for a transport that has none. */
+  startControl(fd: number, wakeFd: number): void {
+    const { xattrs, counters } = this
+    const port = this.#ports.port2
+    const config = this.#config
+    const setup: ControlSetup = { config, fd, wakeFd, counters, xattrs, port }
+    new Worker(siblingModule(import.meta.url, 'control'), {
+      workerData: setup,
+      transferList: [port],
+      stdout: false,
+      stderr: false,
+    })
+  }
+
+  /** Answers what the control thread asked, without an event loop. */
+  answerWaiting(): void {
+    for (;;) {
+      const received = receiveMessageOnPort(this.#ports.port1) as
+        { message: ControlMessage } | undefined
+      if (received === undefined) return
+      this.#answer(received.message)
+    }
+  }
+
+  /** Answers the control thread from the event loop. */
+  answerAlways(): void {
+    this.#ports.port1.on('message', (message: ControlMessage) =>
+      this.#answer(message),
+    )
+  }
+
+  #answer(message: ControlMessage): void {
+    const { port1 } = this.#ports
+    if (message.type === 'refresh')
+      port1.postMessage({
+        type: 'invalidate',
+        invalidations: this.view.refresh(),
+      })
+    else
+      port1.postMessage({
+        type: 'stats',
+        id: message.id,
+        nodes: this.view.nodes,
+        failures: Object.fromEntries(failures),
+      })
+  }
+}
+
 /**
  * Mounts and serves until unmounted; blocks this thread.
  * Errors: those of mounting and of opening the repository.
  */
 export const serve = (config: ServerConfig, hooks: ServeHooks): void => {
-  process.title = `@dendro ${config.mountpoint}`
-  // Nothing of the caller's directory is held, and none is looked into.
-  process.chdir('/')
-  const repository = Repository.open(config.repository, {
-    frameCacheBytes: FRAME_CACHE_BYTES,
-    treeCacheBytes: TREE_CACHE_BYTES,
-  })
-  const view = new View(repository, viewOptions(repository, config.root))
-  const names = xattrNamesOf(repository)
-  const xattrs =
-    config.xattrs === 'auto' ? names.size > 0 : config.xattrs === 'on'
-  const posixAcl =
-    xattrs && [...names].some(name => name.startsWith(ACL_PREFIX))
-  const counters = new Float64Array(
-    new SharedArrayBuffer((MAX_COUNTED_OPCODE + 1) * 8),
-  )
+  const service = new Service(config)
   const fd = mountDeviceFor(config)
   const wakeFd = check(shim().eventfd(), 'cannot make an eventfd')
-  const { port1, port2 } = new MessageChannel()
-  const setup: ControlSetup = {
-    config,
-    fd,
-    wakeFd,
-    counters,
-    xattrs,
-    port: port2,
-  }
-  writeFileSync(
-    join(config.runtimeDirectory, SERVER_STATE),
-    `${JSON.stringify({ ...config, pid: process.pid })}\n`,
-  )
+  service.writeState()
   hooks.onMounted?.()
-
-  const onWake = (): void => {
-    for (;;) {
-      const received = receiveMessageOnPort(port1) as
-        { message: ControlMessage } | undefined
-      if (received === undefined) return
-      const { message } = received
-      if (message.type === 'refresh')
-        port1.postMessage({ type: 'invalidate', invalidations: view.refresh() })
-      else
-        port1.postMessage({
-          type: 'stats',
-          id: message.id,
-          nodes: view.nodes,
-          failures: Object.fromEntries(failures),
-        })
-    }
-  }
-
-  const startControl = (): void => {
-    new Worker(siblingModule(import.meta.url, 'control'), {
-      workerData: setup,
-      transferList: [port2],
-      stdout: false,
-      stderr: false,
-    })
-    hooks.onReady()
-  }
-
-  new Session(fd, wakeFd, view, {
+  const { xattrs, posixAcl, counters } = service
+  new Session(fd, wakeFd, service.view, {
     xattrs,
     posixAcl,
     maxReadaheadBytes: config.readAheadKib * KIB,
     spinMicros: config.spinMicros,
     counters,
     toErrno,
-    onReady: startControl,
-    onWake,
+    onReady: () => {
+      service.startControl(fd, wakeFd)
+      hooks.onReady()
+    },
+    onWake: () => service.answerWaiting(),
   }).run()
+}
+
+const NO_DESCRIPTOR = -1
+const UNMOUNTED_CHECK_MS = 1000
+
+/** The same through fuse-native, from the event loop; resolves when unmounted. */
+export const servePortable = async (
+  config: ServerConfig,
+  hooks: ServeHooks,
+): Promise<void> => {
+  const service = new Service(config)
+  await mountNativeTransport(config.mountpoint, service.view, {
+    fsname: config.repository,
+    allowOther: config.isPrivileged || config.allowOther,
+    counters: service.counters,
+    toErrno,
+  })
+  service.writeState()
+  service.answerAlways()
+  service.startControl(NO_DESCRIPTOR, NO_DESCRIPTOR)
+  hooks.onReady()
+  // libfuse 2 does not tell when it is unmounted: the mount table does.
+  while (isSuperblockMounted(config.mountpoint)) await sleep(UNMOUNTED_CHECK_MS)
+}
+
+let device: string | undefined
+
+/** Whether any mount of the superblock first mounted at `mountpoint` is left. */
+const isSuperblockMounted = (mountpoint: string): boolean => {
+  device ??= findMount(mountpoint)?.device
+  return readMountTable().some(entry => entry.device === device)
 }

@@ -1,0 +1,195 @@
+/**
+ * The portable transport: libfuse 2 through the optional package fuse-native.
+ *
+ * It knows paths, not nodes: no readdirplus, no control of inode numbers, no
+ * notifications, times to the millisecond, names only as UTF-8. What that
+ * costs is in docs/fuse.md; on Linux the kernel transport is the default.
+ */
+
+import { createRequire } from 'node:module'
+import { DendroError } from '../errors.ts'
+import { FuseErrno } from './handler.ts'
+import type { Attributes, FuseHandler } from './handler.ts'
+import * as kernel from './layout.ts'
+import { listNames, withPath } from './path-nodes.ts'
+import { encodeDevice } from './reply.ts'
+
+type Callback = (errno: number, ...values: unknown[]) => void
+
+interface NativeFuse {
+  mount(done: (error: Error | null) => void): void
+}
+
+type NativeFuseClass = new (
+  mountpoint: string,
+  operations: Readonly<Record<string, unknown>>,
+  options: Readonly<Record<string, unknown>>,
+) => NativeFuse
+
+export interface NativeTransportOptions {
+  readonly fsname: string
+  readonly allowOther: boolean
+  /** Requests by opcode, counted as the kernel transport counts them. */
+  readonly counters: Float64Array
+  readonly toErrno: (error: unknown) => number
+}
+
+const loadPackage = (): NativeFuseClass => {
+  try {
+    return createRequire(import.meta.url)('fuse-native') as NativeFuseClass
+  } catch (error) {
+    throw new DendroError(
+      'TRANSPORT_UNAVAILABLE',
+      'cannot use the transport fuse-native: the package is not installed or does not load',
+      {
+        cause: error,
+        hint: 'npm install fuse-native, or leave the option out',
+      },
+    )
+  }
+}
+
+const statOf = (a: Attributes) => {
+  const time = new Date(a.mtimeSec * 1000 + Math.floor(a.mtimeNsec / 1e6))
+  return {
+    mtime: time,
+    atime: time,
+    ctime: time,
+    mode: a.mode,
+    nlink: a.nlink,
+    uid: a.uid,
+    gid: a.gid,
+    size: a.sizeBytes,
+    blocks: a.blocks,
+    rdev: encodeDevice(a.rdevMajor, a.rdevMinor),
+  }
+}
+
+/** Mounts at `mountpoint`; resolves when it answers. The event loop serves it. */
+export const mountNativeTransport = (
+  mountpoint: string,
+  handler: FuseHandler,
+  options: NativeTransportOptions,
+): Promise<void> => {
+  const Fuse = loadPackage()
+  const { counters } = options
+
+  /** Answers through `done` exactly once, whatever `work` throws. */
+  const answer = (
+    opcode: number,
+    done: Callback,
+    work: () => unknown[],
+  ): void => {
+    counters[opcode] = (counters[opcode] as number) + 1
+    let values: unknown[]
+    try {
+      values = work()
+    } catch (error) {
+      const errno =
+        error instanceof FuseErrno ? error.errno : options.toErrno(error)
+      done(-errno)
+      return
+    }
+    done(0, ...values)
+  }
+
+  const operations = {
+    getattr: (path: string, done: Callback) =>
+      answer(kernel.FUSE_GETATTR, done, () => [
+        withPath(handler, path, nodeId => statOf(handler.getattr(nodeId))),
+      ]),
+    readdir: (path: string, done: Callback) =>
+      answer(kernel.FUSE_READDIR, done, () => [
+        withPath(handler, path, nodeId => listNames(handler, nodeId)),
+      ]),
+    readlink: (path: string, done: Callback) =>
+      answer(kernel.FUSE_READLINK, done, () => [
+        withPath(handler, path, nodeId =>
+          handler.readlink(nodeId).toString('utf8'),
+        ),
+      ]),
+    open: (_path: string, _flags: number, done: Callback) =>
+      answer(kernel.FUSE_OPEN, done, () => [0]),
+    release: (_path: string, _fd: number, done: Callback) =>
+      answer(kernel.FUSE_RELEASE, done, () => []),
+    statfs: (_path: string, done: Callback) =>
+      answer(kernel.FUSE_STATFS, done, () => {
+        const { blocks, files } = handler.statfs()
+        return [
+          {
+            bsize: 4096,
+            frsize: 4096,
+            blocks,
+            bfree: 0,
+            bavail: 0,
+            files,
+            ffree: 0,
+            favail: 0,
+            fsid: 0,
+            flag: 1,
+            namemax: 255,
+          },
+        ]
+      }),
+    read: (
+      path: string,
+      _fd: number,
+      into: Buffer,
+      length: number,
+      position: number,
+      done: (count: number) => void,
+    ) => {
+      // Here a count is the answer, and an errno a negative one.
+      let count = 0
+      const finish: Callback = errno => done(errno < 0 ? errno : count)
+      answer(kernel.FUSE_READ, finish, () => {
+        withPath(handler, path, nodeId => {
+          const { bytes, begin, lengthBytes } = handler.read(
+            nodeId,
+            position,
+            length,
+          )
+          count = bytes.copy(into, 0, begin, begin + lengthBytes)
+        })
+        return []
+      })
+    },
+    getxattr: (path: string, name: string, _position: number, done: Callback) =>
+      answer(kernel.FUSE_GETXATTR, done, () => [
+        withPath(handler, path, nodeId => handler.getxattr(nodeId, name)),
+      ]),
+    listxattr: (path: string, done: Callback) =>
+      answer(kernel.FUSE_LISTXATTR, done, () => [
+        withPath(handler, path, nodeId =>
+          handler
+            .listxattr(nodeId)
+            .toString('utf8')
+            .split('\0')
+            .filter(Boolean),
+        ),
+      ]),
+  }
+  const fuse = new Fuse(mountpoint, operations, {
+    subtype: 'dendro',
+    fsname: options.fsname.replace(/[\\,]/g, '\\$&'),
+    allowOther: options.allowOther,
+    defaultPermissions: true,
+    force: false,
+  })
+  return new Promise((resolve, reject) =>
+    fuse.mount(error => {
+      if (error === null) resolve()
+      else
+        reject(
+          new DendroError(
+            'MOUNT_FAILED',
+            `cannot mount at ${mountpoint}: ${error.message}`,
+            {
+              cause: error,
+              hint: 'the transport needs libfuse 2 (Debian package libfuse2)',
+            },
+          ),
+        )
+    }),
+  )
+}
