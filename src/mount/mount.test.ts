@@ -1,0 +1,179 @@
+import t from 'tap'
+import type { Digest } from '../objects/digest.ts'
+import { parseMountTable } from '../system/mount-table.ts'
+import {
+  childPathKey,
+  directoryInode,
+  objectInode,
+  ROOT_PATH_KEY,
+} from './attributes.ts'
+import {
+  bindOptions,
+  DEFAULT_MOUNT_OPTIONS,
+  parseMountOptions,
+} from './mount-options.ts'
+import {
+  NODE_DIRECTORY,
+  NODE_FREE,
+  NODE_OBJECT,
+  NodeTable,
+} from './node-table.ts'
+import type { NodeKey } from './node-table.ts'
+import { compareSnapshots } from './view-names.ts'
+import type { ViewDirectory, ViewNode } from './view-names.ts'
+
+const container = 'c'.repeat(32) as Digest
+const keyOf = (n: number): NodeKey => new Uint32Array([n % 7, n, 0, 1])
+
+t.test('one identity is one node', async t => {
+  const table = new NodeTable()
+  const a = table.acquire(NODE_OBJECT, 0, keyOf(1), container, 5)
+  t.equal(table.acquire(NODE_OBJECT, 0, keyOf(1), container, 9), a)
+  t.equal(table.indexOf(a), 5)
+  t.equal(table.containerOf(a), container)
+  t.not(table.acquire(NODE_DIRECTORY, 3, keyOf(1), container, 0), a)
+  t.not(
+    table.acquire(NODE_DIRECTORY, 4, keyOf(1), container, 0),
+    table.acquire(NODE_DIRECTORY, 3, keyOf(1), container, 0),
+  )
+  t.equal(table.find(NODE_OBJECT, 0, keyOf(1)), a)
+  t.equal(table.find(NODE_OBJECT, 0, keyOf(2)), undefined)
+  t.notOk(table.forget(a, 1))
+  t.ok(table.forget(a, 1))
+  t.equal(table.kindOf(a), NODE_FREE)
+  const again = table.acquire(NODE_OBJECT, 0, keyOf(8), container, 0)
+  t.equal(again, a, 'a free row is used again')
+  t.equal(table.generationOf(again), 1, 'with another generation')
+})
+
+t.test(
+  'a table is what a map would be, whatever is acquired and forgotten',
+  async t => {
+    const seed = Date.now() & 0xffff
+    t.comment(`seed ${seed}`)
+    let state = seed | 1
+    const random = (n: number) =>
+      (state = (Math.imul(state, 1103515245) + 12345) >>> 0) % n
+    const table = new NodeTable()
+    const model = new Map<number, { nodeId: number; count: number }>()
+    for (let step = 0; step < 60_000; step++) {
+      const n = random(9000)
+      const known = model.get(n)
+      if (random(5) < 3 || known === undefined) {
+        const nodeId = table.acquire(NODE_OBJECT, 0, keyOf(n), container, n)
+        if (known !== undefined && known.nodeId !== nodeId)
+          t.fail(`node of ${n} changed`)
+        model.set(n, { nodeId, count: (known?.count ?? 0) + 1 })
+      } else {
+        const count = 1 + random(known.count)
+        const gone = table.forget(known.nodeId, count)
+        if (gone !== (count === known.count)) t.fail(`forget of ${n}`)
+        if (gone) model.delete(n)
+        else known.count -= count
+      }
+    }
+    t.equal(table.size, model.size)
+    for (const [n, { nodeId }] of model) {
+      if (table.find(NODE_OBJECT, 0, keyOf(n)) !== nodeId)
+        t.fail(`node of ${n} is lost`)
+      if (table.indexOf(nodeId) !== n) t.fail(`row of ${n}`)
+    }
+  },
+)
+
+t.test('inode numbers', async t => {
+  const object = 'o'.repeat(32) as Digest
+  const etc = childPathKey(ROOT_PATH_KEY, 'etc')
+  const usr = childPathKey(ROOT_PATH_KEY, 'usr')
+  t.same(
+    directoryInode(etc, object),
+    directoryInode(childPathKey(ROOT_PATH_KEY, 'etc'), object),
+  )
+  t.notSame(
+    directoryInode(etc, object),
+    directoryInode(usr, object),
+    'the path is part of it',
+  )
+  t.notSame(
+    directoryInode(etc, object),
+    directoryInode(etc, container),
+    'the object is part of it',
+  )
+  t.same(
+    objectInode(new Uint32Array(4)),
+    { inoHigh: 0, inoLow: 2 },
+    'never 0 or 1',
+  )
+})
+
+t.test('mount options', async t => {
+  t.same(parseMountOptions([]), DEFAULT_MOUNT_OPTIONS)
+  t.match(parseMountOptions(['suid,dev', 'nosuid']), { suid: false, dev: true })
+  t.match(
+    parseMountOptions([
+      'xattr=off,transport=fuse-native,readahead=0,spin=7,noexec,ro,allow_other',
+    ]),
+    {
+      xattrs: 'off',
+      transport: 'fuse-native',
+      readAheadKib: 0,
+      spinMicros: 7,
+      exec: false,
+      allowOther: true,
+    },
+  )
+  for (const bad of [
+    'rw',
+    'nope',
+    'xattr=maybe',
+    'transport=',
+    'readahead=-1',
+    'spin=99999',
+  ])
+    t.throws(() => parseMountOptions([bad]), { code: 'USAGE' }, bad)
+  t.equal(bindOptions(DEFAULT_MOUNT_OPTIONS), 'ro,nosuid,nodev,exec')
+})
+
+t.test('the mount table', async t => {
+  const text =
+    '36 35 98:0 /mnt1 /mnt\\0402 rw,noatime master:1 - ext3 /dev/root rw\nrubbish\n'
+  t.same(parseMountTable(text), [
+    {
+      id: 36,
+      parentId: 35,
+      device: '98:0',
+      root: '/mnt1',
+      mountpoint: '/mnt 2',
+      type: 'ext3',
+      source: '/dev/root',
+    },
+  ])
+})
+
+t.test('snapshots of the view are compared name by name', async t => {
+  const dir = (children: Record<string, ViewNode>): ViewDirectory => ({
+    kind: 'directory',
+    children: new Map(Object.entries(children)),
+  })
+  const link = (target: string): ViewNode => ({
+    kind: 'link',
+    target,
+    timeSec: 1,
+  })
+  const before = dir({
+    refs: dir({ a: link('1'), b: link('1'), os: dir({ x: link('1') }) }),
+  })
+  const after = dir({
+    refs: dir({
+      a: link('2'),
+      b: link('1'),
+      os: dir({ x: link('1'), y: link('1') }),
+      c: link('1'),
+    }),
+  })
+  t.same(compareSnapshots(before, after), [
+    { directory: 'refs/os', names: ['y'] },
+    { directory: 'refs', names: ['a', 'c'] },
+  ])
+  t.same(compareSnapshots(after, after), [])
+})

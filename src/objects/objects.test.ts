@@ -1,0 +1,294 @@
+import t from 'tap'
+import { MsgpackReader } from '../bytes/msgpack-reader.ts'
+import { MsgpackWriter } from '../bytes/msgpack-writer.ts'
+import { DendroError } from '../errors.ts'
+import { loadBlake3 } from './blake3.ts'
+import { decodeCommit, encodeCommit } from './commit.ts'
+import type { Commit } from './commit.ts'
+import { digestFromHex, digestOf, digestToHex, toDigest } from './digest.ts'
+import type { Digest } from './digest.ts'
+import { decodeExtentList, encodeExtentList } from './extents.ts'
+import {
+  decodeFsObject,
+  encodeFsObject,
+  kindOfMode,
+  nlinkOf,
+  sizeOf,
+} from './fs-object.ts'
+import type { DirectoryObject, FsObject } from './fs-object.ts'
+import { explainBadName } from './name.ts'
+import { encodeTree, Tree } from './tree.ts'
+
+const digest = digestOf(Buffer.from('chunk'))
+const metadata = {
+  uid: 0,
+  gid: 34,
+  mtimeSec: -5,
+  mtimeNsec: 999_999_999,
+  xattrs: [],
+}
+const links = { nlink: 2, group: 'g'.repeat(16) }
+const file: FsObject = {
+  kind: 'file',
+  mode: 0o100644,
+  ...metadata,
+  links: undefined,
+  sizeBytes: 100_005,
+  dataBytes: 5,
+  content: [
+    { lengthBytes: 5, chunk: digest },
+    { lengthBytes: 100_000, chunk: undefined },
+  ],
+}
+const directory: DirectoryObject = {
+  kind: 'directory',
+  mode: 0o40755,
+  ...metadata,
+  tree: digest,
+  subdirectories: 3,
+}
+const OBJECTS: readonly FsObject[] = [
+  file,
+  directory,
+  { ...file, sizeBytes: 0, dataBytes: 0, content: [] },
+  {
+    ...file,
+    links,
+    xattrs: [
+      { name: 'a', value: '' },
+      { name: 'b', value: '\xff' },
+    ],
+  },
+  { ...file, sizeBytes: 2 ** 40, dataBytes: 2 ** 39, content: digest },
+  {
+    kind: 'symlink',
+    mode: 0o120777,
+    ...metadata,
+    links: undefined,
+    target: '\xff x',
+  },
+  {
+    kind: 'char',
+    mode: 0o20666,
+    ...metadata,
+    links: undefined,
+    major: 1,
+    minor: 0xfffff,
+  },
+  {
+    kind: 'block',
+    mode: 0o60660,
+    ...metadata,
+    links: undefined,
+    major: 0xfff,
+    minor: 0,
+  },
+  { kind: 'fifo', mode: 0o10644, ...metadata, links: undefined },
+  { kind: 'socket', mode: 0o140755, ...metadata, links },
+]
+
+const encode = (object: FsObject): Buffer => {
+  const writer = new MsgpackWriter()
+  encodeFsObject(writer, object)
+  return writer.finish()
+}
+
+const decode = (bytes: Buffer): FsObject => {
+  const reader = new MsgpackReader(bytes, 'object')
+  const object = decodeFsObject(reader)
+  reader.expectEnd()
+  return object
+}
+
+t.test(
+  'BLAKE3 is what its authors publish, in both implementations',
+  async t => {
+    // Test vector of length 0 and of "abc" from the BLAKE3 repository and b3sum.
+    const vectors: readonly [string, string][] = [
+      ['', 'af1349b9f5f9a1a6a0404dea36dcc9499bcb25c9adc112b7cc9a93cae41f3262'],
+      [
+        'abc',
+        '6437b3ac38465133ffb63b75273a8db548c558465d79db03fd359c6cd5bd9d85',
+      ],
+    ]
+    for (const [input, expected] of vectors)
+      t.equal(digestToHex(digestOf(Buffer.from(input))), expected)
+    const portable = loadBlake3('portable')
+    for (const length of [0, 1, 63, 64, 65, 1023, 1024, 1025, 70_000]) {
+      const bytes = Buffer.alloc(length, length)
+      t.equal(portable?.(bytes).toString('latin1'), digestOf(bytes))
+    }
+  },
+)
+
+t.test('digests', async t => {
+  t.equal(digestFromHex(digestToHex(digest)), digest)
+  t.equal(digestFromHex('xyz'), undefined)
+  t.equal(toDigest('short'), undefined)
+})
+
+t.test('every kind of object round-trips', async t => {
+  for (const object of OBJECTS) {
+    t.same(decode(encode(object)), object, object.kind)
+    t.equal(kindOfMode(object.mode), object.kind)
+  }
+  t.equal(kindOfMode(0o150000), undefined)
+  t.equal(nlinkOf(directory), 5)
+  t.equal(nlinkOf(file), 1)
+  t.equal(sizeOf(file), 100_005)
+})
+
+t.test(
+  'an object cut short or with a flipped bit is refused or is another object',
+  async t => {
+    let surprises = 0
+    for (const object of OBJECTS) {
+      const bytes = encode(object)
+      for (let i = 0; i < bytes.length; i++) {
+        t.throws(() => decode(bytes.subarray(0, i)), { code: 'CORRUPT_OBJECT' })
+        for (let bit = 0; bit < 8; bit++) {
+          const damaged = Buffer.from(bytes)
+          damaged[i] = (damaged[i] as number) ^ (1 << bit)
+          try {
+            if (!encode(decode(damaged)).equals(damaged)) surprises++
+          } catch (error) {
+            if (!(error instanceof DendroError)) surprises++
+          }
+        }
+      }
+    }
+    t.equal(surprises, 0, 'what decodes encodes to the same bytes')
+  },
+)
+
+t.test('objects that nobody may store', async t => {
+  const refuse = (what: string, object: unknown) =>
+    t.throws(
+      () => decode(encode(object as FsObject)),
+      { code: 'CORRUPT_OBJECT' },
+      what,
+    )
+  refuse('unknown type', { ...file, mode: 0o150644 })
+  refuse('nsec of a second', { ...file, mtimeNsec: 1_000_000_000 })
+  refuse('xattrs out of order', {
+    ...file,
+    xattrs: [
+      { name: 'b', value: '' },
+      { name: 'a', value: '' },
+    ],
+  })
+  refuse('an xattr twice', {
+    ...file,
+    xattrs: [
+      { name: 'a', value: '' },
+      { name: 'a', value: '' },
+    ],
+  })
+  refuse('a single hard link', { ...file, links: { ...links, nlink: 1 } })
+  refuse('a short link group', { ...file, links: { nlink: 2, group: 'x' } })
+  refuse('an empty symlink', { ...OBJECTS[5], target: '' })
+  refuse('a symlink with NUL', { ...OBJECTS[5], target: 'a\0b' })
+  refuse('a symlink of 4096 bytes', { ...OBJECTS[5], target: 'x'.repeat(4096) })
+  refuse('an empty extent', {
+    ...file,
+    content: [{ lengthBytes: 0, chunk: digest }],
+  })
+  refuse('a hole after a hole', {
+    ...file,
+    content: [
+      { lengthBytes: 9, chunk: undefined },
+      { lengthBytes: 9, chunk: undefined },
+    ],
+  })
+  refuse('a chunk of 1 GiB', {
+    ...file,
+    content: [{ lengthBytes: 2 ** 30, chunk: digest }],
+  })
+  refuse('a size above 2^53', {
+    ...file,
+    content: [
+      { lengthBytes: Number.MAX_SAFE_INTEGER, chunk: undefined },
+      { lengthBytes: 9, chunk: digest },
+    ],
+  })
+  refuse('more data than size', {
+    ...file,
+    sizeBytes: 5,
+    dataBytes: 6,
+    content: digest,
+  })
+})
+
+t.test('trees', async t => {
+  const entries = [
+    { name: 'a', object: file },
+    { name: 'a.b', object: directory },
+    { name: '\xff', object: file },
+  ]
+  const tree = Tree.decode(encodeTree(entries))
+  t.same(tree.entries, entries)
+  t.equal(tree.indexOf('a.b'), 1)
+  t.equal(tree.get('\xff')?.name, '\xff')
+  t.equal(tree.get('zzz'), undefined)
+  t.equal(tree.objectDigest(0), digestOf(encode(file)))
+  t.equal(tree.objectDigest(0), tree.objectDigest(2))
+  t.throws(() => encodeTree([...entries].reverse()), RangeError)
+  t.same(Tree.decode(encodeTree([])).entries, [])
+  t.throws(() => Tree.decode(Buffer.from([0x91, 0xa1, 0x78])), {
+    code: 'CORRUPT_OBJECT',
+  })
+})
+
+t.test('names that no tree may hold', async t => {
+  for (const name of ['', '.', '..', 'a/b', 'a\0b', 'x'.repeat(256)]) {
+    t.type(explainBadName(name), 'string', JSON.stringify(name))
+    const bytes = encodeTree([{ name, object: file }])
+    t.throws(() => Tree.decode(bytes), { code: 'CORRUPT_OBJECT' })
+  }
+  t.equal(explainBadName('...'), undefined)
+  t.equal(explainBadName('x'.repeat(255)), undefined)
+})
+
+t.test('extent lists', async t => {
+  const extents = Array.from({ length: 100 }, (_, i) => ({
+    lengthBytes: i + 1,
+    chunk: i % 2 === 0 ? (digest as Digest | undefined) : undefined,
+  }))
+  t.same(decodeExtentList(encodeExtentList(extents)), extents)
+  t.throws(() => decodeExtentList(encodeTree([])), { code: 'CORRUPT_OBJECT' })
+})
+
+t.test('commits', async t => {
+  const commit: Commit = {
+    root: directory,
+    parents: [digest],
+    timeSec: 1_700_000_000,
+    subject: 'größe',
+    body: 'line\nline',
+    metadata: new Map([
+      ['version', '1.0'],
+      ['a', ''],
+    ]),
+    summary: {
+      files: 1,
+      directories: 2,
+      others: 3,
+      logicalBytes: 4,
+      xattrNames: ['security.capability', 'user.x'],
+    },
+  }
+  const bytes = encodeCommit(commit)
+  t.same(decodeCommit(bytes), {
+    ...commit,
+    metadata: new Map([...commit.metadata].sort()),
+  })
+  t.same(encodeCommit(decodeCommit(bytes)), bytes)
+  for (let i = 0; i < bytes.length; i++)
+    t.throws(() => decodeCommit(bytes.subarray(0, i)), {
+      code: 'CORRUPT_OBJECT',
+    })
+  const fileRoot = { ...commit, root: file as unknown as DirectoryObject }
+  t.throws(() => decodeCommit(encodeCommit(fileRoot)), {
+    code: 'CORRUPT_OBJECT',
+  })
+})
