@@ -111,8 +111,12 @@ t.test('holes are found by content, however it is read', async t => {
   noise(70_000, 4).copy(content, 3_000_001)
   content[content.length - 1] = 1
   const expected = split(content)
+  // Data may be several chunks; a hole is always one piece.
+  const runs = expected.filter(
+    (p, i) => p.isHole || expected[i - 1]?.isHole !== false,
+  )
   t.same(
-    expected.map(p => p.isHole),
+    runs.map(p => p.isHole),
     [false, true, false, true, false],
   )
   t.equal(
