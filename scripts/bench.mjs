@@ -160,7 +160,7 @@ const PEERS = [
       ),
     again: () =>
       sh(
-        'cd "$2"; borg create -C zstd,3 "$1::again" . >/dev/null 2>&1',
+        'cd "$2"; borg create -C zstd,3 "$1::again-$(date +%s%N)" . >/dev/null 2>&1',
         at('borg'),
         tree,
       ),
