@@ -12,7 +12,11 @@ import { fileURLToPath } from 'node:url'
 const root = resolve(dirname(fileURLToPath(import.meta.url)), '..')
 const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
 
-const escape = text => text.replaceAll('\\', '\\e').replaceAll('-', '\\-').replace(/^([.'])/, '\\&$1')
+const escape = text =>
+  text
+    .replaceAll('\\', '\\e')
+    .replaceAll('-', '\\-')
+    .replace(/^([.'])/, '\\&$1')
 const inline = text =>
   escape(text)
     .replace(/`([^`]+)`/g, '\\fB$1\\fR')
@@ -35,21 +39,35 @@ const convert = (text, name, section) => {
     endExample()
     const item = /^- (`[^`]+`(?:, `[^`]+`)*): (.*)$/.exec(line)
     if (line.startsWith('# '))
-      out.push(`.TH "${name.toUpperCase()}" "${section}" "" "dendro ${version}"`, '.SH NAME', `${name} \\- ${escape(line.replace(/^# [^:]+: /, ''))}`)
-    else if (line.startsWith('## ')) out.push(`.SH ${line.slice(3).toUpperCase()}`)
+      out.push(
+        `.TH "${name.toUpperCase()}" "${section}" "" "dendro ${version}"`,
+        '.SH NAME',
+        `${name} \\- ${escape(line.replace(/^# [^:]+: /, ''))}`,
+      )
+    else if (line.startsWith('## '))
+      out.push(`.SH ${line.slice(3).toUpperCase()}`)
     else if (item !== null) out.push('.TP', inline(item[1]), inline(item[2]))
-    else if (/^(#|[-*+] |\d+\. |\||>|```)/.test(line)) throw new Error(`${name}: this Markdown is not known here: ${line}`)
+    else if (/^(#|[-*+] |\d+\. |\||>|```)/.test(line))
+      throw new Error(`${name}: this Markdown is not known here: ${line}`)
     else if (line === '') out.push('.PP')
     else out.push(inline(line))
   }
   endExample()
-  return `${out.join('\n').replace(/(\n\.PP)+(?=\n\.(SH|TP|PP))/g, '').trim()}\n`
+  return `${out
+    .join('\n')
+    .replace(/(\n\.PP)+(?=\n\.(SH|TP|PP))/g, '')
+    .trim()}\n`
 }
 
 mkdirSync(join(root, 'man'), { recursive: true })
-const pages = readdirSync(join(root, 'docs/man')).filter(page => page.endsWith('.md'))
+const pages = readdirSync(join(root, 'docs/man')).filter(page =>
+  page.endsWith('.md'),
+)
 for (const page of pages) {
   const [, name, section] = /^(.+)\.(\d)\.md$/.exec(page)
-  writeFileSync(join(root, 'man', `${name}.${section}`), convert(readFileSync(join(root, 'docs/man', page), 'utf8'), name, section))
+  writeFileSync(
+    join(root, 'man', `${name}.${section}`),
+    convert(readFileSync(join(root, 'docs/man', page), 'utf8'), name, section),
+  )
 }
 console.log(`man: ${pages.length} pages`)

@@ -5,6 +5,7 @@ import { DendroError } from '../errors.ts'
 import { latin1ToDisplay, textToLatin1 } from '../bytes/latin1.ts'
 import { digestToHex } from '../objects/digest.ts'
 import { toRefName } from '../refs/ref-name.ts'
+import { canUseXattrs } from '../system/xattr.ts'
 import { commitDirectory } from '../tree/commit.ts'
 import type { Committed } from '../tree/commit.ts'
 import { parseMtimePolicy } from '../tree/mtime-policy.ts'
@@ -63,6 +64,10 @@ export const verb: Verb = {
       onWait: () => warn('waiting for another process to finish writing'),
     }
     const mtime = chooseMtime(parsed)
+    if (!canUseXattrs())
+      warn(
+        'xattrs are left out: the native part is not built (run scripts/build-shim)',
+      )
     await withRepository(context.global, async repository => {
       const line = new ProgressLine()
       const committed = await commitDirectory(repository, request, {

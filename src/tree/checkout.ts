@@ -35,6 +35,7 @@ import type {
 } from '../objects/fs-object.ts'
 import type { Repository } from '../store/repository.ts'
 import { temporaryName } from '../system/durable-file.ts'
+import { setMtime } from '../system/file-times.ts'
 import { check, shim } from '../system/native.ts'
 import { writeXattr } from '../system/xattr.ts'
 import { readContent } from './read-file.ts'
@@ -247,8 +248,7 @@ class CheckoutWriter implements CheckedOut {
       else writeXattr(full, name, value)
     }
     if (object.kind !== 'symlink') chmodSync(full, object.mode & 0o7777)
-    const result = shim().setMtime(full, object.mtimeSec, object.mtimeNsec)
-    check(result, `cannot set the time of ${full.toString()}`)
+    setMtime(full, object.mtimeSec, object.mtimeNsec)
   }
 }
 

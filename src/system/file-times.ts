@@ -1,0 +1,21 @@
+/** Sets the modification time of a path, never following a link. */
+
+import { lutimesSync } from 'node:fs'
+import { check, tryShim } from './native.ts'
+
+/**
+ * To the nanosecond with the native shim; without it to about a microsecond,
+ * which is what a double holds of seconds since 1970.
+ */
+export const setMtime = (path: Buffer, sec: number, nsec: number): void => {
+  const native = tryShim()
+  if (native === undefined) {
+    const time = sec + nsec / 1e9
+    lutimesSync(path, time, time)
+    return
+  }
+  check(
+    native.setMtime(path, sec, nsec),
+    `cannot set the time of ${path.toString()}`,
+  )
+}
