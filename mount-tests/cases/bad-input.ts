@@ -253,6 +253,36 @@ export const tests: TestTable = {
     t.dendro(...repo, 'commit', '-b', 'r', source)
     t.run('umount', [small])
   },
+  'a commit that is killed at any time leaves the repository as it was':
+    async t => {
+      const source = start(t)
+      for (let i = 0; i < 40; i++)
+        writeFileSync(`${source}/f${i}`, noise(400_000, i))
+      const { spawn } = await import('node:child_process')
+      const program = new URL('../../../scripts/dendro', import.meta.url)
+        .pathname
+      const env = { ...process.env, DENDRO_REPO: t.repository }
+      let killed = 0
+      for (let round = 0; round < 12; round++) {
+        const child = spawn(
+          program,
+          ['commit', '-b', 'r', '--no-cache', source],
+          { env, stdio: 'ignore' },
+        )
+        const ended = new Promise<number | null>(done =>
+          child.on('close', done),
+        )
+        await new Promise(done => setTimeout(done, 60 + round * 40))
+        child.kill('SIGKILL')
+        if ((await ended) === null) killed++
+        assert.equal(t.dendro('cat', 'r', 'file'), 'one')
+      }
+      assert.ok(killed > 3, `only ${killed} of 12 were killed in time`)
+      t.commit('r', source)
+      isSound(t, source)
+      const mounted = t.mount('r', t.path('mnt'))
+      t.run('diff', ['-r', '--exclude=after', source, mounted])
+    },
   'a file that changes while it is read': async t => {
     const source = start(t)
     writeFileSync(`${source}/busy`, noise(30_000_000, 6))

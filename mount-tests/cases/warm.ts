@@ -63,6 +63,26 @@ export const tests: TestTable = {
   'a second exec of a program on the mount': costsNothing(
     '"$1/bin/true" && "$1/bin/ls" / > /dev/null',
   ),
+  'with suid, exec asks for file capabilities only where there are any': t => {
+    const source = t.makeDirectory('source')
+    t.sh('cp /bin/true "$1/true"', source)
+    t.dendro('init')
+    t.commit('plain', source)
+    const getxattrs = (ref: string) => {
+      const mounted = t.mount('-o', 'suid', ref, t.path(ref))
+      const work = () => t.run(`${mounted}/true`, [])
+      const counts = secondTime(t, mounted, work)
+      t.dendro('umount', mounted)
+      return counts
+    }
+    assert.deepEqual(getxattrs('plain'), {})
+    t.sh(
+      'cp /bin/true "$1/capable"; setcap cap_net_raw+ep "$1/capable"',
+      source,
+    )
+    t.commit('capable', source)
+    assert.deepEqual(getxattrs('capable'), { GETXATTR: 1 })
+  },
   'a first ls -l of a directory: two requests, no lookup of its entries': t => {
     const mounted = mountPlain(t)
     t.sh('ls "$1" > /dev/null', mounted)

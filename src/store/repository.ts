@@ -7,7 +7,14 @@
  */
 
 import { LRUCache } from 'lru-cache'
-import { existsSync, readFileSync, writeFileSync, renameSync } from 'node:fs'
+import {
+  existsSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
 import { join } from 'node:path'
 import { DendroError } from '../errors.ts'
 import { digestToHex } from '../objects/digest.ts'
@@ -17,7 +24,7 @@ import type { Extent } from '../objects/extents.ts'
 import type { FileObject } from '../objects/fs-object.ts'
 import { Tree } from '../objects/tree.ts'
 import { temporaryName } from '../system/durable-file.ts'
-import { acquireLock } from '../system/lock.ts'
+import { acquireLock, tryLock } from '../system/lock.ts'
 import { MIB } from '../units.ts'
 import { CommitStore } from './commit-store.ts'
 import { IndexSet } from './index-set.ts'
@@ -134,6 +141,7 @@ export class Repository {
 
   /** Starts writing objects; close the writer in any case. */
   async beginWrite(onWait?: () => void): Promise<ObjectWriter> {
+    this.#sweepTemporary()
     const lock = await acquireLock(this.paths.objectsLock, 'shared', onWait)
     this.#indexes.reload()
     return new ObjectWriter(this.paths, digest => this.has(digest), lock)
@@ -157,6 +165,23 @@ export class Repository {
     } finally {
       lock.release()
     }
+  }
+
+  /**
+   * Removes what killed processes left on its way. Only while nobody else
+   * writes: that is known when both locks can be had exclusively.
+   */
+  #sweepTemporary(): void {
+    const { temporary, objectsLock, publishLock } = this.paths
+    if (readdirSync(temporary).length === 0) return
+    const objects = tryLock(objectsLock, 'exclusive')
+    const publish =
+      objects === undefined ? undefined : tryLock(publishLock, 'exclusive')
+    if (publish !== undefined)
+      for (const name of readdirSync(temporary))
+        rmSync(join(temporary, name), { recursive: true, force: true })
+    publish?.release()
+    objects?.release()
   }
 
   close(): void {
