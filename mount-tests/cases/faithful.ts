@@ -77,6 +77,17 @@ export const tests: TestTable = {
     assert.equal(t.dendro('cat', 'odd', 'small'), 'small')
     assert.match(t.dendro('ls', 'odd', '-l'), /-rwsr-sr-x.*setuid/)
   },
+  'a directory whose tree is larger than the server keeps': t => {
+    const source = t.makeDirectory('wide')
+    t.sh('cd "$1" && seq 1 150000 | xargs touch && echo x > 77777', source)
+    t.dendro('init')
+    t.commit('wide', source)
+    const mounted = t.mount('wide', t.path('mnt'))
+    assert.equal(t.sh('ls "$1" | wc -l', mounted).trim(), '150000')
+    t.sh('echo 2 > /proc/sys/vm/drop_caches')
+    assert.equal(t.sh('cat "$1/77777"; test ! -e "$1/absent"', mounted), 'x\n')
+    assert.equal(t.sh('find "$1" -type f | wc -l', mounted).trim(), '150000')
+  },
   '--subdir mounts part of a commit': t => {
     const { source } = mountOdd(t)
     const mounted = t.mount('odd', '--subdir', 'dir', t.path('part'))

@@ -20,6 +20,7 @@ import {
   FRAME_HEADER_BYTES,
 } from './frame.ts'
 import type { FrameObject } from './frame.ts'
+import { ByteCache } from './byte-cache.ts'
 import type { RepositoryPaths } from './layout.ts'
 import { decodePackHeader, PACK_HEADER_BYTES } from './pack-format.ts'
 
@@ -39,6 +40,8 @@ interface LoadedFrame {
 }
 
 const MAX_OPEN_PACKS = 128
+/** What an object's entry in a loaded frame takes, about. */
+const FRAME_OBJECT_BYTES = 200
 
 /** Reads `length` bytes at `position`, or fewer at the end of the file. */
 export const readAt = (
@@ -59,7 +62,7 @@ export const readAt = (
 export class PackReader {
   readonly #paths: RepositoryPaths
   readonly #files: LRUCache<string, { fd: number }>
-  readonly #frames: LRUCache<string, LoadedFrame>
+  readonly #frames: ByteCache<LoadedFrame>
   readonly #verifyAlways: boolean
 
   constructor(
@@ -72,11 +75,10 @@ export class PackReader {
       max: MAX_OPEN_PACKS,
       dispose: ({ fd }) => closeSync(fd),
     })
-    this.#frames = new LRUCache({
-      maxSize: options.cacheBytes,
-      maxEntrySize: Number.MAX_SAFE_INTEGER,
-      sizeCalculation: frame => frame.plain.length + frame.objects.size * 200,
-    })
+    this.#frames = new ByteCache(
+      options.cacheBytes,
+      frame => frame.plain.length + frame.objects.size * FRAME_OBJECT_BYTES,
+    )
   }
 
   /**

@@ -6,7 +6,6 @@
  * them, then the commit, then the ref; each durable before the next.
  */
 
-import { LRUCache } from 'lru-cache'
 import {
   existsSync,
   readdirSync,
@@ -26,6 +25,7 @@ import { Tree } from '../objects/tree.ts'
 import { temporaryName } from '../system/durable-file.ts'
 import { acquireLock, tryLock } from '../system/lock.ts'
 import { MIB } from '../units.ts'
+import { ByteCache } from './byte-cache.ts'
 import { CommitStore } from './commit-store.ts'
 import { IndexSet } from './index-set.ts'
 import { createRepository, findRepository } from './layout.ts'
@@ -51,8 +51,8 @@ export class Repository {
   readonly commits: CommitStore
   readonly #indexes: IndexSet
   readonly #packs: PackReader
-  readonly #trees: LRUCache<Digest, Tree>
-  readonly #extents: LRUCache<Digest, { list: Extent[]; bytes: number }>
+  readonly #trees: ByteCache<Tree>
+  readonly #extents: ByteCache<{ list: Extent[]; bytes: number }>
 
   private constructor(
     paths: RepositoryPaths,
@@ -66,16 +66,14 @@ export class Repository {
     this.#packs = new PackReader(paths, {
       cacheBytes: options.frameCacheBytes ?? 64 * MIB,
     })
-    this.#trees = new LRUCache({
-      maxSize: options.treeCacheBytes ?? 64 * MIB,
-      maxEntrySize: Number.MAX_SAFE_INTEGER,
-      sizeCalculation: tree => 256 + tree.lengthBytes * TREE_OVERHEAD,
-    })
-    this.#extents = new LRUCache({
-      maxSize: 16 * MIB,
-      maxEntrySize: Number.MAX_SAFE_INTEGER,
-      sizeCalculation: ({ bytes }) => 64 + bytes * EXTENT_LIST_OVERHEAD,
-    })
+    this.#trees = new ByteCache(
+      options.treeCacheBytes ?? 64 * MIB,
+      tree => 256 + tree.lengthBytes * TREE_OVERHEAD,
+    )
+    this.#extents = new ByteCache(
+      16 * MIB,
+      ({ bytes }) => 64 + bytes * EXTENT_LIST_OVERHEAD,
+    )
   }
 
   /** Makes an empty repository and opens it. */

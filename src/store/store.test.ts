@@ -10,6 +10,7 @@ import t from 'tap'
 import { DendroError } from '../errors.ts'
 import { digestOf } from '../objects/digest.ts'
 import type { Digest } from '../objects/digest.ts'
+import { ByteCache } from './byte-cache.ts'
 import {
   decodeFrameHeader,
   decodeFramePlain,
@@ -223,6 +224,26 @@ t.test('a pack ends with a footer that says what it holds', async t => {
     code: 'CORRUPT_PACK',
   })
 })
+
+t.test(
+  'a cache keeps to its bytes, and the value used last whatever its size',
+  async t => {
+    const cache = new ByteCache<{ bytes: number }>(100, value => value.bytes)
+    for (const n of [1, 2, 3]) cache.set(String(n), { bytes: 40 })
+    t.same(
+      ['1', '2', '3'].map(key => cache.get(key) !== undefined),
+      [false, true, true],
+    )
+    cache.set('large', { bytes: 1000 })
+    t.ok(cache.get('large'))
+    t.ok(cache.get('3'), 'which does not displace the others')
+    cache.set('larger', { bytes: 2000 })
+    t.notOk(cache.get('large'))
+    t.ok(cache.get('larger'))
+    cache.clear()
+    t.notOk(cache.get('larger'))
+  },
+)
 
 t.test('directories that are no repository', async t => {
   const directory = t.testdir({ full: { file: '' } })
