@@ -2,7 +2,8 @@
 
 import assert from 'node:assert/strict'
 import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs'
-import type { Counts, TestContext, TestTable } from '../context.ts'
+import { countWarm } from '../context.ts'
+import type { TestContext, TestTable } from '../context.ts'
 
 const FILES = 300
 
@@ -23,21 +24,11 @@ const mountPlain = (t: TestContext): string => {
   return t.mount('plain', t.path('mnt'))
 }
 
-/** Requests of the second time. */
-const secondTime = (
-  t: TestContext,
-  mounted: string,
-  work: () => void,
-): Counts => {
-  work()
-  return t.countRequests(mounted, work)
-}
-
 const costsNothing =
   (script: string) =>
   (t: TestContext): void => {
     const mounted = mountPlain(t)
-    const counts = secondTime(t, mounted, () =>
+    const counts = countWarm(t, mounted, () =>
       t.try('sh', ['-c', script, 'sh', mounted]),
     )
     assert.deepEqual(counts, {})
@@ -51,7 +42,7 @@ export const tests: TestTable = {
     const mounted = mountPlain(t)
     const work = () =>
       t.sh('find "$1" -type f -newermt 2001-01-01 > /dev/null', mounted)
-    const counts = secondTime(t, mounted, work)
+    const counts = countWarm(t, mounted, work)
     const { STATFS = 0, ...others } = counts
     assert.deepEqual(others, {})
     assert.ok(STATFS <= 2, `${STATFS} STATFS`)
@@ -71,7 +62,7 @@ export const tests: TestTable = {
     const getxattrs = (ref: string) => {
       const mounted = t.mount('-o', 'suid', ref, t.path(ref))
       const work = () => t.run(`${mounted}/true`, [])
-      const counts = secondTime(t, mounted, work)
+      const counts = countWarm(t, mounted, work)
       t.dendro('umount', mounted)
       return counts
     }
