@@ -1,8 +1,9 @@
 /** What goes in comes out: by rsync, tar, cp, checkout and every kind of entry. */
 
 import assert from 'node:assert/strict'
+import { writeFileSync } from 'node:fs'
 import type { TestContext, TestTable } from '../context.ts'
-import { makeOddTree } from '../odd-tree.ts'
+import { makeOddTree, noise } from '../odd-tree.ts'
 
 const mountOdd = (t: TestContext): { source: string; mounted: string } => {
   const source = t.path('source')
@@ -76,6 +77,37 @@ export const tests: TestTable = {
     )
     assert.equal(t.dendro('cat', 'odd', 'small'), 'small')
     assert.match(t.dendro('ls', 'odd', '-l'), /-rwsr-sr-x.*setuid/)
+  },
+  'checkout shares equal contents where the file system can': t => {
+    const source = t.makeDirectory('source')
+    writeFileSync(`${source}/a`, noise(20_000_000, 9))
+    t.sh('cp -p "$1/a" "$1/b"; cp -p "$1/a" "$1/c"', source)
+    t.dendro('init')
+    t.commit('r', source)
+    const disk = t.makeDirectory('disk')
+    t.sh(
+      'truncate -s 400M "$1"; mkfs.btrfs -q "$1" > /dev/null; mount -o loop "$1" "$2"',
+      t.path('image'),
+      disk,
+    )
+    t.dendro('checkout', 'r', `${disk}/out`)
+    assertSame(t, source, `${disk}/out`)
+    t.run('sync', ['-f', disk])
+    const total = t.run('btrfs', [
+      'filesystem',
+      'du',
+      '-s',
+      '--raw',
+      `${disk}/out`,
+    ])
+    const [logical, exclusive, shared] = (
+      total.trim().split('\n').at(-1) as string
+    )
+      .trim()
+      .split(/\s+/)
+      .map(Number)
+    assert.deepEqual([exclusive, (shared as number) * 3], [0, logical])
+    t.run('umount', [disk])
   },
   'a directory whose tree is larger than the server keeps': t => {
     const source = t.makeDirectory('wide')
