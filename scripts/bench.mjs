@@ -266,6 +266,20 @@ const measureMount = peer => {
   )
 }
 
+/** The program in the page cache, as it is on a machine that uses it. */
+const warmMount = () => {
+  const dir = at('mnt')
+  const [own] = PEERS
+  const times = Array.from({ length: Math.max(7, rounds) }, () => {
+    const began = process.hrtime.bigint()
+    own.mount(dir)
+    const took = Number(process.hrtime.bigint() - began) / 1e9
+    own.umount(dir)
+    return took
+  })
+  return median(times)
+}
+
 const benchStore = () => {
   const rows = []
   for (const peer of PEERS.filter(p => p.store !== undefined)) {
@@ -331,7 +345,8 @@ const benchMount = () => {
     )
   }
   console.log(
-    `\nMount, from the start of the command until it answers: ${(own.mount * 1000).toFixed(0)} ms (goal 150 ms).`,
+    `\nMount, from the start of the command until it answers: ${(warmMount() * 1000).toFixed(0)} ms, ` +
+      `${(own.mount * 1000).toFixed(0)} ms when the program itself must come from disk (goal 150 ms).`,
   )
 }
 
