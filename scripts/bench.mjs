@@ -216,7 +216,7 @@ const rssOf = (peer, dir) => {
   return sizes.length === 0 ? undefined : Math.max(...sizes) / 1000
 }
 
-const FIND = 'find "$1" -ls > /dev/null'
+const FIND = 'find "$1/" -ls > /dev/null'
 const TAR = 'tar cf - -C "$1" . | cat > /dev/null'
 const GREP =
   'grep -r nothing-holds-this-line "$1/usr/include" > /dev/null || true'
