@@ -201,7 +201,7 @@ export const tests: TestTable = {
     ])
       refuses(t, 1, /bad ref name/, 'commit', `--branch=${name}`, source)
     refuses(t, 1, /cannot be both/, 'commit', '-b', 'r/below', source)
-    t.commit('deep/er', source)
+    t.commit('deep/er', source, '-m', 'another commit than that of r')
     refuses(t, 1, /cannot be both/, 'commit', '-b', 'deep', source)
     refuses(
       t,

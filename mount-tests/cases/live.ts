@@ -116,9 +116,25 @@ export const tests: TestTable = {
         readMountTable().filter(m => m.type === 'fuse.dendro'),
         [],
       )
+      const { id } = JSON.parse(
+        readFileSync(`${t.repository}/config.json`, 'utf8'),
+      ) as { id: string }
+      const left = list('/run/dendro').filter(name => name.startsWith(id))
+      assert.deepEqual(left, [], 'its runtime directory is gone')
       t.mount(t.path('view'))
       assert.deepEqual(list(t.path('view')).length, 4)
     },
+  'a repository that is moved away does not end the server': async t => {
+    start(t)
+    const view = t.mount(t.path('view'))
+    const pid = serverPid(t, view)
+    // The watch is on the directory itself, wherever it is moved.
+    t.sh('mv "$1" "$1.away"; touch "$1.away/generation"', t.repository)
+    t.sh('sleep 0.3; ls "$1/refs" > /dev/null', view)
+    assert.ok(isRunning(pid))
+    t.sh('mv "$1.away" "$1"', t.repository)
+    assert.equal(readFileSync(`${view}/refs/os/stable/file`, 'utf8'), 'one\n')
+  },
   '--foreground stays until the mount is gone': async t => {
     start(t)
     const { spawn } = await import('node:child_process')

@@ -11,6 +11,7 @@ import { spawn } from 'node:child_process'
 import { closeSync, openSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
 import { shim } from '../system/native.ts'
+import { removeRuntimeDirectory } from './runtime-directory.ts'
 import { READY_FD, SERVER_LOG } from './server-config.ts'
 import type { ServerConfig } from './server-config.ts'
 import { serve } from './server.ts'
@@ -68,5 +69,6 @@ export const becomeServer = (
       closeSync(READY_FD)
     },
   })
+  removeRuntimeDirectory(config.runtimeDirectory)
   return shim().exit(0)
 }

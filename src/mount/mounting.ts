@@ -7,7 +7,7 @@
  * connection of its own.
  */
 
-import { mkdirSync, realpathSync, statSync, writeFileSync } from 'node:fs'
+import { mkdirSync, realpathSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { DendroError, wrapSystemError } from '../errors.ts'
@@ -23,7 +23,7 @@ import {
 import { digestToHex } from '../objects/digest.ts'
 import type { Digest } from '../objects/digest.ts'
 import type { Repository } from '../store/repository.ts'
-import { acquireLock } from '../system/lock.ts'
+import { shim } from '../system/native.ts'
 import { findMount } from '../system/mount-table.ts'
 import { requirePath, splitPath } from '../tree/lookup.ts'
 import { becomeServer, isDetachable } from './become-server.ts'
@@ -31,6 +31,7 @@ import { bindFlags, bindOptions } from './mount-options.ts'
 import type { MountOptions } from './mount-options.ts'
 import {
   isRoot,
+  lockRuntimeDirectory,
   makeRuntimeDirectory,
   privateRuntimeDirectory,
   sharedRuntimeDirectory,
@@ -61,6 +62,8 @@ export const mountRepository = async (
   repository: Repository,
   request: MountRequest,
 ): Promise<Mounted> => {
+  // Before anything is started that could not be bound.
+  shim()
   const mountpoint = checkMountpoint(repository, request.mountpoint)
   if (request.commit !== undefined) checkSubdir(repository, request)
   return isRoot()
@@ -141,10 +144,7 @@ const mountAsRoot = async (
   request: MountRequest,
 ): Promise<Mounted> => {
   const directory = sharedRuntimeDirectory(repository.config.id)
-  makeRuntimeDirectory(directory)
-  const lockPath = join(directory, 'lock')
-  writeFileSync(lockPath, '', { flag: 'a' })
-  const lock = await acquireLock(lockPath, 'exclusive')
+  const lock = await lockRuntimeDirectory(directory)
   try {
     const view = join(directory, 'view')
     const source = sourceOf(view, request)

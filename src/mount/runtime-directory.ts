@@ -6,10 +6,23 @@
  * different namespaces are different servers.
  */
 
-import { chmodSync, lstatSync, mkdirSync, readlinkSync } from 'node:fs'
+import {
+  chmodSync,
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  readlinkSync,
+  rmdirSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
 import { createHash } from 'node:crypto'
 import { join } from 'node:path'
 import { DendroError, wrapSystemError } from '../errors.ts'
+import { acquireLock, tryLock } from '../system/lock.ts'
+import type { FileLock } from '../system/lock.ts'
+import { findMount } from '../system/mount-table.ts'
+import { CONTROL_SOCKET, SERVER_LOG, SERVER_STATE } from './server-config.ts'
 
 const mountNamespace = (): string =>
   /\[(\d+)\]/.exec(readlinkSync('/proc/self/ns/mnt'))?.[1] ?? '0'
@@ -55,5 +68,43 @@ export const makeRuntimeDirectory = (path: string): void => {
     chmodSync(path, 0o700)
   } catch (error) {
     throw wrapSystemError(`cannot make ${path}`, error)
+  }
+}
+
+const LOCK = 'lock'
+const VIEW = 'view'
+
+/** Makes the directory if need be and holds it for one mount. */
+export const lockRuntimeDirectory = async (path: string): Promise<FileLock> => {
+  for (;;) {
+    makeRuntimeDirectory(path)
+    const lockPath = join(path, LOCK)
+    writeFileSync(lockPath, '', { flag: 'a' })
+    const lock = await acquireLock(lockPath, 'exclusive')
+    // A server that ended meanwhile may have removed the directory.
+    if (existsSync(lockPath)) return lock
+    lock.release()
+  }
+}
+
+/**
+ * Removes what a server that has ended leaves; unless somebody mounts again
+ * right now, or the first mount is still there. Never follows a mount.
+ */
+export const removeRuntimeDirectory = (path: string): void => {
+  const lockPath = join(path, LOCK)
+  const isShared = existsSync(lockPath)
+  const lock = isShared ? tryLock(lockPath, 'exclusive') : undefined
+  if (isShared && lock === undefined) return
+  try {
+    if (findMount(join(path, VIEW)) !== undefined) return
+    for (const name of [CONTROL_SOCKET, SERVER_STATE, SERVER_LOG, LOCK])
+      rmSync(join(path, name), { force: true })
+    if (isShared) rmdirSync(join(path, VIEW))
+    rmdirSync(path)
+  } catch {
+    // Something else is in it: it stays, and the next mount uses it.
+  } finally {
+    lock?.release()
   }
 }

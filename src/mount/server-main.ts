@@ -7,6 +7,7 @@
 
 import { closeSync, writeSync } from 'node:fs'
 import { shim } from '../system/native.ts'
+import { removeRuntimeDirectory } from './runtime-directory.ts'
 import { READY_FD } from './server-config.ts'
 import type { ServerConfig } from './server-config.ts'
 import { describeStartError } from './start-error.ts'
@@ -21,6 +22,11 @@ const report = (message: string): void => {
   }
 }
 
+const end = (config: ServerConfig): never => {
+  removeRuntimeDirectory(config.runtimeDirectory)
+  return shim().exit(0)
+}
+
 const fail = (error: unknown): never => {
   report(describeStartError(error))
   process.stderr.write(`dendro: ${String(error)}\n`)
@@ -31,10 +37,10 @@ try {
   const config = JSON.parse(process.argv[2] ?? '{}') as ServerConfig
   const hooks = { onReady: () => report('ready') }
   if (config.transport === 'fuse-native')
-    servePortable(config, hooks).then(() => shim().exit(0), fail)
+    servePortable(config, hooks).then(() => end(config), fail)
   else {
     serve(config, hooks)
-    shim().exit(0)
+    end(config)
   }
 } catch (error) {
   fail(error)

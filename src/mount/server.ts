@@ -19,6 +19,7 @@ import {
   mountDeviceAsUser,
 } from '../fuse/device.ts'
 import { MAX_COUNTED_OPCODE } from '../fuse/layout.ts'
+import type { Invalidation } from '../fuse/notify.ts'
 import { mountNativeTransport } from '../fuse/native-transport.ts'
 import { Session } from '../fuse/session.ts'
 import { digestFromHex } from '../objects/digest.ts'
@@ -145,12 +146,22 @@ class Service {
     )
   }
 
+  /** A repository that cannot be read now is looked at again at the next news. */
+  #refresh(): Invalidation[] {
+    try {
+      return this.view.refresh()
+    } catch (error) {
+      toErrno(error)
+      return []
+    }
+  }
+
   #answer(message: ControlMessage): void {
     const { port1 } = this.#ports
     if (message.type === 'refresh')
       port1.postMessage({
         type: 'invalidate',
-        invalidations: this.view.refresh(),
+        invalidations: this.#refresh(),
       })
     else
       port1.postMessage({

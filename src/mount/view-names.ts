@@ -7,6 +7,7 @@
  * one before to find out what the kernel must be told.
  */
 
+import { DendroError } from '../errors.ts'
 import { textToLatin1 } from '../bytes/latin1.ts'
 import { digestToHex } from '../objects/digest.ts'
 import type { Digest } from '../objects/digest.ts'
@@ -66,6 +67,8 @@ const readRefs = (repository: Repository, kind: 'refs' | 'tags'): Ref[] => {
   try {
     return new RefStore(repository.paths, kind).list()
   } catch (error) {
+    // That the directory cannot be read is no news of what is in it.
+    if (!(error instanceof DendroError)) throw error
     process.stderr.write(`dendro: ${kind}: ${String(error)}\n`)
     return []
   }
