@@ -4,7 +4,6 @@ import { check, shim, tryShim } from './native.ts'
 
 const ENOTSUP = 95
 const ENODATA = 61
-const ERANGE = 34
 const MAX_BYTES = 64 * 1024
 
 const scratch = Buffer.allocUnsafeSlow(MAX_BYTES)
@@ -48,5 +47,3 @@ export const writeXattr = (path: Buffer, name: string, value: string): void => {
     `cannot set xattr ${name} of ${path.toString()}`,
   )
 }
-
-export const XATTR_ERRNO = { ENODATA, ERANGE, ENOTSUP } as const
