@@ -113,6 +113,12 @@ export class TestContext {
     return mountpoint
   }
 
+  /** The processes behind a mount. */
+  processes(mountpoint: string): { pid: number; keeperPid: number } {
+    const text = this.dendro('mount', 'stats', mountpoint, '--json')
+    return JSON.parse(text) as { pid: number; keeperPid: number }
+  }
+
   /** Requests by opcode since the server began. */
   requests(mountpoint: string): Counts {
     const text = this.dendro('mount', 'stats', mountpoint, '--json')

@@ -14,13 +14,16 @@
 #include <poll.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <stddef.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/file.h>
+#include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
+#include <sys/un.h>
 #include <sys/uio.h>
 #include <sys/xattr.h>
 #include <time.h>
@@ -128,7 +131,7 @@ FUNCTION(shim_socketpair) {
   if (a.failed) return NULL;
   if (length < 8) return number(env, -EINVAL);
   int fds[2];
-  if (socketpair(AF_UNIX, SOCK_STREAM, 0, fds) < 0) return number(env, -errno);
+  if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) < 0) return number(env, -errno);
   out[0] = fds[0];
   out[1] = fds[1];
   return number(env, 0);
@@ -159,6 +162,79 @@ FUNCTION(shim_receive_fd) {
   int fd;
   memcpy(&fd, CMSG_DATA(header), sizeof fd);
   return number(env, fd);
+}
+
+/* A datagram to a Unix socket, with descriptors by SCM_RIGHTS. */
+FUNCTION(shim_send_datagram) {
+  args_t a = get_args(env, info);
+  size_t path_length, text_length, fds_length;
+  const char *path = get_bytes(&a, 0, &path_length);
+  void *text = get_bytes(&a, 1, &text_length);
+  const int32_t *fds = get_bytes(&a, 2, &fds_length);
+  if (a.failed) return NULL;
+  struct sockaddr_un address = {.sun_family = AF_UNIX};
+  enum { MAX_FDS = 8 };
+  if (path_length == 0 || path_length >= sizeof address.sun_path ||
+      fds_length > MAX_FDS * sizeof(int))
+    return number(env, -EINVAL);
+  memcpy(address.sun_path, path, path_length);
+  /* "@name" is how an abstract socket is written down. */
+  if (address.sun_path[0] == '@') address.sun_path[0] = 0;
+  struct iovec iov = {.iov_base = text, .iov_len = text_length};
+  union {
+    struct cmsghdr header;
+    char space[CMSG_SPACE(MAX_FDS * sizeof(int))];
+  } control;
+  struct msghdr message = {
+      .msg_name = &address,
+      .msg_namelen =
+          (socklen_t)(offsetof(struct sockaddr_un, sun_path) + path_length),
+      .msg_iov = &iov,
+      .msg_iovlen = 1};
+  if (fds_length > 0) {
+    memset(&control, 0, sizeof control);
+    message.msg_control = &control;
+    message.msg_controllen = CMSG_SPACE(fds_length);
+    control.header.cmsg_level = SOL_SOCKET;
+    control.header.cmsg_type = SCM_RIGHTS;
+    control.header.cmsg_len = CMSG_LEN(fds_length);
+    memcpy(CMSG_DATA(&control.header), fds, fds_length);
+  }
+  int sock = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+  if (sock < 0) return number(env, -errno);
+  long sent = sendmsg(sock, &message, MSG_NOSIGNAL);
+  long result = sent < 0 ? -errno : sent;
+  close(sock);
+  return number(env, result);
+}
+
+FUNCTION(shim_memfd) {
+  args_t a = get_args(env, info);
+  PATH(name, 0);
+  return result_of(env, memfd_create(name, MFD_CLOEXEC));
+}
+
+static void unmap(napi_env env, void *data, void *hint) {
+  (void)env;
+  munmap(data, (size_t)(uintptr_t)hint);
+}
+
+/* The first `length` bytes of a file as an ArrayBuffer that others share. */
+FUNCTION(shim_map_shared) {
+  args_t a = get_args(env, info);
+  int fd = (int)get_number(&a, 0);
+  size_t length = (size_t)get_number(&a, 1);
+  if (a.failed) return NULL;
+  void *data = mmap(NULL, length, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+  if (data == MAP_FAILED) return number(env, -errno);
+  napi_value result;
+  if (napi_create_external_arraybuffer(env, data, length, unmap,
+                                       (void *)(uintptr_t)length,
+                                       &result) != napi_ok) {
+    munmap(data, length);
+    return number(env, -ENOTSUP);
+  }
+  return result;
 }
 
 FUNCTION(shim_set_non_blocking) {
@@ -355,6 +431,8 @@ NAPI_MODULE_INIT() {
       {"lremovexattr", shim_lremovexattr}, {"lstat", shim_lstat},
       {"setMtime", shim_set_mtime},    {"mknod", shim_mknod},
       {"setNonBlocking", shim_set_non_blocking}, {"exit", shim_exit},
+      {"sendDatagram", shim_send_datagram}, {"memfd", shim_memfd},
+      {"mapShared", shim_map_shared},
   };
   for (size_t i = 0; i < sizeof functions / sizeof *functions; i++) {
     napi_value function;

@@ -18,7 +18,7 @@ export interface Shim {
   umount(target: Uint8Array, flags: number): number
   /** eventfd(2), non-blocking and close-on-exec. */
   eventfd(): number
-  /** socketpair(2) of stream sockets; the two descriptors go to `out` (inheritable). */
+  /** socketpair(2) of stream sockets; the two descriptors, close-on-exec, go to `out`. */
   socketpair(out: Int32Array): number
   /** One descriptor by SCM_RIGHTS; blocks. -EPROTO when the peer closed without one. */
   receiveFd(socket: number): number
@@ -61,6 +61,18 @@ export interface Shim {
   setMtime(path: Uint8Array, sec: number, nsec: number): number
   /** mknod(2). */
   mknod(path: Uint8Array, mode: number, major: number, minor: number): number
+  /** memfd_create(2), close-on-exec. */
+  memfd(name: Uint8Array): number
+  /**
+   * The first `length` bytes of a file, mapped shared until the buffer is
+   * collected. The file must be that long and stay so, else SIGBUS.
+   */
+  mapShared(fd: number, length: number): ArrayBuffer | number
+  /**
+   * sendmsg(2) of a datagram and up to 8 descriptors to the Unix socket at
+   * `path` ("@name" is an abstract one).
+   */
+  sendDatagram(path: Uint8Array, text: Uint8Array, fds: Int32Array): number
   /** fcntl(2): adds O_NONBLOCK. */
   setNonBlocking(fd: number): number
   /** _exit(2). Never returns. */

@@ -26,11 +26,38 @@ const LAYERS = {
     'marries tree and fuse',
     ['bytes', 'objects', 'system', 'store', 'refs', 'tree', 'fuse'],
   ],
+  upkeep: [
+    'check, repair and prune',
+    ['bytes', 'objects', 'system', 'store', 'refs', 'tree', 'mount'],
+  ],
   cli: [
     'parses and prints',
-    ['bytes', 'objects', 'system', 'store', 'refs', 'tree', 'fuse', 'mount'],
+    [
+      'bytes',
+      'objects',
+      'system',
+      'store',
+      'refs',
+      'tree',
+      'fuse',
+      'mount',
+      'upkeep',
+    ],
   ],
 }
+/** Folders and files that change a repository only through system/disk.ts. */
+const THROUGH_THE_DOOR = [
+  'store/',
+  'refs/',
+  'upkeep/',
+  'tree/commit.ts',
+  'tree/import.ts',
+  'tree/stat-cache.ts',
+]
+/** News, and the making of a repository that is not there yet. */
+const BESIDE_THE_DOOR = ['store/event-log.ts', 'store/layout.ts']
+const CHANGES =
+  /\b(?:write|writeFile|appendFile|rename|unlink|rm|rmdir|mkdir|truncate|ftruncate|fsync|symlink|link|copyFile)Sync\b/
 const PURE = [
   'bytes',
   'objects',
@@ -69,6 +96,12 @@ const checkFile = path => {
     pure => name === `${pure}.ts` || name.startsWith(`${pure}/`),
   )
   const text = readFileSync(path, 'utf8')
+  const isGuarded = THROUGH_THE_DOOR.some(door => name.startsWith(door))
+  const change = CHANGES.exec(text)?.[0]
+  if (isGuarded && !BESIDE_THE_DOOR.includes(name) && change !== undefined)
+    problems.push(
+      `${name}: calls ${change}; a repository is changed through system/disk.ts, where faults are tested`,
+    )
   for (const [, from] of text.matchAll(/(?:from|import)\s*\(?\s*'([^']+)'/g)) {
     if (isPure && IMPURE.test(from))
       problems.push(`${name}: imports ${from}, but it must be pure`)

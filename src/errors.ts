@@ -39,6 +39,7 @@ export const ERROR_CODES = [
   'MOUNT_BUSY',
   'NOT_MOUNTED',
   'SERVER_UNREACHABLE',
+  'RELOAD_FAILED',
   'TRANSPORT_UNAVAILABLE',
 ] as const
 
@@ -82,11 +83,15 @@ const DAMAGE: ReadonlySet<ErrorCode> = new Set([
   'MISSING_OBJECT',
 ])
 
+/** Whether an error says that the repository is damaged. */
+export const isDamage = (error: unknown): error is DendroError =>
+  error instanceof DendroError && DAMAGE.has(error.code)
+
 /** Exit status of the command line: 1 failed, 2 usage, 3 damage found. */
 export const exitStatusOf = (error: unknown): 1 | 2 | 3 => {
   if (!(error instanceof DendroError)) return 1
   if (error.code === 'USAGE') return 2
-  return DAMAGE.has(error.code) ? 3 : 1
+  return isDamage(error) ? 3 : 1
 }
 
 /** The errno name of a Node system error, or undefined. */

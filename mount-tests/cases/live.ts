@@ -156,15 +156,23 @@ export const tests: TestTable = {
     assert.equal(code, 0)
     assert.ok(!existsSync(`${where}/file`))
   },
-  'a mount whose server was killed is found and replaced': async t => {
-    start(t)
-    const mounted = t.mount('os/stable', t.path('mnt'))
-    const pid = serverPid(t, mounted)
-    process.kill(pid, 'SIGKILL')
-    await waitFor('the server to end', () => !isRunning(pid))
-    t.dendro('mount', 'os/stable', mounted)
-    assert.equal(readFileSync(`${mounted}/file`, 'utf8'), 'one\n')
-  },
+  'a mount whose keeper and server were killed is found and replaced':
+    async t => {
+      start(t)
+      const mounted = t.mount('os/stable', t.path('mnt'))
+      const { pid, keeperPid } = t.processes(mounted)
+      // Either would start the other again.
+      process.kill(pid, 'SIGSTOP')
+      process.kill(keeperPid, 'SIGKILL')
+      process.kill(pid, 'SIGKILL')
+      await waitFor(
+        'both to end',
+        () => !isRunning(pid) && !isRunning(keeperPid),
+      )
+      assert.throws(() => readFileSync(`${mounted}/file`), /ENOTCONN/)
+      t.dendro('mount', 'os/stable', mounted)
+      assert.equal(readFileSync(`${mounted}/file`, 'utf8'), 'one\n')
+    },
   'umount of a busy mount says so, and --lazy does it': async t => {
     start(t)
     const mounted = t.mount('os/stable', t.path('mnt'))
@@ -174,7 +182,9 @@ export const tests: TestTable = {
     assert.equal(refused.status, 1)
     assert.match(
       refused.stderr,
-      /^dendro: cannot unmount .*: it is in use \(.*--lazy/,
+      new RegExp(
+        `^dendro: cannot unmount .*: in use by sleep \\(pid ${user.pid}, cwd\\) \\(.*--lazy`,
+      ),
     )
     t.dendro('umount', '--lazy', mounted)
     assert.ok(!existsSync(`${mounted}/file`))

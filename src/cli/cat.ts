@@ -7,7 +7,7 @@ import { requirePath } from '../tree/lookup.ts'
 import { readContent } from '../tree/read-file.ts'
 import { parseVerb } from './arguments.ts'
 import type { Verb } from './arguments.ts'
-import { loadRevision, withRepository } from './open-repository.ts'
+import { loadRevision, withReader } from './open-repository.ts'
 import { printJson } from './output.ts'
 
 const usage = 'cat REV PATH'
@@ -34,7 +34,7 @@ export const verb: Verb = {
   run: context => {
     const parsed = parseVerb(context, usage, {}, [2, 2])
     const [revision, path] = parsed.positionals as [string, string]
-    return withRepository(context.global, repository => {
+    return withReader(context.global, repository => {
       const { commit } = loadRevision(repository, revision)
       const object = requirePath(repository, commit.root, textToLatin1(path))
       if (object.kind !== 'file')

@@ -7,7 +7,7 @@ import { checkoutTree } from '../tree/checkout.ts'
 import { requirePath } from '../tree/lookup.ts'
 import { parseVerb } from './arguments.ts'
 import type { Verb } from './arguments.ts'
-import { loadRevision, withRepository } from './open-repository.ts'
+import { loadRevision, withReader } from './open-repository.ts'
 import { printJson, ProgressLine, warn } from './output.ts'
 
 const usage = 'checkout REV DIR [--subdir PATH] [--user]'
@@ -25,7 +25,7 @@ export const verb: Verb = {
     } as const
     const parsed = parseVerb(context, usage, options, [2, 2])
     const [revision, target] = parsed.positionals as [string, string]
-    return withRepository(context.global, repository => {
+    return withReader(context.global, repository => {
       const { commit } = loadRevision(repository, revision)
       const subdir = parsed.string('subdir') ?? ''
       const root = requirePath(repository, commit.root, textToLatin1(subdir))

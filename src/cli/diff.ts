@@ -7,7 +7,7 @@ import type { Change, ChangeKind } from '../tree/diff.ts'
 import { formatBytes } from '../units.ts'
 import { parseVerb } from './arguments.ts'
 import type { Verb } from './arguments.ts'
-import { loadRevision, withRepository } from './open-repository.ts'
+import { loadRevision, withReader } from './open-repository.ts'
 import { jsonPath, print, printJson } from './output.ts'
 
 const usage = 'diff A B [--stat]'
@@ -37,7 +37,7 @@ export const verb: Verb = {
     const options = { stat: { type: 'boolean' } } as const
     const parsed = parseVerb(context, usage, options, [2, 2])
     const [a, b] = parsed.positionals as [string, string]
-    return withRepository(context.global, repository => {
+    return withReader(context.global, repository => {
       const before = loadRevision(repository, a).commit.root
       const after = loadRevision(repository, b).commit.root
       const changes = [...diffTrees(repository, before, after)]

@@ -5,7 +5,7 @@ import { firstParents } from '../refs/revision.ts'
 import { parseVerb, usageError } from './arguments.ts'
 import type { Verb } from './arguments.ts'
 import { commitLines, commitToJson } from './describe.ts'
-import { withRepository } from './open-repository.ts'
+import { withReader } from './open-repository.ts'
 import { print, printJson } from './output.ts'
 
 const usage = 'log REV [-n COUNT]'
@@ -20,7 +20,7 @@ export const verb: Verb = {
     if (text !== undefined && !/^\d{1,9}$/.test(text))
       throw usageError(`-n ${text} is not a number`, usage)
     const limit = text === undefined ? Infinity : Number(text)
-    return withRepository(context.global, repository => {
+    return withReader(context.global, repository => {
       const start = resolveRevision(repository, parsed.positionals[0] as string)
       const found: unknown[] = []
       let shown = 0

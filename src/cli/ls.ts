@@ -7,7 +7,7 @@ import { walkTree } from '../tree/walk.ts'
 import { parseVerb } from './arguments.ts'
 import type { Verb } from './arguments.ts'
 import { longLine, objectToJson } from './describe.ts'
-import { loadRevision, withRepository } from './open-repository.ts'
+import { loadRevision, withReader } from './open-repository.ts'
 import { print, printJson } from './output.ts'
 
 const usage = 'ls REV [PATH] [-R] [-l]'
@@ -22,7 +22,7 @@ export const verb: Verb = {
     } as const
     const parsed = parseVerb(context, usage, options, [1, 2])
     const [revision, path = ''] = parsed.positionals as [string, string?]
-    return withRepository(context.global, repository => {
+    return withReader(context.global, repository => {
       const { commit } = loadRevision(repository, revision)
       const start = requirePath(repository, commit.root, textToLatin1(path))
       const json: unknown[] = []

@@ -23,6 +23,9 @@ const VERBS: Readonly<Record<string, () => Promise<{ verb: Verb }>>> = {
   checkout: () => import('./checkout.ts'),
   mount: () => import('./mount.ts'),
   umount: () => import('./umount.ts'),
+  fsck: () => import('./fsck.ts'),
+  prune: () => import('./prune.ts'),
+  events: () => import('./events.ts'),
   repo: () => import('./repo.ts'),
 }
 

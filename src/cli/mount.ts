@@ -4,7 +4,7 @@ import { resolve } from 'node:path'
 import { textToLatin1 } from '../bytes/latin1.ts'
 import { resolveRevision } from '../refs/revision.ts'
 import { mountRepository } from '../mount/mounting.ts'
-import { mountStatistics } from '../mount/unmounting.ts'
+import { mountStatistics, reloadMount } from '../mount/unmounting.ts'
 import { parseMountOptions } from '../mount/mount-options.ts'
 import { parseVerb, usageError } from './arguments.ts'
 import type { Parsed, Verb, VerbContext } from './arguments.ts'
@@ -13,7 +13,8 @@ import { print, printJson } from './output.ts'
 
 const usage =
   'mount [REV] DIR [--subdir PATH] [-o OPTION[,OPTION]...] [--foreground]\n' +
-  '       dendro mount stats DIR'
+  '       dendro mount stats DIR\n' +
+  '       dendro mount reload DIR'
 
 export const verb: Verb = {
   usage,
@@ -22,7 +23,8 @@ export const verb: Verb = {
     'The whole view holds commits/<id>, refs/, tags/ and by-version/; new commits\n' +
     'appear in it by themselves. Returns when the mount answers; with --foreground\n' +
     'when it is unmounted. Set-user-ID files and devices are inert unless root\n' +
-    'asks for -o suid or -o dev. "stats" tells the requests by kind.',
+    'asks for -o suid or -o dev. "stats" tells the requests by kind; "reload" hands\n' +
+    'the mount over to a server of this program, which its users do not notice.',
   run: async context => {
     const parsed = parseVerb(
       context,
@@ -37,7 +39,11 @@ export const verb: Verb = {
     const [first, second] = parsed.positionals as [string, string | undefined]
     if (first === 'stats' && second !== undefined)
       await showStatistics(context, second)
-    else await mount(context, parsed, first, second)
+    else if (first === 'reload' && second !== undefined) {
+      const { pid } = await reloadMount(resolve(second))
+      if (context.global.json) printJson({ serverPid: pid })
+      else print(`served by ${pid}`)
+    } else await mount(context, parsed, first, second)
   },
 }
 

@@ -5,6 +5,7 @@ import type { Commit } from '../objects/commit.ts'
 import type { Digest } from '../objects/digest.ts'
 import { resolveRevision } from '../refs/revision.ts'
 import { Repository } from '../store/repository.ts'
+import { warn } from './output.ts'
 import type { GlobalOptions } from './arguments.ts'
 
 /** `--repo`, `$DENDRO_REPO`, or the repository of the system root. */
@@ -28,6 +29,22 @@ export const withRepository = async <T>(
     repository.close()
   }
 }
+
+/** The same for a reader: nothing that it may need is pruned meanwhile. */
+export const withReader = <T>(
+  global: GlobalOptions,
+  work: (repository: Repository) => T | Promise<T>,
+): Promise<T> =>
+  withRepository(global, async repository => {
+    const lock = await repository.lockObjects('shared', () =>
+      warn('waiting for a prune or a repair to finish'),
+    )
+    try {
+      return await work(repository)
+    } finally {
+      lock.release()
+    }
+  })
 
 export const loadRevision = (
   repository: Repository,

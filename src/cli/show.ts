@@ -5,7 +5,7 @@ import { formatBytes } from '../units.ts'
 import { parseVerb } from './arguments.ts'
 import type { Verb } from './arguments.ts'
 import { commitLines, commitToJson } from './describe.ts'
-import { loadRevision, withRepository } from './open-repository.ts'
+import { loadRevision, withReader } from './open-repository.ts'
 import { print, printJson } from './output.ts'
 
 const usage = 'show REV'
@@ -15,7 +15,7 @@ export const verb: Verb = {
   summary: 'show one commit with its metadata and counts',
   run: context => {
     const parsed = parseVerb(context, usage, {}, [1, 1])
-    return withRepository(context.global, repository => {
+    return withReader(context.global, repository => {
       const { id, commit } = loadRevision(
         repository,
         parsed.positionals[0] as string,

@@ -26,6 +26,8 @@ export const verb: Verb = {
       )
       const tags = new RefStore(repository.paths, 'tags')
       await repository.publish([], () => {
+        // It may have been pruned since it was looked up.
+        repository.commits.load(commit)
         const before = tags.get(name)
         if (before !== undefined && before !== commit && !parsed.flag('force'))
           throw new DendroError(

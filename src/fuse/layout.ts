@@ -111,6 +111,8 @@ export const FORGET_ONE_BYTES = 16
 
 export const FUSE_NOTIFY_INVAL_INODE = 2
 export const FUSE_NOTIFY_INVAL_ENTRY = 3
+/** Kernel 6.9: what was read and not answered is sent again. */
+export const FUSE_NOTIFY_RESEND = 7
 
 export const FUSE_ROOT_ID = 1
 

@@ -10,6 +10,7 @@ import { shim } from '../system/native.ts'
 import {
   FUSE_NOTIFY_INVAL_ENTRY,
   FUSE_NOTIFY_INVAL_INODE,
+  FUSE_NOTIFY_RESEND,
   OUT_HEADER_BYTES,
 } from './layout.ts'
 
@@ -45,4 +46,16 @@ export const sendInvalidation = (
 ): void => {
   const bytes = encodeInvalidation(invalidation)
   shim().writeParts(fd, bytes, bytes.length)
+}
+
+/**
+ * Asks the kernel to send again what it sent and got no answer to. It sleeps
+ * on nothing, so the serving thread may send it. Returns 0 or -errno.
+ * Source: fs/fuse/dev.c, fuse_notify_resend; Linux 6.9.
+ */
+export const sendResend = (fd: number): number => {
+  const bytes = Buffer.alloc(OUT_HEADER_BYTES)
+  bytes.writeUInt32LE(bytes.length, 0)
+  bytes.writeInt32LE(FUSE_NOTIFY_RESEND, 4)
+  return Math.min(0, shim().writeParts(fd, bytes, bytes.length))
 }

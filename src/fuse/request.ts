@@ -31,6 +31,11 @@ export class Request {
     )
   }
 
+  /** No request is in hand any more. */
+  clear(): void {
+    this.bytes.writeUInt32LE(0, IN_LEN)
+  }
+
   get opcode(): number {
     return this.bytes.readUInt32LE(IN_OPCODE)
   }

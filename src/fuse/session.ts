@@ -11,6 +11,7 @@ import { DendroError } from '../errors.ts'
 import { check, shim } from '../system/native.ts'
 import { FuseErrno } from './handler.ts'
 import type { FuseHandler } from './handler.ts'
+import { sendResend } from './notify.ts'
 import * as kernel from './layout.ts'
 import {
   DirectoryPage,
@@ -27,12 +28,34 @@ const MAX_PAGES = 256
 const PAGE_BYTES = 4096
 const REPLY_BYTES = MAX_PAGES * PAGE_BYTES + PAGE_BYTES
 /** A read-only server gets no large requests; room for batches of FORGETs. */
-const REQUEST_BYTES = 128 * 1024
+export const REQUEST_BYTES = 128 * 1024
 const MAX_WRITE = 4096
 const MAX_BACKGROUND = 64
 const OUT = kernel.OUT_HEADER_BYTES
 
+/** What INIT settled; a server that takes over is not told again. */
+export interface Negotiated {
+  minor: number
+  flags: number
+  flags2: number
+}
+
+/** The request that was in hand when the last server died, over and over. */
+export interface InHand {
+  /** Its unique, as two words. */
+  readonly unique: Uint32Array
+  /** Servers that died with it, one number. */
+  readonly deaths: Uint32Array
+}
+
 export interface SessionOptions {
+  /**
+   * Where requests are received, at least REQUEST_BYTES. In memory that
+   * outlives the process it is the journal of the request in hand.
+   */
+  readonly request: Buffer
+  /** INIT's outcome, written here. */
+  readonly negotiated: Negotiated
   /** Whether xattrs are answered at all; else the kernel never asks again. */
   readonly xattrs: boolean
   /** Whether the kernel enforces POSIX ACLs of the trees. */
@@ -46,22 +69,27 @@ export interface SessionOptions {
   readonly toErrno: (error: unknown) => number
   /** Called once INIT is answered. */
   readonly onReady: () => void
-  /** Called when the wake descriptor was written to. */
-  readonly onWake: () => void
+  /** Called when the wake descriptor was written to; true: stop serving. */
+  readonly onWake: () => boolean
 }
 
 /** No reply is owed: FORGET and its like. */
 const NO_REPLY = -1
+
+/** A request that this many servers died with is answered with EIO. */
+const FATAL_DEATHS = 3
 
 export class Session {
   readonly #fd: number
   readonly #wakeFd: number
   readonly #handler: FuseHandler
   readonly #options: SessionOptions
-  readonly #request = new Request(Buffer.allocUnsafeSlow(REQUEST_BYTES))
+  readonly #request: Request
   readonly #reply = Buffer.allocUnsafeSlow(REPLY_BYTES)
   readonly #page = new DirectoryPage(this.#reply, OUT)
   #body: { bytes: Buffer; begin: number; lengthBytes: number } | undefined
+  /** The unique of a request that is not to be tried again. */
+  #fatal: Buffer | undefined
 
   /** `fd` is /dev/fuse, non-blocking and mounted; `wakeFd` an eventfd. */
   constructor(
@@ -74,10 +102,58 @@ export class Session {
     this.#wakeFd = wakeFd
     this.#handler = handler
     this.#options = options
+    this.#request = new Request(options.request)
   }
 
-  /** Serves until the filesystem is unmounted. Blocks the thread. */
-  run(): void {
+  /**
+   * Goes on where a server that was killed stopped. What it read and did not
+   * answer comes again from the kernel (6.9 and later) or out of the journal.
+   * Answered twice it is refused by the kernel; FORGETs are never repeated, so
+   * counts err on keeping a node.
+   */
+  recover(inHand: InHand): void {
+    const { bytes } = this.#request
+    const lengthBytes = bytes.readUInt32LE(kernel.IN_LEN)
+    const isInHand = this.#request.accept(lengthBytes)
+    const opcode = isInHand ? this.#request.opcode : 0
+    if (isInHand) this.#countDeath(inHand)
+    const canResend =
+      (this.#options.negotiated.flags2 & kernel.FUSE_HAS_RESEND) !== 0 &&
+      opcode !== kernel.FUSE_INIT
+    if (canResend && sendResend(this.#fd) === 0) this.#request.clear()
+    else if (isInHand) {
+      if (!isForget(opcode)) this.#serve(lengthBytes)
+      this.#request.clear()
+    }
+  }
+
+  #countDeath({ unique, deaths }: InHand): void {
+    const { bytes } = this.#request
+    const low = bytes.readUInt32LE(kernel.IN_UNIQUE)
+    // The kernel marks a request that it sends again in the highest bit.
+    const high = bytes.readUInt32LE(kernel.IN_UNIQUE + 4) & 0x7fffffff
+    const isSame = unique[0] === low && unique[1] === high
+    deaths[0] = isSame ? (deaths[0] as number) + 1 : 1
+    unique[0] = low
+    unique[1] = high
+    if (deaths[0] < FATAL_DEATHS) return
+    this.#fatal = Buffer.alloc(8)
+    this.#fatal.writeUInt32LE(low, 0)
+    this.#fatal.writeUInt32LE(high, 4)
+  }
+
+  #isFatal(): boolean {
+    if (this.#fatal === undefined) return false
+    const { bytes } = this.#request
+    return (
+      bytes.readUInt32LE(kernel.IN_UNIQUE) === this.#fatal.readUInt32LE(0) &&
+      (bytes.readUInt32LE(kernel.IN_UNIQUE + 4) & 0x7fffffff) ===
+        this.#fatal.readUInt32LE(4)
+    )
+  }
+
+  /** Serves until unmounted or told to stop. Blocks the thread. */
+  run(): 'unmounted' | 'stopped' {
     const native = shim()
     const { spinMicros, onWake } = this.#options
     for (;;) {
@@ -87,9 +163,13 @@ export class Session {
         this.#request.bytes,
         spinMicros,
       )
-      if (got > 0) this.#serve(got)
-      else if (got === 0) onWake()
-      else if (got === -kernel.ENODEV || got === -kernel.ECONNABORTED) return
+      if (got > 0) {
+        this.#serve(got)
+        this.#request.clear()
+      } else if (got === 0) {
+        if (onWake()) return 'stopped'
+      } else if (got === -kernel.ENODEV || got === -kernel.ECONNABORTED)
+        return 'unmounted'
       else check(got, 'cannot receive from /dev/fuse')
     }
   }
@@ -108,6 +188,11 @@ export class Session {
     let length: number
     let errno = 0
     try {
+      if (this.#isFatal())
+        throw new DendroError(
+          'IO_ERROR',
+          `a ${kernel.OPCODE_NAMES[opcode] ?? opcode} request ended ${FATAL_DEATHS} servers; it is not tried again`,
+        )
       length = this.#dispatch(opcode)
     } catch (error) {
       length = 0
@@ -216,14 +301,18 @@ export class Session {
       kernel.FUSE_EXPLICIT_INVAL_DATA |
       kernel.FUSE_INIT_EXT
     if (this.#options.posixAcl) wanted |= kernel.FUSE_POSIX_ACL
+    const { negotiated } = this.#options
+    negotiated.minor = Math.min(minor, kernel.FUSE_KERNEL_MINOR_VERSION)
+    negotiated.flags = (offered & wanted) >>> 0
+    negotiated.flags2 = offered2 & kernel.FUSE_HAS_RESEND
     return writeInitOut(this.#reply, OUT, {
-      minor: Math.min(minor, kernel.FUSE_KERNEL_MINOR_VERSION),
+      minor: negotiated.minor,
       maxReadahead: Math.min(
         this.#request.u32(8),
         this.#options.maxReadaheadBytes,
       ),
-      flags: offered & wanted,
-      flags2: offered2 & kernel.FUSE_HAS_RESEND,
+      flags: negotiated.flags,
+      flags2: negotiated.flags2,
       maxBackground: MAX_BACKGROUND,
       maxWrite: MAX_WRITE,
       maxPages: MAX_PAGES,
@@ -251,7 +340,11 @@ export class Session {
             body.begin,
             body.lengthBytes,
           )
-    if (result >= 0 || result === -kernel.ENOENT) return
+    if (result >= 0) return
+    if (result === -kernel.ENOENT) {
+      if (errno === 0) this.#takeBack(OUT + length)
+      return
+    }
     if (result === -kernel.EINVAL && errno === 0) {
       this.#send(kernel.EIO, 0)
       return
@@ -259,7 +352,34 @@ export class Session {
     if (result === -kernel.EINVAL || result === -kernel.ENODEV) return
     check(result, 'cannot reply to /dev/fuse')
   }
+
+  /**
+   * The kernel did not want the reply (it had it already, or its client is
+   * gone), so it counted none of the lookups in it.
+   */
+  #takeBack(end: number): void {
+    const { opcode } = this.#request
+    const forget = (at: number): void => {
+      const nodeId =
+        this.#reply.readUInt32LE(at) +
+        this.#reply.readUInt32LE(at + 4) * 0x100000000
+      if (nodeId > kernel.FUSE_ROOT_ID) this.#handler.forget(nodeId, 1)
+    }
+    if (opcode === kernel.FUSE_LOOKUP) forget(OUT)
+    if (opcode !== kernel.FUSE_READDIRPLUS) return
+    for (let at = OUT; at < end;) {
+      forget(at)
+      const nameBytes = this.#reply.readUInt32LE(
+        at + kernel.ENTRY_OUT_BYTES + 16,
+      )
+      const record = kernel.ENTRY_OUT_BYTES + kernel.DIRENT_BYTES + nameBytes
+      at += Math.ceil(record / 8) * 8
+    }
+  }
 }
+
+const isForget = (opcode: number): boolean =>
+  opcode === kernel.FUSE_FORGET || opcode === kernel.FUSE_BATCH_FORGET
 
 /** The errno for an operation that is not served; ENOSYS is remembered by the kernel. */
 const refusalOf = (opcode: number): number => {

@@ -9,18 +9,27 @@ import { CONTROL_SOCKET } from './server-config.ts'
 const TIMEOUT_MS = 5000
 const RETRY_MS = 20
 
-const askOnce = (path: string, question: string): Promise<unknown> =>
+const askOnce = (
+  path: string,
+  question: string,
+  timeoutMs: number,
+): Promise<unknown> =>
   new Promise((resolve, reject) => {
     const socket = createConnection(path)
     let text = ''
     socket.setEncoding('utf8')
-    socket.setTimeout(TIMEOUT_MS, () =>
+    socket.setTimeout(timeoutMs, () =>
       socket.destroy(new Error('the server does not answer')),
     )
     socket.on('connect', () => socket.write(`${question}\n`))
     socket.on('data', (data: string) => (text += data))
     socket.on('error', reject)
     socket.on('end', () => {
+      // A server that has just been replaced says nothing.
+      if (text === '') {
+        reject(Object.assign(new Error('no answer'), { code: 'ECONNREFUSED' }))
+        return
+      }
       try {
         resolve(JSON.parse(text))
       } catch (error) {
@@ -29,20 +38,23 @@ const askOnce = (path: string, question: string): Promise<unknown> =>
     })
   })
 
+export type Question = 'ping' | 'stats' | 'release' | 'refresh'
+
 /**
- * The answer to `question`. A socket that is not there yet is waited for: the
+ * The answer to `question`, whose words are parted by tabs. A socket that is not there yet is waited for: the
  * mount answers a moment before its control thread does.
  * Errors: `SERVER_UNREACHABLE`.
  */
 export const askServer = async (
   runtimeDirectory: string,
-  question: 'ping' | 'stats' | 'release' | 'refresh',
+  question: Question | `in-use\t${string}` | `reload\t${string}`,
+  timeoutMs = TIMEOUT_MS,
 ): Promise<unknown> => {
   const path = join(runtimeDirectory, CONTROL_SOCKET)
   const deadline = Date.now() + TIMEOUT_MS
   for (;;) {
     try {
-      return await askOnce(path, question)
+      return await askOnce(path, question, timeoutMs)
     } catch (error) {
       const errno = errnoOf(error)
       const mayCome = errno === 'ENOENT' || errno === 'ECONNREFUSED'

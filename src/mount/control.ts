@@ -15,7 +15,9 @@ import {
   writeSync,
 } from 'node:fs'
 import { createServer } from 'node:net'
+import type { Server } from 'node:net'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { workerData } from 'node:worker_threads'
 import type { MessagePort } from 'node:worker_threads'
 import { errnoOf } from '../errors.ts'
@@ -24,37 +26,53 @@ import { MAX_COUNTED_OPCODE, OPCODE_NAMES } from '../fuse/layout.ts'
 import { sendInvalidation } from '../fuse/notify.ts'
 import type { Invalidation } from '../fuse/notify.ts'
 import { findMount, readMountTable } from '../system/mount-table.ts'
-import { CONTROL_SOCKET } from './server-config.ts'
-import type { ServerConfig, ServerStatistics } from './server-config.ts'
+import { EventLog } from '../store/event-log.ts'
+import { shim } from '../system/native.ts'
+import { KeeperLink } from './keeper-link.ts'
+import { startKeeper } from './keeper.ts'
+import { commitsInUse } from './mount-users.ts'
+import {
+  CONTROL_SOCKET,
+  GATE_ENDING,
+  GATE_OPEN,
+  SERVER_EVENTS,
+} from './server-config.ts'
+import type {
+  ControlMessage,
+  ServerConfig,
+  ServerMessage,
+  ServerStatistics,
+} from './server-config.ts'
+import { writeState } from './server-state.ts'
+import { attachCounters } from './shared-state.ts'
 
+/** Descriptors are -1 where the transport has none. */
 export interface ControlSetup {
   readonly config: ServerConfig
   readonly fd: number
   readonly wakeFd: number
-  readonly counters: Float64Array
+  /** The shared state; its counters are used where it is there. */
+  readonly stateFd: number
+  readonly keeperSocket: number
+  readonly keeperPid: number
+  readonly counters: Float64Array | undefined
   readonly xattrs: boolean
   readonly port: MessagePort
+  /** The paused serving thread sleeps on this number. */
+  readonly gate: Int32Array
 }
 
 const UNUSED_CHECK_MS = 10_000
 const SETTLE_MS = 20
 
-const { config, fd, wakeFd, counters, xattrs, port } =
+const { config, fd, wakeFd, stateFd, xattrs, port, gate } =
   workerData as ControlSetup
+const counters =
+  (workerData as ControlSetup).counters ?? attachCounters(stateFd)
 
-type FromServer =
-  | { type: 'invalidate'; invalidations: Invalidation[] }
-  | {
-      type: 'stats'
-      id: number
-      nodes: number
-      failures: Record<string, number>
-    }
+type Answer = Extract<ServerMessage, { readonly id: number }>
 
-const waiting = new Map<
-  number,
-  (reply: FromServer & { type: 'stats' }) => void
->()
+const waiting = new Map<number, (reply: Answer) => void>()
 let nextId = 1
 
 const ONE = Buffer.alloc(8)
@@ -64,20 +82,44 @@ const wake = (): void => {
   if (wakeFd >= 0) writeSync(wakeFd, ONE)
 }
 
-port.on('message', (message: FromServer) => {
-  if (message.type === 'invalidate') {
-    if (fd < 0) return
-    for (const invalidation of message.invalidations)
-      sendInvalidation(fd, invalidation)
-    return
+const sendAll = (invalidations: readonly Invalidation[]): void => {
+  if (fd < 0) return
+  for (const invalidation of invalidations) sendInvalidation(fd, invalidation)
+}
+
+port.on('message', (message: ServerMessage) => {
+  switch (message.type) {
+    case 'invalidate':
+      sendAll(message.invalidations)
+      return
+    case 'paused':
+      link?.say('paused')
+      return
+    case 'stats':
+    case 'condemned':
+      waiting.get(message.id)?.(message)
+      waiting.delete(message.id)
   }
-  waiting.get(message.id)?.(message)
-  waiting.delete(message.id)
 })
 
-const refresh = (): void => {
-  port.postMessage({ type: 'refresh' })
+const post = (message: ControlMessage): void => {
+  port.postMessage(message)
   wake()
+}
+
+/** Asks the serving thread. */
+const ask = <T extends Answer>(
+  make: (id: number) => ControlMessage,
+): Promise<T> => {
+  const id = nextId++
+  return new Promise(resolve => {
+    waiting.set(id, reply => resolve(reply as T))
+    post(make(id))
+  })
+}
+
+const refresh = (): void => {
+  post({ type: 'refresh' })
 }
 
 const requestCounts = (): Record<string, number> => {
@@ -91,14 +133,13 @@ const requestCounts = (): Record<string, number> => {
 
 const statistics = async (): Promise<ServerStatistics> => {
   const requests = requestCounts()
-  const id = nextId++
-  const reply = await new Promise<FromServer & { type: 'stats' }>(resolve => {
-    waiting.set(id, resolve)
-    port.postMessage({ type: 'stats', id })
-    wake()
-  })
+  const reply = await ask<Extract<Answer, { type: 'stats' }>>(id => ({
+    type: 'stats',
+    id,
+  }))
   return {
     pid: process.pid,
+    keeperPid: link?.pid ?? 0,
     mountpoint: config.mountpoint,
     repository: config.repository,
     transport: config.transport,
@@ -128,8 +169,62 @@ const endIfUnused = (): boolean => {
   return true
 }
 
+const LET_GO_MS = 500
+const LET_GO_STEP_MS = 25
+
+/**
+ * Which of `commits` (hex) somebody uses. The others cannot be entered any
+ * more, and the kernel has let go of them: their objects may go.
+ */
+const condemn = async (
+  commits: readonly string[],
+): Promise<{ inUse: readonly string[] }> => {
+  const own = findMount(config.mountpoint)
+  const used = own === undefined ? commits : commitsInUse(own.device, commits)
+  const rest = commits.filter(hex => !used.includes(hex))
+  const question = (id: number): ControlMessage => ({
+    type: 'condemn',
+    id,
+    commits: rest,
+  })
+  const deadline = Date.now() + LET_GO_MS
+  let known: readonly string[]
+  for (let round = 0; ; round++) {
+    const reply = await ask<Extract<Answer, { type: 'condemned' }>>(question)
+    known = reply.inUse
+    if (known.length === 0 || Date.now() > deadline) break
+    const hexes = new Set(known)
+    if (round === 0)
+      sendAll(
+        reply.invalidations.filter(
+          told => told.kind === 'entry' && hexes.has(told.name),
+        ),
+      )
+    await sleep(LET_GO_STEP_MS)
+  }
+  post({ type: 'pardon', commits: known })
+  return { inUse: [...used, ...known] }
+}
+
+/** Another server takes over; resolves only when it does not. */
+const reload = (node: string, program: string): Promise<unknown> => {
+  if (link === undefined)
+    return Promise.resolve({
+      error: 'this mount has no keeper that could start another server',
+    })
+  if (afterReload !== undefined)
+    return Promise.resolve({ error: 'another reload is under way' })
+  return new Promise(resolve => {
+    afterReload = resolve
+    link?.say(`reload ${node}\t${program}`)
+  })
+}
+
+let afterReload: ((outcome: unknown) => void) | undefined
+
 const answer = async (line: string): Promise<unknown> => {
-  switch (line.trim()) {
+  const [verb, ...words] = line.trim().split('\t')
+  switch (verb) {
     case 'ping':
       return { ok: true }
     case 'stats':
@@ -139,21 +234,81 @@ const answer = async (line: string): Promise<unknown> => {
     case 'refresh':
       refresh()
       return { ok: true }
+    case 'in-use':
+      return condemn(words)
+    case 'reload':
+      return reload(words[0] ?? '', words[1] ?? '')
     default:
       return { error: 'unknown question' }
   }
 }
 
+/** What the keeper says, line by line. */
+const onKeeper = (line: string): void => {
+  if (line === 'ping') link?.say('pong')
+  else if (line === 'pause') post({ type: 'pause' })
+  else if (line === 'exit') {
+    afterReload?.({ ok: true })
+    // Long enough for the answer to leave; the serving thread sleeps for ever.
+    setTimeout(() => shim().exit(0), EXIT_DELAY_MS)
+  } else if (line.startsWith('resume ')) {
+    afterReload?.({ error: line.slice('resume '.length) })
+    afterReload = undefined
+    Atomics.store(gate, 0, GATE_OPEN)
+    Atomics.notify(gate, 0)
+    // The other server may have taken the path of the socket.
+    listen()
+  }
+}
+
+const EXIT_DELAY_MS = 50
+
+/** A keeper that died is replaced: each of the two watches over the other. */
+const onKeeperGone = (): void => {
+  if (Atomics.load(gate, 0) === GATE_ENDING) return
+  try {
+    const kept = { fuse: fd, state: stateFd }
+    const keeper = startKeeper(config, kept, eventLog.path)
+    link = new KeeperLink(keeper, onKeeper, onKeeperGone)
+    writeState(config, { pid: process.pid, keeperPid: keeper.pid })
+    eventLog.append('keeper-restarted', { pid: keeper.pid })
+  } catch (error) {
+    writeSync(2, `dendro: cannot start a keeper: ${String(error)}\n`)
+    setTimeout(onKeeperGone, KEEPER_RETRY_MS)
+  }
+}
+
+const KEEPER_RETRY_MS = 1000
+
+const eventLog = new EventLog(
+  join(config.repository, 'events'),
+  join(config.runtimeDirectory, SERVER_EVENTS),
+)
+const { keeperSocket, keeperPid } = workerData as ControlSetup
+let link =
+  keeperSocket < 0
+    ? undefined
+    : new KeeperLink(
+        { pid: keeperPid, socket: keeperSocket },
+        onKeeper,
+        onKeeperGone,
+      )
+
+const MAX_QUESTION_BYTES = 16 * 1024 * 1024
+
+let listener: Server | undefined
+
 const listen = (): void => {
   const path = join(config.runtimeDirectory, CONTROL_SOCKET)
   rmSync(path, { force: true })
-  createServer(socket => {
+  listener?.close()
+  listener = createServer(socket => {
     let text = ''
     socket.setEncoding('utf8')
     socket.on('error', () => socket.destroy())
     socket.on('data', (data: string) => {
       text += data
-      if (text.length > 4096) socket.destroy()
+      if (text.length > MAX_QUESTION_BYTES) socket.destroy()
       if (!text.includes('\n')) return
       void answer(text).then(reply => socket.end(`${JSON.stringify(reply)}\n`))
     })

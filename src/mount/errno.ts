@@ -14,7 +14,15 @@ export const toErrno = (error: unknown): number => {
   const code = error instanceof DendroError ? error.code : 'BUG'
   failures.set(code, (failures.get(code) ?? 0) + 1)
   log(code, error)
+  if (error instanceof DendroError) onFailure?.(error)
   return EIO
+}
+
+let onFailure: ((error: DendroError) => void) | undefined
+
+/** Has every failure told to `told`, besides the log. */
+export const tellFailures = (told: (error: DendroError) => void): void => {
+  onFailure = told
 }
 
 const lastLogged = new Map<string, number>()

@@ -12,6 +12,8 @@ export interface MountOptions {
   readonly transport: 'kernel' | 'fuse-native'
   readonly readAheadKib: number
   readonly spinMicros: number
+  /** A silent server is replaced after so long; 0 is never. */
+  readonly watchdogMs: number
 }
 
 /**
@@ -26,10 +28,11 @@ export const DEFAULT_MOUNT_OPTIONS: MountOptions = {
   transport: 'kernel',
   readAheadKib: 1024,
   spinMicros: 50,
+  watchdogMs: 10_000,
 }
 
 const KNOWN =
-  'ro, [no]suid, [no]dev, [no]exec, allow_other, xattr=auto|on|off, transport=kernel|fuse-native, readahead=KIB, spin=MICROSECONDS'
+  'ro, [no]suid, [no]dev, [no]exec, allow_other, xattr=auto|on|off, transport=kernel|fuse-native, readahead=KIB, spin=MICROSECONDS, watchdog=SECONDS'
 
 const bad = (option: string, why: string): DendroError =>
   new DendroError('USAGE', `bad mount option ${option}: ${why}`, {
@@ -73,6 +76,8 @@ const parseOne = (option: string): Partial<MountOptions> => {
       return { readAheadKib: number(option, value, 16 * 1024) }
     case 'spin':
       return { spinMicros: number(option, value, 1000) }
+    case 'watchdog':
+      return { watchdogMs: number(option, value, 3600) * 1000 }
     default:
       throw bad(option, 'there is no such option')
   }

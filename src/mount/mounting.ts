@@ -217,6 +217,7 @@ const baseConfig = (
   transport: options.transport,
   readAheadKib: options.readAheadKib,
   spinMicros: options.spinMicros,
+  watchdogMs: options.watchdogMs,
 })
 
 /** The pid of the server of `view` if it lives; a dead one's mount is removed. */
@@ -227,7 +228,7 @@ const runningServer = (
 ): number | undefined => {
   if (findMount(view)?.type !== FILESYSTEM_TYPE) return undefined
   const state = readState(directory)
-  if (state !== undefined && isAlive(state.pid)) {
+  if (state !== undefined && isAlive(state)) {
     if (state.transport !== options.transport)
       throw new DendroError(
         'MOUNT_BUSY',

@@ -2,8 +2,8 @@
  * The node table: which object the kernel means by a node id.
  *
  * One row per node that the kernel knows, in typed arrays: no object per node,
- * memory proportional to what is touched, and a form that can be shared with
- * another process. A row says where its object stands (a tree and an index in
+ * memory proportional to what is touched, and a form that outlives the process
+ * (shared-state.ts). A row says where its object stands (a tree and an index in
  * it), so the object itself may leave memory at any time.
  *
  * Identity (docs/fuse.md, "One superblock"):
@@ -16,6 +16,8 @@
 
 import type { Digest } from '../objects/digest.ts'
 import { latin1ToBytes } from '../bytes/latin1.ts'
+import { DendroError } from '../errors.ts'
+import { NodeRows } from './node-rows.ts'
 
 export const NODE_FREE = 0
 /** A directory or link of the view itself. */
@@ -31,37 +33,56 @@ export type NodeKind = 0 | 1 | 2 | 3 | 4
 
 const KEY_WORDS = 4
 const CONTAINER_BYTES = 32
-const INITIAL_ROWS = 4096
 const FIRST_ID = 2
+const INITIAL_SLOTS = 8192
+const LOCAL_ROWS = 1 << 21
 
 /** 128 bits that identify a node among those of its kind and place. */
 export type NodeKey = Uint32Array
 
-const grow = <T extends Uint8Array | Uint32Array | Int32Array>(
-  old: T,
-  length: number,
-  make: (length: number) => T,
-): T => {
-  const larger = make(length)
-  larger.set(old)
-  return larger
-}
-
 export class NodeTable {
-  #rows = INITIAL_ROWS
-  #next = FIRST_ID
+  readonly #rows: NodeRows
   #count = 0
   #free: number[] = []
-  #kind = new Uint8Array(INITIAL_ROWS)
-  #lookups = new Uint32Array(INITIAL_ROWS)
-  #generation = new Uint32Array(INITIAL_ROWS)
-  #index = new Uint32Array(INITIAL_ROWS)
-  /** The commit root of a directory; 0 for all other kinds. */
-  #place = new Uint32Array(INITIAL_ROWS)
-  #key = new Uint32Array(INITIAL_ROWS * KEY_WORDS)
-  #container = new Uint8Array(INITIAL_ROWS * CONTAINER_BYTES)
   /** Open addressing with linear probing; 0 is empty. */
-  #slots = new Int32Array(INITIAL_ROWS * 2)
+  #slots = new Int32Array(INITIAL_SLOTS)
+
+  /** A table over `rows`, with what they hold already. */
+  constructor(rows: NodeRows = NodeRows.local(LOCAL_ROWS)) {
+    this.#rows = rows
+    this.restore()
+  }
+
+  /**
+   * Takes up the rows as another process left them, killed or not. A row that
+   * it was filling is free: the kernel never heard of it.
+   */
+  restore(): void {
+    const { kind, lookups, next } = this.#rows
+    const end = Math.max(FIRST_ID, next[0] as number)
+    next[0] = end
+    this.#free = []
+    this.#count = 0
+    let slots = INITIAL_SLOTS
+    while (slots < end * 2) slots *= 2
+    this.#slots = new Int32Array(slots)
+    for (let nodeId = end - 1; nodeId >= FIRST_ID; nodeId--) {
+      if (kind[nodeId] === NODE_FREE || lookups[nodeId] === 0) {
+        kind[nodeId] = NODE_FREE
+        this.#free.push(nodeId)
+      } else {
+        this.#place(nodeId)
+        this.#count++
+      }
+    }
+  }
+
+  /** Ids of the nodes of one kind that the kernel knows. */
+  *ofKind(kind: NodeKind): Generator<number, void, undefined> {
+    const end = this.#rows.next[0] as number
+    for (let nodeId = FIRST_ID; nodeId < end; nodeId++)
+      if (this.#rows.kind[nodeId] === kind) yield nodeId
+  }
 
   /** Nodes that the kernel knows. */
   get size(): number {
@@ -69,35 +90,36 @@ export class NodeTable {
   }
 
   kindOf(nodeId: number): NodeKind {
-    return nodeId < this.#next ? (this.#kind[nodeId] as NodeKind) : NODE_FREE
+    const { kind, next } = this.#rows
+    return nodeId < (next[0] as number) ? (kind[nodeId] as NodeKind) : NODE_FREE
   }
 
   generationOf(nodeId: number): number {
-    return this.#generation[nodeId] as number
+    return this.#rows.generation[nodeId] as number
   }
 
   /** The commit root node of a directory (itself for a root). */
   placeOf(nodeId: number): number {
     return this.kindOf(nodeId) === NODE_ROOT
       ? nodeId
-      : (this.#place[nodeId] as number)
+      : (this.#rows.place[nodeId] as number)
   }
 
   indexOf(nodeId: number): number {
-    return this.#index[nodeId] as number
+    return this.#rows.index[nodeId] as number
   }
 
   /** The tree (or, for a root, the commit) that holds the object. */
   containerOf(nodeId: number): Digest {
-    const at = nodeId * CONTAINER_BYTES
-    return Buffer.from(this.#container.buffer, at, CONTAINER_BYTES).toString(
-      'latin1',
-    ) as Digest
+    const { buffer, byteOffset } = this.#rows.container
+    const at = byteOffset + nodeId * CONTAINER_BYTES
+    const bytes = Buffer.from(buffer, at, CONTAINER_BYTES)
+    return bytes.toString('latin1') as Digest
   }
 
   /** The key's 16 bytes: of a directory, the hash of its path. A copy. */
   keyOf(nodeId: number): NodeKey {
-    return this.#key.slice(nodeId * KEY_WORDS, (nodeId + 1) * KEY_WORDS)
+    return this.#rows.key.slice(nodeId * KEY_WORDS, (nodeId + 1) * KEY_WORDS)
   }
 
   /**
@@ -120,14 +142,17 @@ export class NodeTable {
       }
       nodeId = this.#allocate()
       this.#slots[slot] = nodeId
-      this.#kind[nodeId] = kind
-      this.#place[nodeId] = place
-      this.#key.set(key, nodeId * KEY_WORDS)
-      this.#container.set(latin1ToBytes(container), nodeId * CONTAINER_BYTES)
-      this.#index[nodeId] = index
+      this.#rows.place[nodeId] = place
+      this.#rows.key.set(key, nodeId * KEY_WORDS)
+      this.#rows.container.set(
+        latin1ToBytes(container),
+        nodeId * CONTAINER_BYTES,
+      )
+      this.#rows.index[nodeId] = index
+      this.#rows.kind[nodeId] = kind
       this.#count++
     }
-    this.#lookups[nodeId] = (this.#lookups[nodeId] as number) + 1
+    this.#rows.lookups[nodeId] = (this.#rows.lookups[nodeId] as number) + 1
     return nodeId
   }
 
@@ -140,37 +165,34 @@ export class NodeTable {
   /** The kernel dropped `count` lookups. True when the node is gone. */
   forget(nodeId: number, count: number): boolean {
     if (this.kindOf(nodeId) === NODE_FREE) return false
-    const left = (this.#lookups[nodeId] as number) - count
+    const left = (this.#rows.lookups[nodeId] as number) - count
     if (left > 0) {
-      this.#lookups[nodeId] = left
+      this.#rows.lookups[nodeId] = left
       return false
     }
     this.#remove(nodeId)
     return true
   }
 
+  /** A free row. Errors: `LIMIT_EXCEEDED`. */
   #allocate(): number {
+    const { generation, next, capacity } = this.#rows
     const reused = this.#free.pop()
     if (reused !== undefined) {
-      this.#generation[reused] = (this.#generation[reused] as number) + 1
+      generation[reused] = (generation[reused] as number) + 1
       return reused
     }
-    if (this.#next >= this.#rows) this.#grow()
-    return this.#next++
-  }
-
-  #grow(): void {
-    const rows = this.#rows * 2
-    const u32 = (length: number) => new Uint32Array(length)
-    const u8 = (length: number) => new Uint8Array(length)
-    this.#kind = grow(this.#kind, rows, u8)
-    this.#lookups = grow(this.#lookups, rows, u32)
-    this.#generation = grow(this.#generation, rows, u32)
-    this.#index = grow(this.#index, rows, u32)
-    this.#place = grow(this.#place, rows, u32)
-    this.#key = grow(this.#key, rows * KEY_WORDS, u32)
-    this.#container = grow(this.#container, rows * CONTAINER_BYTES, u8)
-    this.#rows = rows
+    const nodeId = next[0] as number
+    if (nodeId >= capacity)
+      throw new DendroError(
+        'LIMIT_EXCEEDED',
+        `the kernel holds ${capacity} nodes of this mount, as many as the server can keep`,
+        {
+          hint: 'close files and drop caches: echo 2 > /proc/sys/vm/drop_caches',
+        },
+      )
+    next[0] = nodeId + 1
+    return nodeId
   }
 
   #hash(kind: number, place: number, key0: number): number {
@@ -181,9 +203,9 @@ export class NodeTable {
 
   #home(nodeId: number): number {
     const hash = this.#hash(
-      this.#kind[nodeId] as number,
-      this.#place[nodeId] as number,
-      this.#key[nodeId * KEY_WORDS] as number,
+      this.#rows.kind[nodeId] as number,
+      this.#rows.place[nodeId] as number,
+      this.#rows.key[nodeId * KEY_WORDS] as number,
     )
     return hash % this.#slots.length
   }
@@ -197,12 +219,12 @@ export class NodeTable {
       if (nodeId === 0) return slot
       const at = nodeId * KEY_WORDS
       if (
-        this.#key[at] === key[0] &&
-        this.#key[at + 1] === key[1] &&
-        this.#key[at + 2] === key[2] &&
-        this.#key[at + 3] === key[3] &&
-        this.#kind[nodeId] === kind &&
-        this.#place[nodeId] === place
+        this.#rows.key[at] === key[0] &&
+        this.#rows.key[at + 1] === key[1] &&
+        this.#rows.key[at + 2] === key[2] &&
+        this.#rows.key[at + 3] === key[3] &&
+        this.#rows.kind[nodeId] === kind &&
+        this.#rows.place[nodeId] === place
       )
         return slot
       slot = slot + 1 === slots.length ? 0 : slot + 1
@@ -226,8 +248,8 @@ export class NodeTable {
       }
       next = (next + 1) % length
     }
-    this.#kind[nodeId] = NODE_FREE
-    this.#lookups[nodeId] = 0
+    this.#rows.kind[nodeId] = NODE_FREE
+    this.#rows.lookups[nodeId] = 0
     this.#free.push(nodeId)
     this.#count--
   }
@@ -237,9 +259,15 @@ export class NodeTable {
     this.#slots = new Int32Array(length)
     for (const nodeId of old) {
       if (nodeId === 0) continue
-      let slot = this.#home(nodeId)
-      while (this.#slots[slot] !== 0) slot = slot + 1 === length ? 0 : slot + 1
-      this.#slots[slot] = nodeId
+      this.#place(nodeId)
     }
+  }
+
+  /** Puts a row into the first free slot from its home on. */
+  #place(nodeId: number): void {
+    const { length } = this.#slots
+    let slot = this.#home(nodeId)
+    while (this.#slots[slot] !== 0) slot = slot + 1 === length ? 0 : slot + 1
+    this.#slots[slot] = nodeId
   }
 }

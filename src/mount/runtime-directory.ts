@@ -22,7 +22,13 @@ import { DendroError, wrapSystemError } from '../errors.ts'
 import { acquireLock, tryLock } from '../system/lock.ts'
 import type { FileLock } from '../system/lock.ts'
 import { findMount } from '../system/mount-table.ts'
-import { CONTROL_SOCKET, SERVER_LOG, SERVER_STATE } from './server-config.ts'
+import {
+  CONTROL_SOCKET,
+  SERVER_EVENTS,
+  SERVER_LOG,
+  SERVER_STATE,
+  VIEW_NODES,
+} from './server-config.ts'
 
 const mountNamespace = (): string =>
   /\[(\d+)\]/.exec(readlinkSync('/proc/self/ns/mnt'))?.[1] ?? '0'
@@ -72,6 +78,16 @@ export const makeRuntimeDirectory = (path: string): void => {
 }
 
 const LOCK = 'lock'
+const RUNTIME_FILES = [
+  CONTROL_SOCKET,
+  SERVER_STATE,
+  `${SERVER_STATE}.new`,
+  SERVER_LOG,
+  SERVER_EVENTS,
+  VIEW_NODES,
+  `${VIEW_NODES}.new`,
+  LOCK,
+]
 const VIEW = 'view'
 
 /** Makes the directory if need be and holds it for one mount. */
@@ -98,8 +114,7 @@ export const removeRuntimeDirectory = (path: string): void => {
   if (isShared && lock === undefined) return
   try {
     if (findMount(join(path, VIEW)) !== undefined) return
-    for (const name of [CONTROL_SOCKET, SERVER_STATE, SERVER_LOG, LOCK])
-      rmSync(join(path, name), { force: true })
+    for (const name of RUNTIME_FILES) rmSync(join(path, name), { force: true })
     if (isShared) rmdirSync(join(path, VIEW))
     rmdirSync(path)
   } catch {

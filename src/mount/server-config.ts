@@ -1,5 +1,7 @@
 /** What a server process is told when it starts, and what it tells of itself. */
 
+import type { Invalidation } from '../fuse/notify.ts'
+
 export interface ServerConfig {
   readonly repository: string
   /** Where the superblock is mounted first. */
@@ -13,6 +15,8 @@ export interface ServerConfig {
   readonly transport: 'kernel' | 'fuse-native'
   readonly readAheadKib: number
   readonly spinMicros: number
+  /** A server that does not answer the keeper for so long is replaced; 0: never. */
+  readonly watchdogMs: number
   /** Serve one commit (hex) and a raw path in it as the root. */
   readonly root:
     { readonly commit: string; readonly subdir: string } | undefined
@@ -22,10 +26,43 @@ export interface ServerConfig {
 
 /** Message of the control thread to the serving one. */
 export type ControlMessage =
-  { readonly type: 'refresh' } | { readonly type: 'stats'; readonly id: number }
+  | { readonly type: 'refresh' }
+  | { readonly type: 'stats'; readonly id: number }
+  /** Stop serving: another server takes over. */
+  | { readonly type: 'pause' }
+  /** Which of these commits (hex) are in use? They are not to be entered now. */
+  | {
+      readonly type: 'condemn'
+      readonly id: number
+      readonly commits: readonly string[]
+    }
+  /** They may be entered again. */
+  | { readonly type: 'pardon'; readonly commits: readonly string[] }
+
+/** Message of the serving thread to the control one. */
+export type ServerMessage =
+  | {
+      readonly type: 'invalidate'
+      readonly invalidations: readonly Invalidation[]
+    }
+  | { readonly type: 'paused' }
+  | {
+      readonly type: 'stats'
+      readonly id: number
+      readonly nodes: number
+      readonly failures: Readonly<Record<string, number>>
+    }
+  | {
+      readonly type: 'condemned'
+      readonly id: number
+      readonly inUse: readonly string[]
+      readonly invalidations: readonly Invalidation[]
+    }
 
 export interface ServerStatistics {
   readonly pid: number
+  /** 0 for a transport that has no keeper. */
+  readonly keeperPid: number
   readonly mountpoint: string
   readonly repository: string
   readonly transport: string
@@ -36,8 +73,28 @@ export interface ServerStatistics {
   readonly failures: Readonly<Record<string, number>>
 }
 
+/** Values of the number between the two threads: closed, open, and the end. */
+export const GATE_OPEN = 1
+export const GATE_ENDING = 2
+
 export const CONTROL_SOCKET = 'control.sock'
 export const SERVER_STATE = 'server.json'
 export const SERVER_LOG = 'server.log'
+/** Events of a server whose repository cannot be written to. */
+export const SERVER_EVENTS = 'events'
+/** The nodes of the view's own names, for the next server. */
+export const VIEW_NODES = 'view-nodes'
 /** The descriptor on which the starting process waits for "ready". */
 export const READY_FD = 3
+
+/** Nothing that changes what the server loads or where it looks. */
+export const cleanEnvironment = (): NodeJS.ProcessEnv => {
+  const kept = ['NODE_V8_COVERAGE', 'NOTIFY_SOCKET', 'XDG_RUNTIME_DIR']
+  const environment: NodeJS.ProcessEnv = {
+    PATH: '/usr/sbin:/usr/bin:/sbin:/bin',
+    LANG: 'C.UTF-8',
+  }
+  for (const name of kept)
+    if (process.env[name] !== undefined) environment[name] = process.env[name]
+  return environment
+}

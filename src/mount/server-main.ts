@@ -1,17 +1,22 @@
 /**
  * A server as a process of its own, started in the background (mounting.ts).
  *
- * The first argument is a ServerConfig as JSON. "ready" on descriptor 3 says
- * that the mount answers; anything else there is why it does not.
+ * With a ServerConfig as JSON it mounts: "ready" on descriptor 3 says that the
+ * mount answers; anything else there is why it does not. With `resume DIR` it
+ * takes over the mount whose runtime directory is DIR, on the descriptors that
+ * the keeper left it (keeper.ts).
  */
 
 import { closeSync, writeSync } from 'node:fs'
+import { DendroError } from '../errors.ts'
 import { shim } from '../system/native.ts'
+import { KEPT } from './keeper.ts'
 import { removeRuntimeDirectory } from './runtime-directory.ts'
 import { READY_FD } from './server-config.ts'
 import type { ServerConfig } from './server-config.ts'
 import { describeStartError } from './start-error.ts'
-import { serve, servePortable } from './server.ts'
+import { serve, servePortable, takeOver } from './server.ts'
+import { readState } from './server-state.ts'
 
 const report = (message: string): void => {
   try {
@@ -33,7 +38,20 @@ const fail = (error: unknown): never => {
   return shim().exit(1)
 }
 
+/** A server that was told to take over; the keeper hears why it cannot. */
+const resume = (runtimeDirectory: string): never => {
+  const config = readState(runtimeDirectory)
+  if (config === undefined)
+    throw new DendroError(
+      'MOUNT_FAILED',
+      `cannot take over: ${runtimeDirectory} does not say what to serve`,
+    )
+  takeOver(config, KEPT, () => undefined)
+  return end(config)
+}
+
 try {
+  if (process.argv[2] === 'resume') resume(process.argv[3] as string)
   const config = JSON.parse(process.argv[2] ?? '{}') as ServerConfig
   const hooks = { onReady: () => report('ready') }
   if (config.transport === 'fuse-native')

@@ -1,6 +1,6 @@
 /** What a server wrote of itself, and whether it lives. */
 
-import { readFileSync } from 'node:fs'
+import { readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { readMountTable } from '../system/mount-table.ts'
 import type { MountEntry } from '../system/mount-table.ts'
@@ -8,25 +8,51 @@ import { privateRuntimeDirectory } from './runtime-directory.ts'
 import { SERVER_STATE } from './server-config.ts'
 import type { ServerConfig } from './server-config.ts'
 
+export interface ServerProcesses {
+  readonly pid: number
+  /** 0 for a transport without one. */
+  readonly keeperPid: number
+}
+
+/** Written aside and renamed: it is read while servers change. */
+export const writeState = (
+  config: ServerConfig,
+  processes: ServerProcesses,
+): void => {
+  const path = join(config.runtimeDirectory, SERVER_STATE)
+  const text = `${JSON.stringify({ ...config, ...processes })}\n`
+  writeFileSync(`${path}.new`, text)
+  renameSync(`${path}.new`, path)
+}
+
 export const readState = (
   directory: string,
-): (ServerConfig & { pid: number }) | undefined => {
+): (ServerConfig & ServerProcesses) | undefined => {
   try {
     const text = readFileSync(join(directory, SERVER_STATE), 'utf8')
-    return JSON.parse(text) as ServerConfig & { pid: number }
+    return JSON.parse(text) as ServerConfig & ServerProcesses
   } catch {
     // No server has written it, or it was cut short by a crash.
     return undefined
   }
 }
 
-export const isAlive = (pid: number): boolean => {
+const commandOf = (pid: number): string => {
   try {
-    const command = readFileSync(`/proc/${pid}/cmdline`, 'latin1')
-    return command.includes('@dendro') || /server\.c?js/.test(command)
+    return readFileSync(`/proc/${pid}/cmdline`, 'latin1')
   } catch {
-    return false
+    return ''
   }
+}
+
+/** Whether a mount is served, or will be again: its keeper lives. */
+export const isAlive = ({ pid, keeperPid }: ServerProcesses): boolean => {
+  const server = commandOf(pid)
+  return (
+    server.includes('@dendro') ||
+    /server-main\.c?js/.test(server) ||
+    (keeperPid > 0 && commandOf(keeperPid).includes('dendro-keeper'))
+  )
 }
 
 /** The runtime directory of the server behind a mount. */
@@ -50,5 +76,5 @@ export const runtimeDirectoryOf = (entry: MountEntry): string | undefined => {
 export const isServed = (entry: MountEntry): boolean => {
   const directory = runtimeDirectoryOf(entry)
   const state = directory === undefined ? undefined : readState(directory)
-  return state !== undefined && isAlive(state.pid)
+  return state !== undefined && isAlive(state)
 }

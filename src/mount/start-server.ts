@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url'
 import { DendroError } from '../errors.ts'
 import { siblingModule } from '../system/sibling-module.ts'
 import { parseStartError } from './start-error.ts'
-import { SERVER_LOG } from './server-config.ts'
+import { cleanEnvironment, SERVER_LOG } from './server-config.ts'
 import type { ServerConfig } from './server-config.ts'
 
 const START_TIMEOUT_MS = 30_000
@@ -37,15 +37,6 @@ export const startServer = async (config: ServerConfig): Promise<number> => {
 
 /** A read-mostly server: small young generation, little memory. */
 const NODE_FLAGS = ['--max-semi-space-size=4']
-
-/** Nothing that changes what the server loads or where it looks. */
-const cleanEnvironment = (): NodeJS.ProcessEnv => ({
-  PATH: '/usr/sbin:/usr/bin:/sbin:/bin',
-  LANG: 'C.UTF-8',
-  ...(process.env['NODE_V8_COVERAGE'] === undefined
-    ? {}
-    : { NODE_V8_COVERAGE: process.env['NODE_V8_COVERAGE'] }),
-})
 
 const firstLine = (
   pipe: NodeJS.ReadableStream,

@@ -2,13 +2,17 @@
 
 import { spawn } from 'node:child_process'
 import { realpathSync } from 'node:fs'
+import { join } from 'node:path'
 import { DendroError } from '../errors.ts'
 import { FILESYSTEM_TYPE, MNT_DETACH, unmountAt } from '../fuse/device.ts'
 import { findMount } from '../system/mount-table.ts'
 import type { MountEntry } from '../system/mount-table.ts'
 import { askServer } from './control-client.ts'
+import { serverProgram } from './keeper.ts'
+import { findMountUsers } from './mount-users.ts'
 import { isRoot } from './runtime-directory.ts'
 import { runtimeDirectoryOf } from './server-state.ts'
+import { SERVER_LOG } from './server-config.ts'
 import type { ServerStatistics } from './server-config.ts'
 
 /** The dendro mount that `path` is the root of. Errors: `NOT_MOUNTED`. */
@@ -30,11 +34,39 @@ const requireMount = (path: string): MountEntry => {
 export const mountStatistics = async (
   path: string,
 ): Promise<ServerStatistics> => {
+  return (await askServer(serverDirectory(path), 'stats')) as ServerStatistics
+}
+
+const serverDirectory = (path: string): string => {
   const directory = runtimeDirectoryOf(requireMount(path))
-  if (directory === undefined)
+  if (directory !== undefined) return directory
+  throw new DendroError(
+    'SERVER_UNREACHABLE',
+    `cannot find the server of ${path}`,
+  )
+}
+
+const RELOAD_TIMEOUT_MS = 120_000
+
+/**
+ * Hands the mount at `path` over to a server of this program; its clients
+ * notice nothing. Errors: `RELOAD_FAILED` (the old server goes on).
+ */
+export const reloadMount = async (path: string): Promise<ServerStatistics> => {
+  const directory = serverDirectory(path)
+  const program = serverProgram()
+  const reply = (await askServer(
+    directory,
+    `reload\t${process.execPath}\t${program}`,
+    RELOAD_TIMEOUT_MS,
+  )) as { error?: string }
+  if (reply.error !== undefined)
     throw new DendroError(
-      'SERVER_UNREACHABLE',
-      `cannot find the server of ${path}`,
+      'RELOAD_FAILED',
+      `cannot reload ${path}: ${reply.error}`,
+      {
+        hint: `the old server goes on; the new one's log is ${join(directory, SERVER_LOG)}`,
+      },
     )
   return (await askServer(directory, 'stats')) as ServerStatistics
 }
@@ -68,14 +100,31 @@ export const unmountRepository = async (
   }
 }
 
-const busy = (entry: MountEntry): DendroError =>
-  new DendroError(
+const MAX_NAMED_USERS = 5
+
+/** Says who uses the mount, as far as this user may know. */
+const busy = (entry: MountEntry): DendroError => {
+  const users = findMountUsers(entry)
+  const named = users
+    .slice(0, MAX_NAMED_USERS)
+    .map(({ pid, command, kind }) => `${command} (pid ${pid}, ${kind})`)
+  const more =
+    users.length > named.length
+      ? ` and ${users.length - named.length} more`
+      : ''
+  const who =
+    named.length === 0
+      ? 'it is in use, or something is mounted below it'
+      : `in use by ${named.join(', ')}${more}`
+  return new DendroError(
     'MOUNT_BUSY',
-    `cannot unmount ${entry.mountpoint}: it is in use`,
+    `cannot unmount ${entry.mountpoint}: ${who}`,
     {
-      hint: `fuser -vm ${entry.mountpoint} names the users; --lazy unmounts it all the same`,
+      hint: 'end them, or unmount it all the same with --lazy',
+      data: { users },
     },
   )
+}
 
 const unmountAsUser = async (
   entry: MountEntry,

@@ -39,20 +39,89 @@ interface VirtualNode {
   readonly node: ViewNode
 }
 
+/** A node of the view as it is written down for the next server. */
+export interface VirtualRecord {
+  readonly nodeId: number
+  readonly generation: number
+  readonly path: string
+  /** Absent for a directory. */
+  readonly link?: { readonly target: string; readonly timeSec: number }
+}
+
+/** Where the view's own nodes are kept beyond this process. */
+export interface VirtualJournal {
+  append(record: VirtualRecord): void
+  /** What was appended, and the time the view's directories show. */
+  load(): { readonly timeSec: number; readonly records: VirtualRecord[] }
+  /** Replaces everything. */
+  rewrite(timeSec: number, records: readonly VirtualRecord[]): void
+}
+
 export class ViewTop {
   readonly #repository: Repository
   readonly #nodes: NodeTable
+  readonly #journal: VirtualJournal | undefined
   readonly #virtual = new Map<number, VirtualNode>()
+  /** Names that the kernel may know wrongly since a takeover. */
+  #unsure: Invalidation[] = []
   #snapshot: ViewDirectory
   #commits: ReadonlySet<string>
   #timeSec: number
 
-  constructor(repository: Repository, nodes: NodeTable) {
+  constructor(
+    repository: Repository,
+    nodes: NodeTable,
+    journal: VirtualJournal | undefined,
+  ) {
     this.#repository = repository
     this.#nodes = nodes
+    this.#journal = journal
     this.#snapshot = takeViewSnapshot(repository)
     this.#commits = new Set(repository.commits.listHex())
     this.#timeSec = Math.floor(Date.now() / 1000)
+    this.restore()
+  }
+
+  /**
+   * Takes up the nodes that another server gave to the kernel. What became of
+   * their names meanwhile is not known: the kernel is told to ask again.
+   */
+  restore(): void {
+    if (this.#journal === undefined) return
+    const { timeSec, records } = this.#journal.load()
+    if (timeSec > 0) this.#timeSec = timeSec
+    this.#virtual.clear()
+    this.#unsure = []
+    const kept: VirtualRecord[] = []
+    for (const record of records) {
+      const { nodeId, generation, path, link } = record
+      if (this.#nodes.kindOf(nodeId) !== NODE_VIRTUAL) continue
+      if (this.#nodes.generationOf(nodeId) !== generation) continue
+      const node: ViewNode =
+        link === undefined
+          ? { kind: 'directory', children: new Map() }
+          : { kind: 'link', ...link }
+      this.#virtual.set(nodeId, { path, node })
+      kept.push(record)
+    }
+    this.#journal.rewrite(this.#timeSec, kept)
+    if (records.length === 0) return
+    this.#unsure.push({ kind: 'inode', nodeId: FUSE_ROOT_ID })
+    for (const { nodeId, path, link } of kept) {
+      const now = findViewNode(this.#snapshot, path)
+      const isSame =
+        link === undefined
+          ? now?.kind === 'directory'
+          : now?.kind === 'link' &&
+            now.target === link.target &&
+            now.timeSec === link.timeSec
+      const slash = path.lastIndexOf('/')
+      const parent = this.directoryNode(path.slice(0, Math.max(0, slash)))
+      const name = path.slice(slash + 1)
+      if (!isSame && parent !== undefined)
+        this.#unsure.push({ kind: 'entry', parent, name })
+      if (link === undefined) this.#unsure.push({ kind: 'inode', nodeId })
+    }
   }
 
   pathOf(nodeId: number): string {
@@ -105,7 +174,8 @@ export class ViewTop {
     let blocks = 0
     let files = 0
     for (const id of this.#repository.commits.list()) {
-      const { summary } = this.#repository.commits.load(id)
+      const summary = this.#repository.commits.get(id)?.summary
+      if (summary === undefined) continue
       blocks += Math.ceil(summary.logicalBytes / 4096)
       files += summary.files + summary.directories + summary.others
     }
@@ -125,19 +195,31 @@ export class ViewTop {
     if (gone.length > 0 || commits.size !== this.#commits.size)
       changes.push({ directory: COMMITS, names: gone })
     this.#commits = commits
-    if (changes.length > 0) this.#timeSec = Math.floor(Date.now() / 1000)
-    return changes.flatMap(({ directory, names }) => {
-      const parent = this.#directoryNode(directory)
+    if (changes.length > 0) {
+      this.#timeSec = Math.floor(Date.now() / 1000)
+      this.#journal?.rewrite(this.#timeSec, this.#records())
+    }
+    const unsure = this.#unsure
+    this.#unsure = []
+    const told = changes.flatMap(({ directory, names }) => {
+      const parent = this.directoryNode(directory)
       if (parent === undefined) return []
       return [
         ...names.map((name): Invalidation => ({ kind: 'entry', parent, name })),
         { kind: 'inode', nodeId: parent } as const,
       ]
     })
+    return [...unsure, ...told]
+  }
+
+  #records(): VirtualRecord[] {
+    return [...this.#virtual].map(([nodeId, known]) =>
+      recordOf(nodeId, this.#nodes.generationOf(nodeId), known),
+    )
   }
 
   /** The node of a directory of the view, if the kernel knows it. */
-  #directoryNode(path: string): number | undefined {
+  directoryNode(path: string): number | undefined {
     if (path === '') return FUSE_ROOT_ID
     return this.#nodes.find(NODE_VIRTUAL, 0, digestKey(identityOf(path, '')))
   }
@@ -152,10 +234,14 @@ export class ViewTop {
     const target = node.kind === 'link' ? `${node.target}:${node.timeSec}` : ''
     const key = digestKey(identityOf(path, target))
     const nodeId = this.#nodes.acquire(NODE_VIRTUAL, 0, key, NO_CONTAINER, 0)
-    this.#virtual.set(nodeId, { path, node })
+    const generation = this.#nodes.generationOf(nodeId)
+    if (!this.#virtual.has(nodeId)) {
+      this.#virtual.set(nodeId, { path, node })
+      this.#journal?.append(recordOf(nodeId, generation, { path, node }))
+    }
     return {
       nodeId,
-      generation: this.#nodes.generationOf(nodeId),
+      generation,
       attributes: this.#attributesOf(path, node),
     }
   }
@@ -180,6 +266,19 @@ export class ViewTop {
     }
   }
 }
+
+const recordOf = (
+  nodeId: number,
+  generation: number,
+  { path, node }: VirtualNode,
+): VirtualRecord => ({
+  nodeId,
+  generation,
+  path,
+  ...(node.kind === 'link'
+    ? { link: { target: node.target, timeSec: node.timeSec } }
+    : {}),
+})
 
 /** Tells the view's own names apart, and links by where they lead. */
 const identityOf = (path: string, target: string): Digest =>

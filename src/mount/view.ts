@@ -50,9 +50,11 @@ import {
   NODE_VIRTUAL,
   NodeTable,
 } from './node-table.ts'
+import type { NodeRows } from './node-rows.ts'
 import type { NodeKey } from './node-table.ts'
 import { COMMITS } from './view-names.ts'
 import { ViewTop } from './view-top.ts'
+import type { VirtualJournal } from './view-top.ts'
 
 const READ_BUFFER_BYTES = MIB + 4096
 /** Cookies: 1 is behind ".", 2 behind "..", 3 + i behind entry i. */
@@ -61,20 +63,29 @@ const FIRST_COOKIE = 2
 export interface ViewOptions {
   /** Serve this directory of a commit as the root instead of the whole view. */
   readonly root?: { readonly commit: Digest; readonly object: DirectoryObject }
+  /** Rows of the node table; of this process alone when left out. */
+  readonly rows?: NodeRows
+  /** Where the view's own nodes outlive this process. */
+  readonly journal?: VirtualJournal
 }
 
 export class View implements FuseHandler {
   readonly #repository: Repository
-  readonly #nodes = new NodeTable()
+  readonly #nodes: NodeTable
   readonly #top: ViewTop
   readonly #rootObject: DirectoryObject | undefined
+  readonly #rootCommit: Digest | undefined
   readonly #buffer = Buffer.allocUnsafeSlow(READ_BUFFER_BYTES)
   readonly #roots = new Map<Digest, DirectoryObject>()
+  /** Commits (hex) that are about to be pruned: nobody enters them now. */
+  readonly #condemned = new Set<string>()
 
   constructor(repository: Repository, options: ViewOptions = {}) {
     this.#repository = repository
     this.#rootObject = options.root?.object
-    this.#top = new ViewTop(repository, this.#nodes)
+    this.#rootCommit = options.root?.commit
+    this.#nodes = new NodeTable(options.rows)
+    this.#top = new ViewTop(repository, this.#nodes, options.journal)
   }
 
   /** Nodes that the kernel knows. */
@@ -82,8 +93,43 @@ export class View implements FuseHandler {
     return this.#nodes.size
   }
 
+  /** Takes up the state as another server left it. */
+  restore(): void {
+    this.#nodes.restore()
+    this.#top.restore()
+  }
+
+  /**
+   * Closes commits (hex) to those who are not in them yet, until the next
+   * refresh; returns those that the kernel knows.
+   */
+  condemn(commits: readonly string[]): string[] {
+    const own = this.#rootCommit
+    return commits.filter(hex => {
+      const id = digestFromHex(hex)
+      if (id === undefined) return false
+      this.#condemned.add(hex)
+      const key = digestKey(id)
+      return id === own || this.#nodes.find(NODE_ROOT, 0, key) !== undefined
+    })
+  }
+
+  /** Opens commits again. */
+  pardon(commits: readonly string[]): void {
+    for (const hex of commits) this.#condemned.delete(hex)
+  }
+
+  /** What makes the kernel let go of commits that nobody uses. */
+  letGo(commits: readonly string[]): Invalidation[] {
+    const parent = this.#top.directoryNode(COMMITS)
+    return parent === undefined
+      ? []
+      : commits.map(name => ({ kind: 'entry', parent, name }))
+  }
+
   /** Looks at the repository again; what the kernel must be told. */
   refresh(): Invalidation[] {
+    this.#condemned.clear()
     return this.#rootObject === undefined ? this.#top.refresh() : []
   }
 
@@ -278,7 +324,10 @@ export class View implements FuseHandler {
   #lookupCommit(hex: string): Entry | undefined {
     const id = digestFromHex(hex)
     if (id === undefined || !this.#repository.commits.has(id)) return undefined
-    return this.#acquireRoot(id)
+    const isClosed =
+      this.#condemned.has(hex) &&
+      this.#nodes.find(NODE_ROOT, 0, digestKey(id)) === undefined
+    return isClosed ? undefined : this.#acquireRoot(id)
   }
 
   #acquireRoot(id: Digest): Entry {

@@ -23,15 +23,19 @@ const unknown = (revision: string, why: string): DendroError =>
     hint: 'dendro refs lists the refs, dendro log REF the commits',
   })
 
-/** A commit and its ancestors along the first parents, newest first. */
+/**
+ * A commit and its ancestors along the first parents, newest first. What was
+ * pruned in between is passed over.
+ */
 export function* firstParents(
   repository: Repository,
   start: Digest,
 ): Generator<{ id: Digest; commit: Commit }, void, undefined> {
+  const grafts = repository.grafts()
   for (let id: Digest | undefined = start; id !== undefined;) {
     const commit = repository.commits.load(id)
     yield { id, commit }
-    id = commit.parents[0]
+    id = grafts.has(id) ? grafts.get(id) : commit.parents[0]
   }
 }
 

@@ -5,14 +5,14 @@
  * it names are durable. Files make listing, prefixes and removal trivial.
  */
 
-import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { DendroError, errnoOf, wrapSystemError } from '../errors.ts'
 import { decodeCommit } from '../objects/commit.ts'
 import type { Commit } from '../objects/commit.ts'
 import { digestFromHex, digestOf, digestToHex } from '../objects/digest.ts'
 import type { Digest } from '../objects/digest.ts'
-import { writeDurably } from '../system/durable-file.ts'
+import { removeIfThere, writeDurably } from '../system/durable-file.ts'
 import type { RepositoryPaths } from './layout.ts'
 
 export class CommitStore {
@@ -32,6 +32,14 @@ export class CommitStore {
         temporaryDirectory: this.#paths.temporary,
       })
     return digest
+  }
+
+  /** Replaces a damaged or missing commit by a good copy of its bytes. */
+  restore(bytes: Buffer): void {
+    decodeCommit(bytes)
+    writeDurably(this.#path(digestOf(bytes)), bytes, {
+      temporaryDirectory: this.#paths.temporary,
+    })
   }
 
   has(digest: Digest): boolean {
@@ -65,6 +73,16 @@ export class CommitStore {
       `commit ${digestToHex(digest)} is missing: the repository names it but does not hold it`,
       { hint: 'restore the file in commits/ from a copy' },
     )
+  }
+
+  /** Removes the file of a commit; the caller syncs `commits/`. */
+  remove(digest: Digest): void {
+    removeIfThere(this.#path(digest))
+  }
+
+  /** Bytes of the file of a commit. */
+  fileBytes(digest: Digest): number {
+    return statSync(this.#path(digest)).size
   }
 
   /** Hex ids of all commits, sorted. */

@@ -45,6 +45,13 @@ export class CompressPool {
     ])
   }
 
+  /** Passes a finished frame through, in its turn. */
+  pass(frame: Buffer, receive: Receiver): void {
+    const sequence = this.#submitted++
+    this.#receivers.set(sequence, receive)
+    this.#finish(sequence, frame)
+  }
+
   /** Whether the queue is long. */
   isBehind(): boolean {
     return (

@@ -7,7 +7,7 @@
  * Format: docs/formats/pack.md
  */
 
-import zlib from 'node:zlib'
+import { crc32 } from '../bytes/crc32.ts'
 import { DendroError } from '../errors.ts'
 import { digestAt, DIGEST_BYTES } from '../objects/digest.ts'
 import type { Digest } from '../objects/digest.ts'
@@ -25,15 +25,8 @@ const MAX_FRAME_OBJECTS = 1 * MIB
 export const CODEC_NONE = 0
 export const CODEC_ZSTD = 1
 
-const crc32 = (
-  zlib as unknown as {
-    crc32: (data: Uint8Array, value?: number) => number
-  }
-).crc32
-
-/** CRC-32 (IEEE 802.3), as zlib computes it. */
-export const checksum = (bytes: Uint8Array, previous = 0): number =>
-  crc32(bytes, previous)
+/** CRC-32; see bytes/crc32.ts. */
+export const checksum = crc32
 
 export interface FrameObject {
   readonly digest: Digest

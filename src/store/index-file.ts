@@ -101,6 +101,11 @@ export class IndexFile {
     return undefined
   }
 
+  /** The numbers in the header. */
+  get header(): IndexHeader {
+    return this.#header
+  }
+
   /** All entries, with the checksum of the file verified. */
   readAll(): IndexEntry[] {
     const { entriesOffset, entries, fileBytes, bodyChecksum } = this.#header

@@ -142,6 +142,8 @@ export const decodeIndexHeader = (
     )
   if (checksum(bytes.subarray(0, 28)) !== bytes.readUInt32LE(28))
     throw corrupt(path, 'the checksum of the header does not match')
+  if (bytes.subarray(32, INDEX_HEADER_BYTES).some(byte => byte !== 0))
+    throw corrupt(path, 'the rest of the header is not zero')
   const entries = bytes.readUInt32LE(12)
   const packs = bytes.readUInt32LE(16)
   const fanoutBits = bytes.readUInt32LE(20)

@@ -8,12 +8,13 @@
  * two entries for the same place, which harms nobody.
  */
 
-import { readdirSync, unlinkSync } from 'node:fs'
+import { readdirSync } from 'node:fs'
 import { randomBytes } from 'node:crypto'
 import { join } from 'node:path'
-import { errnoOf } from '../errors.ts'
+import { DendroError, errnoOf } from '../errors.ts'
 import type { Digest } from '../objects/digest.ts'
-import { syncDirectory, writeDurably } from '../system/durable-file.ts'
+import { syncDirectory, unlinkFile } from '../system/disk.ts'
+import { writeDurably } from '../system/durable-file.ts'
 import { encodeIndex, MAX_INDEX_PACKS } from './index-format.ts'
 import type { IndexEntry } from './index-format.ts'
 import { IndexFile } from './index-file.ts'
@@ -23,12 +24,21 @@ import type { FinishedPack } from './pack-writer.ts'
 
 export class IndexSet {
   readonly #paths: RepositoryPaths
+  readonly #isTolerant: boolean
   /** Largest first: most objects are found in the first one. */
   #files: IndexFile[] = []
+  #scanned: ReadonlyMap<Digest, Place> = new Map()
 
-  constructor(paths: RepositoryPaths) {
+  /** With `isTolerant` a damaged index is passed over instead of thrown. */
+  constructor(paths: RepositoryPaths, isTolerant = false) {
     this.#paths = paths
+    this.#isTolerant = isTolerant
     this.reload()
+  }
+
+  /** Places that were found by reading the packs, used where no index helps. */
+  useScanned(places: ReadonlyMap<Digest, Place>): void {
+    this.#scanned = places
   }
 
   get files(): readonly IndexFile[] {
@@ -40,7 +50,31 @@ export class IndexSet {
       const place = file.find(digest)
       if (place !== undefined) return place
     }
-    return undefined
+    return this.#scanned.get(digest)
+  }
+
+  /** All places of an object: after a repair or a prune there may be several. */
+  findAll(digest: Digest): Place[] {
+    return [
+      ...this.#files.map(file => file.find(digest)),
+      this.#scanned.get(digest),
+    ].filter(place => place !== undefined)
+  }
+
+  /**
+   * Replaces all indexes by one over `entries`, durably. The caller holds the
+   * publication lock.
+   */
+  replaceAll(entries: readonly IndexEntry[]): void {
+    const name = `${randomBytes(16).toString('hex')}.idx`
+    const old = readdirSync(this.#paths.index)
+    if (entries.length > 0)
+      writeDurably(join(this.#paths.index, name), encodeIndex(entries), {
+        temporaryDirectory: this.#paths.temporary,
+      })
+    for (const gone of old) unlinkFile(join(this.#paths.index, gone))
+    syncDirectory(this.#paths.index)
+    this.reload()
   }
 
   /** Looks at the directory again; true when it holds other files than before. */
@@ -64,7 +98,7 @@ export class IndexSet {
     files.sort((a, b) => b.entries - a.entries)
     this.#files = files
     // What vanished between listing and opening was merged into a new file.
-    if (!isComplete) this.reload()
+    if (!isComplete && !this.#isTolerant) this.reload()
     return true
   }
 
@@ -89,7 +123,7 @@ export class IndexSet {
     writeDurably(join(this.#paths.index, name), encodeIndex(entries), {
       temporaryDirectory: this.#paths.temporary,
     })
-    for (const file of merged) unlinkSync(file.path)
+    for (const file of merged) unlinkFile(file.path)
     if (merged.length > 0) syncDirectory(this.#paths.index)
     this.reload()
   }
@@ -105,6 +139,7 @@ export class IndexSet {
       return IndexFile.open(join(this.#paths.index, name))
     } catch (error) {
       if (errnoOf(error) === 'ENOENT') return undefined
+      if (this.#isTolerant && error instanceof DendroError) return undefined
       throw error
     }
   }

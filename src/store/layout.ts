@@ -15,16 +15,20 @@ import {
 } from 'node:fs'
 import { randomUUID } from 'node:crypto'
 import { join, resolve } from 'node:path'
+import { crc32 } from '../bytes/crc32.ts'
 import { DendroError, wrapSystemError } from '../errors.ts'
-import { syncDirectory, writeDurably } from '../system/durable-file.ts'
+import { syncDirectory } from '../system/disk.ts'
+import { writeDurably } from '../system/durable-file.ts'
 
 export const REPOSITORY_VERSION = 1
 
 export interface RepositoryPaths {
   readonly root: string
   readonly config: string
-  /** Held shared while objects are written, exclusively to remove some. */
+  /** Held shared while objects are read or written, exclusively to remove some. */
   readonly objectsLock: string
+  /** Held while waiting for the objects lock, so that a remover gets its turn. */
+  readonly gateLock: string
   /** Held exclusively while an index, a commit or a ref is published. */
   readonly publishLock: string
   /** Replaced by every publication; what watchers look at. */
@@ -34,6 +38,12 @@ export interface RepositoryPaths {
   readonly commits: string
   readonly refs: string
   readonly tags: string
+  /** What pruning cut out of histories; see grafts.ts. */
+  readonly grafts: string
+  /** Objects found damaged; see quarantine.ts. */
+  readonly quarantine: string
+  /** News; see event-log.ts. */
+  readonly events: string
   readonly cache: string
   readonly temporary: string
 }
@@ -42,6 +52,7 @@ export const repositoryPaths = (root: string): RepositoryPaths => ({
   root,
   config: join(root, 'config.json'),
   objectsLock: join(root, 'objects.lock'),
+  gateLock: join(root, 'gate.lock'),
   publishLock: join(root, 'publish.lock'),
   generation: join(root, 'generation'),
   packs: join(root, 'packs'),
@@ -49,6 +60,9 @@ export const repositoryPaths = (root: string): RepositoryPaths => ({
   commits: join(root, 'commits'),
   refs: join(root, 'refs'),
   tags: join(root, 'tags'),
+  grafts: join(root, 'grafts'),
+  quarantine: join(root, 'quarantine'),
+  events: join(root, 'events'),
   cache: join(root, 'cache'),
   temporary: join(root, 'tmp'),
 })
@@ -57,6 +71,13 @@ export interface RepositoryConfig {
   readonly version: number
   /** A UUID; names the mount's runtime directory. */
   readonly id: string
+}
+
+/** The text of `config.json`: the checksum is over version and id. */
+const encodeConfig = ({ version, id }: RepositoryConfig): Buffer => {
+  const sum = crc32(Buffer.from(`${version} ${id}`))
+  const value = { version, id, sum }
+  return Buffer.from(`${JSON.stringify(value, undefined, 2)}\n`)
 }
 
 /**
@@ -83,14 +104,12 @@ export const createRepository = (directory: string): RepositoryPaths => {
     for (const made of [packs, index, commits, refs, tags, cache, temporary])
       mkdirSync(made)
     writeFileSync(paths.objectsLock, '')
+    writeFileSync(paths.gateLock, '')
     writeFileSync(paths.publishLock, '')
     writeFileSync(paths.generation, '0\n')
-    const config = { version: REPOSITORY_VERSION, id: randomUUID() }
     // Last: a directory without it is no repository.
-    writeDurably(
-      paths.config,
-      Buffer.from(`${JSON.stringify(config, undefined, 2)}\n`),
-    )
+    const config = { version: REPOSITORY_VERSION, id: randomUUID() }
+    writeDurably(paths.config, encodeConfig(config))
     syncDirectory(resolve(paths.root, '..'))
   } catch (error) {
     throw wrapSystemError(`cannot make a repository in ${directory}`, error)
@@ -144,14 +163,15 @@ const parseConfig = (text: string, path: string): RepositoryConfig => {
       { hint: 'install a newer dendro' },
     )
   if (
-    version !== REPOSITORY_VERSION ||
-    typeof id !== 'string' ||
-    !/^[0-9a-f-]{36}$/.test(id)
+    version === REPOSITORY_VERSION &&
+    typeof id === 'string' &&
+    /^[0-9a-f-]{36}$/.test(id) &&
+    text === encodeConfig({ version, id }).toString()
   )
-    throw new DendroError(
-      'CORRUPT_REPOSITORY',
-      `damaged repository: ${path} does not hold a version and an id`,
-      { hint: 'restore the file from a copy' },
-    )
-  return { version, id }
+    return { version, id }
+  throw new DendroError(
+    'CORRUPT_REPOSITORY',
+    `damaged repository: ${path} does not hold a version, an id and their checksum`,
+    { hint: 'restore the file from a copy' },
+  )
 }

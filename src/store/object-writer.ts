@@ -22,7 +22,18 @@ export interface WriterStatistics {
   storedBytes: number
 }
 
-export class ObjectWriter {
+/** Where an import puts its objects. */
+export interface ObjectSink {
+  add(kind: PackKind, bytes: Uint8Array): Digest
+  /** Whether the object is stored, or was added here. */
+  has(digest: Digest): boolean
+  /** Whether so much is in flight that `drained` should be awaited. */
+  isBehind(): boolean
+  /** Waits while too much is in flight. */
+  drained(): Promise<void>
+}
+
+export class ObjectWriter implements ObjectSink {
   readonly statistics: WriterStatistics = {
     newObjects: 0,
     newBytes: 0,
@@ -61,17 +72,14 @@ export class ObjectWriter {
     return digest
   }
 
-  /** Whether the object is stored, or was added here. */
   has(digest: Digest): boolean {
     return this.#added.has(digest) || this.#isStored(digest)
   }
 
-  /** Whether so much is in flight that `drained` should be awaited. */
   isBehind(): boolean {
     return this.#pool.isBehind()
   }
 
-  /** Waits while too much is in flight. */
   async drained(): Promise<void> {
     await this.#pool.drained()
   }

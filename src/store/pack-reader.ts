@@ -9,7 +9,7 @@
 import { closeSync, openSync, readSync } from 'node:fs'
 import { join } from 'node:path'
 import { LRUCache } from 'lru-cache'
-import { DendroError, wrapSystemError } from '../errors.ts'
+import { DendroError, errnoOf, wrapSystemError } from '../errors.ts'
 import { isBlake3Fast } from '../objects/blake3.ts'
 import { digestOf, digestToHex } from '../objects/digest.ts'
 import type { Digest } from '../objects/digest.ts'
@@ -143,21 +143,33 @@ export class PackReader {
     }
   }
 
+  /** Out of descriptors, the packs that are open are closed first. */
+  #openFile(path: string): number {
+    try {
+      return openSync(path, 'r')
+    } catch (error) {
+      const errno = errnoOf(error)
+      if (errno !== 'EMFILE' && errno !== 'ENFILE') throw error
+      this.#files.clear()
+      return openSync(path, 'r')
+    }
+  }
+
   #open(pack: string): number {
     const known = this.#files.get(pack)
     if (known !== undefined) return known.fd
     const path = join(this.#paths.packs, `${pack}.pack`)
     let fd: number
     try {
-      fd = openSync(path, 'r')
+      fd = this.#openFile(path)
     } catch (error) {
+      // Anything but its absence says nothing of the pack.
+      if (errnoOf(error) !== 'ENOENT')
+        throw wrapSystemError(`cannot open pack ${path}`, error)
       throw new DendroError(
         'CORRUPT_PACK',
-        `damaged repository: pack ${path} cannot be opened`,
-        {
-          cause: error,
-          hint: 'restore the pack from a copy',
-        },
+        `damaged repository: pack ${path} is missing`,
+        { cause: error, hint: 'restore the pack from a copy' },
       )
     }
     try {

@@ -6,12 +6,18 @@
  * Format: docs/formats/pack.md
  */
 
-import { closeSync, fsyncSync, openSync, renameSync, rmSync } from 'node:fs'
 import { randomBytes } from 'node:crypto'
 import { join } from 'node:path'
 import type { Digest } from '../objects/digest.ts'
 import {
+  closeFile,
+  createFile,
+  renameFile,
   syncDirectory,
+  syncFile,
+} from '../system/disk.ts'
+import {
+  removeIfThere,
   temporaryName,
   writeFully,
 } from '../system/durable-file.ts'
@@ -57,7 +63,8 @@ export class PackWriter {
   readonly #kind: PackKind
   readonly #pool: CompressPool
   readonly #temporary: string
-  readonly #fd: number
+  /** Undefined when nothing is to be written. */
+  readonly #fd: number | undefined
   readonly #objects: PackedObject[] = []
   #pending: Pending[] = []
   #plain: Buffer
@@ -67,15 +74,21 @@ export class PackWriter {
   #checksum: number
   #isClosed = false
 
-  constructor(paths: RepositoryPaths, kind: PackKind, pool: CompressPool) {
+  /** With `isDry` everything but the writing is done: it tells the size. */
+  constructor(
+    paths: RepositoryPaths,
+    kind: PackKind,
+    pool: CompressPool,
+    isDry = false,
+  ) {
     this.#paths = paths
     this.#kind = kind
     this.#pool = pool
     this.#temporary = join(paths.temporary, temporaryName(`${kind}-pack`))
-    this.#fd = openSync(this.#temporary, 'wx', 0o644)
+    this.#fd = isDry ? undefined : createFile(this.#temporary)
     this.#plain = Buffer.allocUnsafeSlow(FRAME_TARGET_BYTES)
     const header = encodePackHeader(kind)
-    writeFully(this.#fd, header)
+    this.#write(header)
     this.#checksum = checksum(header)
     this.#offset = PACK_HEADER_BYTES
   }
@@ -100,6 +113,12 @@ export class PackWriter {
     this.#plainEnd += bytes.length
   }
 
+  /** Appends a whole frame as it is, with what stands in it. */
+  addFrame(frame: Buffer, objects: readonly Pending[]): void {
+    if (this.#pending.length > 0) this.#closeFrame()
+    this.#pool.pass(frame, this.#receiver(objects))
+  }
+
   /**
    * Makes the pack durable under its name; undefined when it holds nothing.
    * It is found by readers only once an index names it.
@@ -119,12 +138,9 @@ export class PackWriter {
       dataEnd: this.#offset,
       checksum: this.#checksum,
     })
-    writeFully(this.#fd, footer)
-    fsyncSync(this.#fd)
-    closeSync(this.#fd)
+    this.#write(footer)
     this.#isClosed = true
-    renameSync(this.#temporary, join(this.#paths.packs, `${name}.pack`))
-    syncDirectory(this.#paths.packs)
+    if (this.#fd !== undefined) this.#publish(this.#fd, name)
     return {
       name,
       objects: this.#objects,
@@ -132,12 +148,27 @@ export class PackWriter {
     }
   }
 
+  #publish(fd: number, name: string): void {
+    try {
+      syncFile(fd)
+    } finally {
+      closeFile(fd)
+    }
+    renameFile(this.#temporary, join(this.#paths.packs, `${name}.pack`))
+    syncDirectory(this.#paths.packs)
+  }
+
+  #write(bytes: Buffer): void {
+    if (this.#fd !== undefined) writeFully(this.#fd, bytes)
+  }
+
   /** Drops what was written. May be called at any time, also twice. */
   abandon(): void {
     if (this.#isClosed) return
     this.#isClosed = true
-    closeSync(this.#fd)
-    rmSync(this.#temporary, { force: true })
+    if (this.#fd === undefined) return
+    closeFile(this.#fd)
+    removeIfThere(this.#temporary)
   }
 
   #closeFrame(): void {
@@ -147,18 +178,29 @@ export class PackWriter {
       writeTableEntry(table, index, digest, lengthBytes),
     )
     const plain = this.#plain.subarray(0, this.#plainEnd)
-    this.#pool.submit({ table, plain }, frame => {
-      if (this.#isClosed) return
-      const frameOffset = this.#offset
-      writeFully(this.#fd, frame)
-      this.#checksum = checksum(frame, this.#checksum)
-      this.#offset += frame.length
-      this.#frames++
-      for (const object of pending)
-        this.#objects.push({ ...object, frameOffset, frameBytes: frame.length })
-    })
+    this.#pool.submit({ table, plain }, this.#receiver(pending))
     this.#pending = []
     this.#plain = Buffer.allocUnsafeSlow(FRAME_TARGET_BYTES)
     this.#plainEnd = 0
+  }
+
+  /** Takes a frame that is done and holds `objects`. */
+  #receiver(objects: readonly Pending[]): (frame: Buffer) => void {
+    return frame => {
+      if (this.#isClosed) return
+      const frameOffset = this.#offset
+      this.#write(frame)
+      this.#checksum = checksum(frame, this.#checksum)
+      this.#offset += frame.length
+      this.#frames++
+      for (const { digest, offsetBytes, lengthBytes } of objects)
+        this.#objects.push({
+          digest,
+          offsetBytes,
+          lengthBytes,
+          frameOffset,
+          frameBytes: frame.length,
+        })
+    }
   }
 }

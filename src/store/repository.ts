@@ -6,40 +6,52 @@
  * them, then the commit, then the ref; each durable before the next.
  */
 
-import {
-  existsSync,
-  readdirSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { DendroError } from '../errors.ts'
+import { DendroError, isDamage } from '../errors.ts'
 import { digestToHex } from '../objects/digest.ts'
 import type { Digest } from '../objects/digest.ts'
 import { decodeExtentList } from '../objects/extents.ts'
 import type { Extent } from '../objects/extents.ts'
 import type { FileObject } from '../objects/fs-object.ts'
 import { Tree } from '../objects/tree.ts'
-import { temporaryName } from '../system/durable-file.ts'
+import { removeIfThere, writeAtomically } from '../system/durable-file.ts'
 import { acquireLock, tryLock } from '../system/lock.ts'
+import type { FileLock, LockMode } from '../system/lock.ts'
 import { MIB } from '../units.ts'
 import { ByteCache } from './byte-cache.ts'
 import { CommitStore } from './commit-store.ts'
+import { readGrafts } from './grafts.ts'
+import type { Grafts } from './grafts.ts'
 import { IndexSet } from './index-set.ts'
 import { createRepository, findRepository } from './layout.ts'
 import type { RepositoryConfig, RepositoryPaths } from './layout.ts'
 import { ObjectWriter } from './object-writer.ts'
 import { PackReader } from './pack-reader.ts'
+import type { Place } from './pack-reader.ts'
 import type { FinishedPack } from './pack-writer.ts'
+import { listQuarantine } from './quarantine.ts'
 
 export interface RepositoryOptions {
   /** Bytes of decompressed frames kept. */
   readonly frameCacheBytes?: number
   /** Bytes of decoded trees kept, estimated. */
   readonly treeCacheBytes?: number
+  /** Open it also where indexes are damaged: for a check. */
+  readonly isTolerant?: boolean
 }
+
+/** The same error, saying also which object and where. */
+const atPlace = (
+  error: DendroError,
+  digest: Digest,
+  { pack, frameOffset }: Place,
+): DendroError =>
+  new DendroError(error.code, error.message, {
+    cause: error.cause,
+    hint: error.hint ?? 'dendro fsck tells what it touches',
+    data: { ...error.data, digest, pack, frameOffset },
+  })
 
 /** A decoded tree takes about this many times its encoding. */
 const TREE_OVERHEAD = 5
@@ -62,7 +74,7 @@ export class Repository {
     this.paths = paths
     this.config = config
     this.commits = new CommitStore(paths)
-    this.#indexes = new IndexSet(paths)
+    this.#indexes = new IndexSet(paths, options.isTolerant)
     this.#packs = new PackReader(paths, {
       cacheBytes: options.frameCacheBytes ?? 64 * MIB,
     })
@@ -101,18 +113,54 @@ export class Repository {
    * Errors: `MISSING_OBJECT`, `CORRUPT_PACK`, `CORRUPT_INDEX`, `CORRUPT_OBJECT`.
    */
   readObject(digest: Digest): Buffer {
-    let place = this.#indexes.find(digest)
-    if (place === undefined && this.#indexes.reload())
-      place = this.#indexes.find(digest)
-    if (place === undefined)
-      throw new DendroError(
+    const place = this.#indexes.find(digest)
+    if (place !== undefined) {
+      try {
+        return this.#packs.read(digest, place)
+      } catch (error) {
+        if (!isDamage(error)) throw error
+        return this.#readElsewhere(digest, atPlace(error, digest, place))
+      }
+    }
+    return this.#readElsewhere(
+      digest,
+      new DendroError(
         'MISSING_OBJECT',
         `object ${digestToHex(digest)} is missing: no index names it`,
         {
-          hint: 'the repository is damaged; restore index/ and packs/ from a copy',
+          hint: 'dendro fsck --repair looks for it in the packs and wherever --from says',
+          data: { digest },
         },
-      )
-    return this.#packs.read(digest, place)
+      ),
+    )
+  }
+
+  /** Whether the object can be read at this very place. */
+  isReadableAt(digest: Digest, place: Place): boolean {
+    try {
+      this.#packs.read(digest, place)
+      return true
+    } catch (error) {
+      if (isDamage(error)) return false
+      throw error
+    }
+  }
+
+  /** Tries what other indexes name, also those that came while we read. */
+  #readElsewhere(digest: Digest, failure: DendroError): Buffer {
+    let first = failure
+    do {
+      for (const place of this.#indexes.findAll(digest)) {
+        try {
+          return this.#packs.read(digest, place)
+        } catch (error) {
+          if (!isDamage(error)) throw error
+          if (first.code === 'MISSING_OBJECT')
+            first = atPlace(error, digest, place)
+        }
+      }
+    } while (this.#indexes.reload())
+    throw first
   }
 
   /** A directory. Errors: as `readObject`. */
@@ -140,9 +188,30 @@ export class Repository {
   /** Starts writing objects; close the writer in any case. */
   async beginWrite(onWait?: () => void): Promise<ObjectWriter> {
     this.#sweepTemporary()
-    const lock = await acquireLock(this.paths.objectsLock, 'shared', onWait)
+    const lock = await this.lockObjects('shared', onWait)
     this.#indexes.reload()
-    return new ObjectWriter(this.paths, digest => this.has(digest), lock)
+    const bad = listQuarantine(this.paths)
+    const isStored = (digest: Digest): boolean =>
+      this.has(digest) && !bad.has(digest)
+    return new ObjectWriter(this.paths, isStored, lock)
+  }
+
+  /**
+   * Holds the objects: shared, none of them is removed; exclusive, nobody
+   * relies on any.
+   */
+  async lockObjects(mode: LockMode, onWait?: () => void): Promise<FileLock> {
+    const gate = await acquireLock(this.paths.gateLock, mode, onWait)
+    try {
+      return await acquireLock(this.paths.objectsLock, mode, onWait)
+    } finally {
+      gate.release()
+    }
+  }
+
+  /** What pruning cut out of histories. Errors: `CORRUPT_REPOSITORY`. */
+  grafts(): Grafts {
+    return readGrafts(this.paths)
   }
 
   /**
@@ -151,13 +220,13 @@ export class Repository {
    */
   async publish<T>(
     packs: readonly FinishedPack[],
-    work: () => T,
+    work: () => T | Promise<T>,
     onWait?: () => void,
   ): Promise<T> {
     const lock = await acquireLock(this.paths.publishLock, 'exclusive', onWait)
     try {
       this.#indexes.publish(packs)
-      const result = work()
+      const result = await work()
       this.#announce()
       return result
     } finally {
@@ -177,7 +246,7 @@ export class Repository {
       objects === undefined ? undefined : tryLock(publishLock, 'exclusive')
     if (publish !== undefined)
       for (const name of readdirSync(temporary))
-        rmSync(join(temporary, name), { recursive: true, force: true })
+        removeIfThere(join(temporary, name))
     publish?.release()
     objects?.release()
   }
@@ -193,8 +262,9 @@ export class Repository {
     const previous = existsSync(generation)
       ? Number.parseInt(readFileSync(generation, 'utf8'), 10)
       : 0
-    const next = join(temporary, temporaryName('generation'))
-    writeFileSync(next, `${(Number.isFinite(previous) ? previous : 0) + 1}\n`)
-    renameSync(next, generation)
+    const next = (Number.isFinite(previous) ? previous : 0) + 1
+    writeAtomically(generation, Buffer.from(`${next}\n`), {
+      temporaryDirectory: temporary,
+    })
   }
 }

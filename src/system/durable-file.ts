@@ -3,32 +3,24 @@
  * directory. A power cut at any point leaves the old file or the new one.
  */
 
-import {
-  closeSync,
-  fsyncSync,
-  mkdirSync,
-  openSync,
-  renameSync,
-  rmSync,
-  unlinkSync,
-  writeSync,
-} from 'node:fs'
+import { statSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
 import { randomBytes } from 'node:crypto'
+import { errnoOf } from '../errors.ts'
+import {
+  closeFile,
+  createFile,
+  makeDirectory,
+  renameFile,
+  syncDirectory,
+  syncFile,
+  unlinkFile,
+  writeSome,
+} from './disk.ts'
 
 /** A name that no other process uses, for a file on its way. */
 export const temporaryName = (stem: string): string =>
   `${stem}.${process.pid}.${randomBytes(6).toString('hex')}.tmp`
-
-/** Makes the names in `directory` durable. */
-export const syncDirectory = (directory: string): void => {
-  const fd = openSync(directory, 'r')
-  try {
-    fsyncSync(fd)
-  } finally {
-    closeSync(fd)
-  }
-}
 
 /** Writes all of `bytes`; a short write goes on where it stopped. */
 export const writeFully = (
@@ -37,14 +29,62 @@ export const writeFully = (
   position: number | null = null,
 ): void => {
   let done = 0
-  while (done < bytes.length) {
-    done += writeSync(
+  while (done < bytes.length)
+    done += writeSome(
       fd,
       bytes,
       done,
-      bytes.length - done,
       position === null ? null : position + done,
     )
+}
+
+/** Removes `path`; that it is not there is well. */
+export const removeIfThere = (path: string): void => {
+  try {
+    unlinkFile(path)
+  } catch (error) {
+    if (errnoOf(error) !== 'ENOENT') throw error
+  }
+}
+
+/** Writes a whole new file; `isDurable` also to the disk. */
+const writeNew = (
+  path: string,
+  bytes: Uint8Array,
+  isDurable: boolean,
+): void => {
+  const fd = createFile(path)
+  try {
+    writeFully(fd, bytes)
+    if (isDurable) syncFile(fd)
+  } finally {
+    closeFile(fd)
+  }
+}
+
+export interface WriteOptions {
+  /** Where the file is on its way; on the same file system. */
+  readonly temporaryDirectory?: string
+}
+
+const replace = (
+  path: string,
+  bytes: Uint8Array,
+  options: WriteOptions,
+  isDurable: boolean,
+): void => {
+  const directory = options.temporaryDirectory ?? dirname(path)
+  const temporary = join(directory, temporaryName(basename(path)))
+  try {
+    writeNew(temporary, bytes, isDurable)
+    renameFile(temporary, path)
+  } catch (error) {
+    try {
+      removeIfThere(temporary)
+    } catch {
+      // The first error is the one to tell; the next writer sweeps up.
+    }
+    throw error
   }
 }
 
@@ -52,41 +92,34 @@ export const writeFully = (
 export const writeDurably = (
   path: string,
   bytes: Uint8Array,
-  options: { readonly temporaryDirectory?: string } = {},
+  options: WriteOptions = {},
 ): void => {
-  const directory = dirname(path)
-  const temporary = join(
-    options.temporaryDirectory ?? directory,
-    temporaryName(basename(path)),
-  )
-  const fd = openSync(temporary, 'wx', 0o644)
-  try {
-    try {
-      writeFully(fd, bytes)
-      fsyncSync(fd)
-    } finally {
-      closeSync(fd)
-    }
-    renameSync(temporary, path)
-  } catch (error) {
-    rmSync(temporary, { force: true })
-    throw error
-  }
-  syncDirectory(directory)
+  replace(path, bytes, options, true)
+  syncDirectory(dirname(path))
 }
+
+/** Replaces or creates `path` at once; after a power cut it may be the old one or empty. */
+export const writeAtomically = (
+  path: string,
+  bytes: Uint8Array,
+  options: WriteOptions = {},
+): void => replace(path, bytes, options, false)
 
 /** Removes `path` durably. */
 export const removeDurably = (path: string): void => {
-  unlinkSync(path)
+  unlinkFile(path)
   syncDirectory(dirname(path))
 }
 
 /** Makes `path` and what lacks above it, durably. */
 export const makeDirectoryDurably = (path: string): void => {
-  const first = mkdirSync(path, { recursive: true })
-  if (first === undefined) return
-  for (let made = path; ; made = dirname(made)) {
-    syncDirectory(dirname(made))
-    if (made === first || dirname(made) === made) break
+  if (statSync(path, { throwIfNoEntry: false })?.isDirectory() === true) return
+  const parent = dirname(path)
+  if (parent !== path) makeDirectoryDurably(parent)
+  try {
+    makeDirectory(path)
+  } catch (error) {
+    if (errnoOf(error) !== 'EEXIST') throw error
   }
+  syncDirectory(parent)
 }

@@ -28,7 +28,8 @@ export interface FileLock {
 export const tryLock = (path: string, mode: LockMode): FileLock | undefined => {
   let fd: number
   try {
-    fd = openSync(path, 'r+')
+    // Reading is enough for flock(2), and all that a read-only store allows.
+    fd = openSync(path, 'r')
   } catch (error) {
     throw wrapSystemError(`cannot lock ${path}`, error)
   }

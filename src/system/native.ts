@@ -29,6 +29,10 @@ const packageRoot = (): string => {
   return directory
 }
 
+/** A file of the native part. */
+export const nativePath = (name: string): string =>
+  join(packageRoot(), 'native-shim', name)
+
 let loaded: Shim | undefined
 let failure: unknown
 
@@ -41,7 +45,7 @@ export const tryShim = (): Shim | undefined => {
   }
   try {
     const require = createRequire(import.meta.url)
-    loaded = require(join(packageRoot(), 'native-shim', 'shim.node')) as Shim
+    loaded = require(nativePath('shim.node')) as Shim
   } catch (error) {
     failure = error
   }

@@ -9,7 +9,7 @@ import type { Extent } from '../objects/extents.ts'
 import type { FileObject } from '../objects/fs-object.ts'
 import { MAX_EXTENTS, MAX_INLINE_EXTENTS } from '../objects/limits.ts'
 import { DendroError } from '../errors.ts'
-import type { ObjectWriter } from '../store/object-writer.ts'
+import type { ObjectSink } from '../store/object-writer.ts'
 import type { FileStatus } from '../system/file-status.ts'
 import { tryShim } from '../system/native.ts'
 
@@ -31,7 +31,7 @@ export type FileContent = Pick<
 export const importFileContent = async (
   path: string,
   status: FileStatus,
-  writer: ObjectWriter,
+  writer: ObjectSink,
   onBytes: (count: number) => void,
 ): Promise<FileContent> => {
   if (status.sizeBytes === 0) return { sizeBytes: 0, dataBytes: 0, content: [] }

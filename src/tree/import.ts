@@ -22,7 +22,7 @@ import type {
 } from '../objects/fs-object.ts'
 import { encodeTree } from '../objects/tree.ts'
 import type { Tree, TreeEntry } from '../objects/tree.ts'
-import type { ObjectWriter } from '../store/object-writer.ts'
+import type { ObjectSink } from '../store/object-writer.ts'
 import type { Repository } from '../store/repository.ts'
 import { lstatBytes } from '../system/file-status.ts'
 import type { FileStatus } from '../system/file-status.ts'
@@ -82,7 +82,7 @@ type Body = FsObject
  */
 export const importTree = async (
   repository: Repository,
-  writer: ObjectWriter,
+  writer: ObjectSink,
   source: string,
   options: ImportOptions,
 ): Promise<Imported> => {
@@ -118,7 +118,7 @@ export const importTree = async (
     root,
     summary: importer.summary(),
     filesRead: importer.filesRead,
-    saveStatCache: () => cacheWriter.save(repository.paths.cache, source),
+    saveStatCache: () => cacheWriter.save(repository.paths, source),
   }
 }
 
@@ -158,7 +158,7 @@ class Importer {
   bytes = 0
   filesRead = 0
   readonly #repository: Repository
-  readonly #writer: ObjectWriter
+  readonly #writer: ObjectSink
   readonly #source: string
   readonly #scan: Scan
   readonly #options: ImportOptions
@@ -173,7 +173,7 @@ class Importer {
 
   constructor(
     repository: Repository,
-    writer: ObjectWriter,
+    writer: ObjectSink,
     source: string,
     scan: Scan,
     options: ImportOptions,

@@ -11,6 +11,7 @@
 
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { crc32 } from '../bytes/crc32.ts'
 import { MsgpackReader } from '../bytes/msgpack-reader.ts'
 import { MsgpackWriter } from '../bytes/msgpack-writer.ts'
 import { digestOf, digestToHex } from '../objects/digest.ts'
@@ -18,14 +19,23 @@ import { decodeFsObject, encodeFsObject } from '../objects/fs-object.ts'
 import type { FsObject } from '../objects/fs-object.ts'
 import { writeDurably } from '../system/durable-file.ts'
 import type { FileStatus } from '../system/file-status.ts'
+import type { RepositoryPaths } from '../store/layout.ts'
 import { GIB } from '../units.ts'
 
-const TAG = 'stat-cache-1'
+const TAG = 'stat-cache-2'
 /** The kernel's coarse clock ticks at 100 Hz or faster. */
 const TICK_NSEC = 20_000_000
 /** A file system that keeps whole seconds may keep even ones only (FAT). */
 const COARSE_SEC = 2
 const MAX_PATH_BYTES = 65536
+
+const SUM_BYTES = 4
+
+/** Whether the bytes of a stat cache match the checksum at their end. */
+export const isWhole = (file: Buffer): boolean =>
+  file.length >= SUM_BYTES &&
+  crc32(file.subarray(0, -SUM_BYTES)) ===
+    file.readUInt32LE(file.length - SUM_BYTES)
 
 interface CacheRecord {
   readonly status: FileStatusKey
@@ -67,7 +77,9 @@ export class StatCache {
   static load(cacheDirectory: string, source: string): StatCache {
     const cache = new StatCache()
     try {
-      const bytes = readFileSync(cachePath(cacheDirectory, source))
+      const file = readFileSync(cachePath(cacheDirectory, source))
+      const bytes = file.subarray(0, -SUM_BYTES)
+      if (!isWhole(file)) return cache
       const reader = new MsgpackReader(bytes, 'stat cache')
       if (reader.text(32) !== TAG) return cache
       while (!reader.isAtEnd())
@@ -146,8 +158,13 @@ export class StatCacheWriter {
     this.#all.bytes(this.#directory.view(0))
   }
 
-  save(cacheDirectory: string, source: string): void {
-    writeDurably(cachePath(cacheDirectory, source), this.#all.view(0))
+  save(paths: RepositoryPaths, source: string): void {
+    const body = this.#all.view(0)
+    const sum = Buffer.alloc(SUM_BYTES)
+    sum.writeUInt32LE(crc32(body))
+    writeDurably(cachePath(paths.cache, source), Buffer.concat([body, sum]), {
+      temporaryDirectory: paths.temporary,
+    })
   }
 }
 

@@ -1,0 +1,73 @@
+/**
+ * Starts the keeper (native-shim/keeper.c), the small process that holds the
+ * device and the shared state and replaces a server that dies.
+ */
+
+import { spawn } from 'node:child_process'
+import { closeSync, openSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { nativePath } from '../system/native.ts'
+import { check, shim } from '../system/native.ts'
+import { siblingModule } from '../system/sibling-module.ts'
+import { cleanEnvironment } from './server-config.ts'
+import { SERVER_LOG } from './server-config.ts'
+import type { ServerConfig } from './server-config.ts'
+
+/** The server's descriptors in a process that the keeper started. */
+export const KEPT = { fuse: 3, state: 4, socket: 5 } as const
+
+export interface Kept {
+  readonly fuse: number
+  readonly state: number
+}
+
+export interface Keeper {
+  readonly pid: number
+  /** Our end of the socket; the lines are in native-shim/keeper.c. */
+  readonly socket: number
+}
+
+/** The program that a keeper starts as a server. */
+export const serverProgram = (): string =>
+  fileURLToPath(siblingModule(import.meta.url, 'server-main'))
+
+/** Starts a keeper for this process; the descriptors stay ours as well. */
+export const startKeeper = (
+  config: ServerConfig,
+  kept: Kept,
+  eventsPath: string,
+): Keeper => {
+  const pair = new Int32Array(2)
+  check(shim().socketpair(pair), 'cannot make a socket pair')
+  const [ours, theirs] = pair as unknown as [number, number]
+  const log = openSync(join(config.runtimeDirectory, SERVER_LOG), 'a', 0o600)
+  const events = openSync(eventsPath, 'a', 0o644)
+  try {
+    const child = spawn(
+      nativePath('dendro-keeper'),
+      [
+        config.runtimeDirectory,
+        String(process.pid),
+        String(config.watchdogMs),
+        process.execPath,
+        serverProgram(),
+      ],
+      {
+        cwd: '/',
+        detached: true,
+        env: cleanEnvironment(),
+        stdio: ['ignore', log, log, kept.fuse, kept.state, theirs, events],
+      },
+    )
+    child.on('error', () => undefined)
+    child.unref()
+    if (child.pid === undefined) {
+      closeSync(ours)
+      throw new Error('the keeper cannot be started')
+    }
+    return { pid: child.pid, socket: ours }
+  } finally {
+    for (const fd of [theirs, log, events]) closeSync(fd)
+  }
+}

@@ -1,0 +1,119 @@
+/**
+ * Who uses a mount: processes with files, directories or programs of it open,
+ * and mounts made out of it, in any mount namespace that /proc shows.
+ */
+
+import { readdirSync, readFileSync, readlinkSync } from 'node:fs'
+import { parseMountTable } from '../system/mount-table.ts'
+import type { MountEntry } from '../system/mount-table.ts'
+
+export interface MountUser {
+  readonly pid: number
+  readonly command: string
+  /** `cwd`, `root`, `exe`, `fd`, `map`, and the path in use. */
+  readonly kind: string
+  readonly path: string
+}
+
+const pids = (): number[] =>
+  readdirSync('/proc')
+    .filter(name => /^\d+$/.test(name))
+    .map(Number)
+
+const read = <T>(work: () => T, otherwise: T): T => {
+  try {
+    return work()
+  } catch {
+    // The process has ended, or is not ours to look into.
+    return otherwise
+  }
+}
+
+interface Use {
+  readonly kind: string
+  readonly path: string
+}
+
+/** All paths that a process holds, with the mount id where the kernel tells it. */
+function* usesOf(pid: number): Generator<Use & { mountId?: number }> {
+  for (const kind of ['cwd', 'root', 'exe']) {
+    const path = read(() => readlinkSync(`/proc/${pid}/${kind}`), '')
+    if (path !== '') yield { kind, path }
+  }
+  for (const fd of read(() => readdirSync(`/proc/${pid}/fd`), [])) {
+    const path = read(() => readlinkSync(`/proc/${pid}/fd/${fd}`), '')
+    if (!path.startsWith('/')) continue
+    const info = read(
+      () => readFileSync(`/proc/${pid}/fdinfo/${fd}`, 'utf8'),
+      '',
+    )
+    const id = /^mnt_id:\s*(\d+)/m.exec(info)?.[1]
+    yield { kind: 'fd', path, ...(id === undefined ? {} : { mountId: +id }) }
+  }
+  const seen = new Set<string>()
+  for (const line of read(
+    () => readFileSync(`/proc/${pid}/maps`, 'utf8'),
+    '',
+  ).split('\n')) {
+    const at = line.indexOf('/')
+    const path = at < 0 ? '' : line.slice(at)
+    if (path === '' || seen.has(path)) continue
+    seen.add(path)
+    yield { kind: 'map', path }
+  }
+}
+
+const isBelow = (path: string, directory: string): boolean =>
+  path === directory ||
+  path.startsWith(directory.endsWith('/') ? directory : `${directory}/`)
+
+/** The processes that keep a mount busy; one entry each, at most `limit`. */
+export const findMountUsers = (entry: MountEntry, limit = 20): MountUser[] => {
+  const users: MountUser[] = []
+  for (const pid of pids()) {
+    if (users.length >= limit) break
+    for (const { kind, path, mountId } of usesOf(pid)) {
+      const isUse =
+        mountId === undefined
+          ? isBelow(path, entry.mountpoint)
+          : mountId === entry.id
+      if (!isUse) continue
+      const command = read(
+        () => readFileSync(`/proc/${pid}/comm`, 'utf8').trim(),
+        '?',
+      )
+      users.push({ pid, command, kind, path })
+      break
+    }
+  }
+  return users
+}
+
+const COMMIT_IN_PATH = /\/commits\/([0-9a-f]{64})(?=\/|$)/
+
+/**
+ * Those of `commits` (hex) that are mounted somewhere or that a process uses,
+ * as far as /proc tells, on the superblock `device` ("major:minor").
+ */
+export const commitsInUse = (
+  device: string,
+  commits: readonly string[],
+): string[] => {
+  const asked = new Set(commits)
+  const found = new Set<string>()
+  const look = (path: string): void => {
+    const hex = COMMIT_IN_PATH.exec(path)?.[1]
+    if (hex !== undefined && asked.has(hex)) found.add(hex)
+  }
+  const namespaces = new Set<string>()
+  for (const pid of pids()) {
+    for (const { path } of usesOf(pid)) look(path)
+    const namespace = read(() => readlinkSync(`/proc/${pid}/ns/mnt`), '')
+    if (namespace === '' || namespaces.has(namespace)) continue
+    namespaces.add(namespace)
+    const table = read(() => readFileSync(`/proc/${pid}/mountinfo`, 'utf8'), '')
+    for (const entry of parseMountTable(table))
+      if (entry.device === device) look(entry.root)
+  }
+  return [...found]
+}

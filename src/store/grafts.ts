@@ -1,0 +1,63 @@
+/**
+ * Where history goes on when a commit's first parent was pruned.
+ *
+ * A commit cannot change, so what pruning cuts out of a history is written
+ * down beside it: a line "<commit> <the next one kept, or ->" for each commit
+ * whose first parent is gone. Format: docs/formats/repository.md
+ */
+
+import { readFileSync } from 'node:fs'
+import { DendroError, errnoOf, wrapSystemError } from '../errors.ts'
+import { digestFromHex, digestOf, digestToHex } from '../objects/digest.ts'
+import type { Digest } from '../objects/digest.ts'
+import { writeDurably } from '../system/durable-file.ts'
+import type { RepositoryPaths } from './layout.ts'
+
+/** Commit to the commit that follows it in history; undefined: none does. */
+export type Grafts = ReadonlyMap<Digest, Digest | undefined>
+
+const SUM_DIGITS = 16
+
+const sumOf = (text: string): string =>
+  digestToHex(digestOf(Buffer.from(text))).slice(0, SUM_DIGITS)
+
+const LINE = /^([0-9a-f]{64}) ([0-9a-f]{64}|-)$/
+
+/** The grafts of a repository. Errors: `CORRUPT_REPOSITORY`. */
+export const readGrafts = (paths: RepositoryPaths): Grafts => {
+  let text: string
+  try {
+    text = readFileSync(paths.grafts, 'utf8')
+  } catch (error) {
+    if (errnoOf(error) === 'ENOENT') return new Map()
+    throw wrapSystemError(`cannot read ${paths.grafts}`, error)
+  }
+  const damaged = (): DendroError =>
+    new DendroError(
+      'CORRUPT_REPOSITORY',
+      `damaged repository: ${paths.grafts} does not match its checksum`,
+      { hint: 'dendro fsck --repair makes it again from the commits' },
+    )
+  const body = text.slice(0, text.lastIndexOf('sum '))
+  if (text !== `${body}sum ${sumOf(body)}\n`) throw damaged()
+  const grafts = new Map<Digest, Digest | undefined>()
+  for (const line of body.split('\n').slice(0, -1)) {
+    const match = LINE.exec(line)
+    const id = digestFromHex(match?.[1] ?? '')
+    if (id === undefined) throw damaged()
+    grafts.set(id, digestFromHex(match?.[2] ?? ''))
+  }
+  return grafts
+}
+
+/** Replaces the grafts, durably. The caller holds the publication lock. */
+export const writeGrafts = (paths: RepositoryPaths, grafts: Grafts): void => {
+  const lines = [...grafts].map(
+    ([id, next]) =>
+      `${digestToHex(id)} ${next === undefined ? '-' : digestToHex(next)}\n`,
+  )
+  const body = lines.sort().join('')
+  writeDurably(paths.grafts, Buffer.from(`${body}sum ${sumOf(body)}\n`), {
+    temporaryDirectory: paths.temporary,
+  })
+}

@@ -1,0 +1,66 @@
+/**
+ * Objects that were found damaged: small files in `quarantine/`, named by the
+ * digest.
+ *
+ * A quarantined object does not count as stored, so the next commit that holds
+ * the same bytes stores a good copy. A repair empties the directory.
+ * Format: docs/formats/repository.md
+ */
+
+import { readdirSync } from 'node:fs'
+import { join } from 'node:path'
+import type { DendroError } from '../errors.ts'
+import { errnoOf } from '../errors.ts'
+import { digestFromHex, digestToHex } from '../objects/digest.ts'
+import type { Digest } from '../objects/digest.ts'
+import {
+  makeDirectoryDurably,
+  removeIfThere,
+  writeDurably,
+} from '../system/durable-file.ts'
+import type { RepositoryPaths } from './layout.ts'
+import type { Repository } from './repository.ts'
+
+/** Quarantines the object that `error` names. Best effort: it may be read-only. */
+export const quarantine = (
+  repository: Repository,
+  error: DendroError,
+): void => {
+  const { digest, pack, frameOffset } = error.data
+  if (typeof digest !== 'string' || error.code === 'MISSING_OBJECT') return
+  const record = { code: error.code, pack, frameOffset, message: error.message }
+  try {
+    const { paths } = repository
+    makeDirectoryDurably(paths.quarantine)
+    writeDurably(
+      join(paths.quarantine, digestToHex(digest as Digest)),
+      Buffer.from(`${JSON.stringify(record)}\n`),
+      { temporaryDirectory: paths.temporary },
+    )
+  } catch {
+    // The event and the log have told it all the same.
+  }
+}
+
+/** The objects in quarantine. */
+export const listQuarantine = (paths: RepositoryPaths): Set<Digest> => {
+  try {
+    return new Set(
+      readdirSync(paths.quarantine)
+        .map(digestFromHex)
+        .filter(digest => digest !== undefined),
+    )
+  } catch (error) {
+    if (errnoOf(error) === 'ENOENT') return new Set()
+    throw error
+  }
+}
+
+/** Takes objects out: a good copy is stored. */
+export const releaseQuarantine = (
+  paths: RepositoryPaths,
+  digests: Iterable<Digest>,
+): void => {
+  for (const digest of digests)
+    removeIfThere(join(paths.quarantine, digestToHex(digest)))
+}

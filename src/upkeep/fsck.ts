@@ -1,0 +1,450 @@
+/**
+ * Checks a repository: structure, digests, reachability.
+ *
+ * The order is that of trust: packs say what is stored, indexes are compared
+ * with them, commits and trees are read through what was found whole, and refs
+ * last. Nothing is changed; repair.ts acts on the result.
+ */
+
+import { readdirSync, readFileSync, statSync } from 'node:fs'
+import { join, relative } from 'node:path'
+import { DendroError, isDamage } from '../errors.ts'
+import type { Commit } from '../objects/commit.ts'
+import { digestFromHex, digestToHex } from '../objects/digest.ts'
+import type { Digest } from '../objects/digest.ts'
+import { toRefName } from '../refs/ref-name.ts'
+import { RefStore } from '../refs/ref-store.ts'
+import type { Grafts } from '../store/grafts.ts'
+import { IndexFile } from '../store/index-file.ts'
+import { bucketOf } from '../store/index-format.ts'
+import type { IndexEntry } from '../store/index-format.ts'
+import { listQuarantine } from '../store/quarantine.ts'
+import type { Place } from '../store/pack-reader.ts'
+import type { Repository } from '../store/repository.ts'
+import { isWhole } from '../tree/stat-cache.ts'
+import { damageOf } from './findings.ts'
+import type { AffectedCommit, Finding } from './findings.ts'
+import { pathsNeeding, Reachability } from './reachability.ts'
+import type { ReachedObject } from './reachability.ts'
+import { scanPack } from './scan-pack.ts'
+import type { ScannedObject, ScannedPack } from './scan-pack.ts'
+
+export interface FsckOptions {
+  /** Structure and reachability only: no content is read. */
+  readonly isQuick?: boolean
+  /** Leave out packs and commits whose files are older, in milliseconds since 1970. */
+  readonly sinceMs?: number
+  /** Paths named for each commit that damage touches. */
+  readonly maxPaths?: number
+  readonly onProgress?: (progress: FsckProgress) => void
+}
+
+export interface FsckProgress {
+  readonly packs: number
+  readonly totalPacks: number
+  readonly bytes: number
+  readonly totalBytes: number
+}
+
+export interface FsckResult {
+  readonly findings: readonly Finding[]
+  readonly isQuick: boolean
+  readonly packs: readonly ScannedPack[]
+  /** Objects and commits that were looked at. */
+  readonly objects: number
+  readonly bytes: number
+  readonly commits: number
+  /** Needed and not to be had, with what each is. */
+  readonly wanted: ReadonlyMap<Digest, ReachedObject>
+  /** Commits that are whole. */
+  readonly good: ReadonlyMap<Digest, Commit>
+  /** Commit files that are not. */
+  readonly badCommits: readonly Digest[]
+  /** Commits whose first parent is missing without a word about it. */
+  readonly cutHistories: readonly Digest[]
+  readonly grafts: Grafts | undefined
+}
+
+const DEFAULT_MAX_PATHS = 20
+
+/** Checks. The caller holds the objects lock. Errors: system errors. */
+export const checkRepository = (
+  repository: Repository,
+  options: FsckOptions = {},
+): FsckResult => new Fsck(repository, options).run()
+
+class Fsck {
+  readonly #repository: Repository
+  readonly #options: FsckOptions
+  readonly #findings: Finding[] = []
+  /** What packs hold whole, and what they hold damaged. */
+  readonly #stored = new Set<Digest>()
+  readonly #damaged = new Set<Digest>()
+  readonly #wanted = new Map<Digest, ReachedObject>()
+  #bytes = 0
+
+  constructor(repository: Repository, options: FsckOptions) {
+    this.#repository = repository
+    this.#options = options
+  }
+
+  run(): FsckResult {
+    const packs = this.#checkPacks()
+    this.#useScanned(packs)
+    this.#checkIndexes(packs)
+    const { good, bad } = this.#checkCommits()
+    const objects = this.#checkReachable(good)
+    const grafts = this.#readGrafts()
+    const cutHistories = this.#checkHistories(good, grafts)
+    this.#checkRefs(good)
+    this.#checkCaches()
+    this.#nameAffected(good)
+    return {
+      findings: this.#findings,
+      isQuick: this.#options.isQuick === true,
+      packs,
+      objects,
+      bytes: this.#bytes,
+      commits: good.size + bad.length,
+      wanted: this.#wanted,
+      good,
+      badCommits: bad,
+      cutHistories,
+      grafts,
+    }
+  }
+
+  #note(finding: Finding): void {
+    this.#findings.push(finding)
+  }
+
+  #isOld(path: string): boolean {
+    const { sinceMs } = this.#options
+    return sinceMs !== undefined && statSync(path).mtimeMs < sinceMs
+  }
+
+  #checkPacks(): ScannedPack[] {
+    const directory = this.#repository.paths.packs
+    const packs: ScannedPack[] = []
+    const files = readdirSync(directory).map(file => join(directory, file))
+    const due = files.filter(path => !this.#isOld(path))
+    const totalBytes = due.reduce((sum, path) => sum + statSync(path).size, 0)
+    for (const path of files) {
+      const file = relative(this.#repository.paths.root, path)
+      const name = /\/([0-9a-f]{32})\.pack$/.exec(path)?.[1]
+      if (name === undefined) {
+        this.#note({
+          severity: 'notice',
+          subject: 'pack',
+          message: `${file} is no pack of this repository`,
+          file,
+        })
+        continue
+      }
+      const isQuick = this.#options.isQuick === true || this.#isOld(path)
+      const pack = scanPack(path, name, {
+        isQuick,
+        onBytes: count => {
+          this.#bytes += count
+          this.#options.onProgress?.({
+            packs: packs.length,
+            totalPacks: files.length,
+            bytes: this.#bytes,
+            totalBytes,
+          })
+        },
+      })
+      packs.push(pack)
+      for (const problem of pack.problems)
+        this.#note(damageOf('pack', problem, { file }))
+      for (const { digest } of pack.objects) this.#stored.add(digest)
+      for (const { digest } of pack.damaged) this.#damaged.add(digest)
+    }
+    return packs
+  }
+
+  /** From here on trees are read also where the indexes fail. */
+  #useScanned(packs: readonly ScannedPack[]): void {
+    const places = new Map<Digest, Place>()
+    for (const { name, objects } of packs)
+      for (const object of objects)
+        places.set(object.digest, { ...object, pack: name })
+    this.#repository.indexes.useScanned(places)
+  }
+
+  /** Every entry must lead to an object that a pack holds there. */
+  #checkIndexes(packs: readonly ScannedPack[]): void {
+    const places = new Map<string, ScannedObject>()
+    for (const pack of packs)
+      for (const object of [...pack.objects, ...pack.damaged])
+        places.set(placeKey(pack.name, object), object)
+    const indexed = new Set<Digest>()
+    const { paths } = this.#repository
+    for (const name of readdirSync(paths.index)) {
+      const file = relative(paths.root, join(paths.index, name))
+      try {
+        const entries = readIndex(join(paths.index, name))
+        for (const entry of entries) {
+          indexed.add(entry.digest)
+          this.#checkEntry(entry, places, file)
+        }
+      } catch (error) {
+        const isNews =
+          error instanceof DendroError && error.code === 'FUTURE_FORMAT'
+        if (!isDamage(error) && !isNews) throw error
+        this.#note(damageOf('index', error, { file }))
+      }
+    }
+    const left = [...this.#stored].filter(digest => !indexed.has(digest))
+    this.#unindexed = new Set(left)
+  }
+
+  #unindexed = new Set<Digest>()
+
+  #checkEntry(
+    entry: IndexEntry,
+    places: ReadonlyMap<string, ScannedObject>,
+    file: string,
+  ): void {
+    const { digest } = entry
+    const found = places.get(placeKey(entry.pack, entry))
+    if (
+      found?.digest === digest &&
+      found.lengthBytes === entry.lengthBytes &&
+      found.frameBytes === entry.frameBytes
+    )
+      return
+    this.#note({
+      severity: 'damage',
+      subject: 'index',
+      message: `damaged index ${file}: object ${digestToHex(digest)} is not where it says in pack ${entry.pack}`,
+      digest,
+      file,
+    })
+    this.#damaged.add(digest)
+  }
+
+  #checkCommits(): { good: Map<Digest, Commit>; bad: Digest[] } {
+    const { paths, commits } = this.#repository
+    const good = new Map<Digest, Commit>()
+    const bad: Digest[] = []
+    for (const name of readdirSync(paths.commits)) {
+      const id = digestFromHex(name)
+      const file = `commits/${name}`
+      if (id === undefined) {
+        this.#note({
+          severity: 'notice',
+          subject: 'commit',
+          message: `${file} is no commit of this repository`,
+          file,
+        })
+        continue
+      }
+      try {
+        good.set(id, commits.load(id))
+      } catch (error) {
+        if (!isDamage(error)) throw error
+        bad.push(id)
+        this.#note(damageOf('commit', error, { digest: id, file }))
+      }
+    }
+    return { good, bad }
+  }
+
+  /** Reads every tree that a commit needs; contents must be stored. */
+  #checkReachable(good: ReadonlyMap<Digest, Commit>): number {
+    const missing = (object: ReachedObject, message: string): void => {
+      this.#wanted.set(object.digest, object)
+      this.#note({
+        severity: 'damage',
+        subject: 'object',
+        message,
+        digest: object.digest,
+      })
+    }
+    const met = new Map<Digest, ReachedObject>()
+    let unindexed = 0
+    const reach = new Reachability(this.#repository, {
+      onObject: object => {
+        const { digest, kind } = object
+        met.set(digest, object)
+        const hex = digestToHex(digest)
+        if (this.#stored.has(digest)) {
+          if (this.#unindexed.has(digest)) unindexed++
+        } else if (this.#damaged.has(digest))
+          missing(
+            object,
+            `${kind} ${hex} is damaged, and there is no good copy`,
+          )
+        else missing(object, `${kind} ${hex} is missing`)
+      },
+      onDamage: (digest, error) => {
+        const object = met.get(digest) as ReachedObject
+        if (!this.#wanted.has(digest)) missing(object, error.message)
+      },
+    })
+    const { sinceMs } = this.#options
+    for (const [id, commit] of good) {
+      const path = join(this.#repository.paths.commits, digestToHex(id))
+      if (sinceMs !== undefined && this.#isOld(path)) continue
+      reach.add(commit.root)
+    }
+    if (unindexed > 0)
+      this.#note({
+        severity: 'damage',
+        subject: 'index',
+        message: `${unindexed} objects are stored but no index names them`,
+      })
+    return reach.objects.size
+  }
+
+  #readGrafts(): Grafts | undefined {
+    try {
+      return this.#repository.grafts()
+    } catch (error) {
+      if (!isDamage(error)) throw error
+      this.#note(damageOf('history', error, { file: 'grafts' }))
+      return undefined
+    }
+  }
+
+  #checkHistories(
+    good: ReadonlyMap<Digest, Commit>,
+    grafts: Grafts | undefined,
+  ): Digest[] {
+    const cut: Digest[] = []
+    for (const [id, { parents }] of good) {
+      const isGrafted = grafts?.has(id) === true
+      const next = isGrafted ? grafts.get(id) : parents[0]
+      if (next === undefined || this.#repository.commits.has(next)) continue
+      cut.push(id)
+      // Without the grafts nobody knows what was cut on purpose.
+      if (grafts === undefined) continue
+      this.#note({
+        severity: 'damage',
+        subject: 'history',
+        message: `commit ${digestToHex(id)} follows ${digestToHex(next)}, which is missing and was not pruned`,
+        digest: id,
+      })
+    }
+    return cut
+  }
+
+  #checkRefs(good: ReadonlyMap<Digest, Commit>): void {
+    for (const kind of ['refs', 'tags'] as const) {
+      const store = new RefStore(this.#repository.paths, kind)
+      for (const name of refFiles(this.#repository.paths[kind])) {
+        const file = `${kind}/${name}`
+        try {
+          const commit = store.get(toRefName(name))
+          if (commit === undefined || good.has(commit)) continue
+          this.#note({
+            severity: 'damage',
+            subject: 'ref',
+            message: `${file} names commit ${digestToHex(commit)}, which is missing or damaged`,
+            digest: commit,
+            file,
+          })
+        } catch (error) {
+          if (!(error instanceof DendroError)) throw error
+          if (error.code === 'INVALID_REF_NAME')
+            this.#note({
+              severity: 'notice',
+              subject: 'ref',
+              message: `${file} is no ref: ${error.message}`,
+              file,
+            })
+          else this.#note(damageOf('ref', error, { file }))
+        }
+      }
+    }
+  }
+
+  #checkCaches(): void {
+    const { cache } = this.#repository.paths
+    for (const name of readdirSync(cache)) {
+      if (!name.startsWith('stat-')) continue
+      if (isWhole(readFileSync(join(cache, name)))) continue
+      this.#note({
+        severity: 'damage',
+        subject: 'cache',
+        message: `damaged cache cache/${name}: its checksum does not match`,
+        file: `cache/${name}`,
+      })
+    }
+    for (const digest of listQuarantine(this.#repository.paths))
+      if (this.#stored.has(digest))
+        this.#note({
+          severity: 'notice',
+          subject: 'object',
+          message: `object ${digestToHex(digest)} is in quarantine, and a good copy is stored`,
+          digest,
+        })
+  }
+
+  /** Says of each damaged object which commits and paths need it. */
+  #nameAffected(good: ReadonlyMap<Digest, Commit>): void {
+    if (this.#wanted.size === 0) return
+    const limit = this.#options.maxPaths ?? DEFAULT_MAX_PATHS
+    const bad = new Set(this.#wanted.keys())
+    const clean = new Set<Digest>()
+    const affected = new Map<Digest, AffectedCommit[]>()
+    for (const [commit, { root }] of good)
+      for (const [digest, paths] of pathsNeeding(
+        this.#repository,
+        root,
+        bad,
+        limit,
+        clean,
+      ))
+        affected.set(digest, [
+          ...(affected.get(digest) ?? []),
+          { commit, paths },
+        ])
+    this.#findings.forEach((finding, i) => {
+      const touched = affected.get(finding.digest ?? ('' as Digest))
+      if (finding.subject === 'object' && touched !== undefined)
+        this.#findings[i] = { ...finding, affected: touched }
+    })
+  }
+}
+
+const placeKey = (
+  pack: string,
+  place: { readonly frameOffset: number; readonly offsetBytes: number },
+): string => `${pack}:${place.frameOffset}:${place.offsetBytes}`
+
+/** The entries of an index, which must ascend and stand in their buckets. */
+const readIndex = (path: string): IndexEntry[] => {
+  const index = IndexFile.open(path)
+  try {
+    const entries = index.readAll()
+    const { fanoutBits } = index.header
+    let previous = ''
+    for (const { digest } of entries) {
+      if (digest <= previous || index.find(digest) === undefined)
+        throw new DendroError(
+          'CORRUPT_INDEX',
+          `damaged index ${path}: its entries do not ascend, or bucket ${bucketOf(digest, fanoutBits)} does not hold its own`,
+        )
+      previous = digest
+    }
+    return entries
+  } finally {
+    index.close()
+  }
+}
+
+/** Relative paths of the files below a directory. */
+export const refFiles = (root: string): string[] => {
+  const found: string[] = []
+  const visit = (directory: string): void => {
+    for (const entry of readdirSync(directory, { withFileTypes: true })) {
+      const path = join(directory, entry.name)
+      if (entry.isDirectory()) visit(path)
+      else found.push(relative(root, path))
+    }
+  }
+  visit(root)
+  return found
+}

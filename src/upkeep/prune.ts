@@ -1,0 +1,347 @@
+/**
+ * Removes commits that no rule keeps, and the objects that only they needed.
+ *
+ * Order, each step durable before the next: tags go, histories are told to skip
+ * what goes (grafts), commits go; then packs that hold nothing needed, and
+ * last the sparse packs, after what is needed of them was copied and an index
+ * names the copies. Killed between any two steps it leaves a repository that
+ * lacks nothing, and packs that the next prune removes.
+ */
+
+import { readdirSync, statSync } from 'node:fs'
+import { join } from 'node:path'
+import { DendroError, isDamage } from '../errors.ts'
+import { digestFromHex, digestToHex } from '../objects/digest.ts'
+import type { Digest } from '../objects/digest.ts'
+import { firstParents } from '../refs/revision.ts'
+import { RefStore } from '../refs/ref-store.ts'
+import { writeGrafts } from '../store/grafts.ts'
+import type { Grafts } from '../store/grafts.ts'
+import type { IndexEntry } from '../store/index-format.ts'
+import { encodeIndex } from '../store/index-format.ts'
+import type { FinishedPack } from '../store/pack-writer.ts'
+import { listQuarantine } from '../store/quarantine.ts'
+import type { Repository } from '../store/repository.ts'
+import { syncDirectory, unlinkFile } from '../system/disk.ts'
+import { Reachability } from './reachability.ts'
+import { repack } from './repack.ts'
+import type { SparsePack } from './repack.ts'
+import { retain } from './retention.ts'
+import type { HistoryCommit, RetentionRules } from './retention.ts'
+
+export interface PruneOptions {
+  readonly rules: RetentionRules
+  /** Change nothing; the numbers are those that a real run would give. */
+  readonly isDryRun?: boolean
+  /** Those of these commits (hex) that a mount uses: they stay. */
+  readonly inUse?: (commits: readonly string[]) => Promise<readonly string[]>
+  readonly onWait?: () => void
+}
+
+export interface Pruned {
+  readonly removedCommits: readonly Digest[]
+  readonly keptCommits: number
+  /** Commits that no rule keeps, but a mount uses. */
+  readonly inUse: readonly Digest[]
+  readonly removedTags: readonly string[]
+  readonly removedObjects: number
+  readonly removedPacks: number
+  readonly rewrittenPacks: number
+  /** Bytes of packs, indexes, commits, tags and grafts that went, less what came. */
+  readonly freedBytes: number
+}
+
+/** A pack is written again when this share of it is not needed. */
+const SPARSE_SHARE = 0.2
+
+/**
+ * Prunes. Waits for readers and writers to end, and they wait for it.
+ * Errors: damage in what is kept (`dendro fsck` first), `SERVER_UNREACHABLE`,
+ * `NO_SPACE`, system errors.
+ */
+export const pruneRepository = async (
+  repository: Repository,
+  options: PruneOptions,
+): Promise<Pruned> => {
+  const lock = await repository.lockObjects('exclusive', options.onWait)
+  try {
+    repository.indexes.reload()
+    const run = () => new Prune(repository, options).run()
+    if (options.isDryRun === true) return await run()
+    return await repository.publish([], run, options.onWait)
+  } catch (error) {
+    if (!isDamage(error)) throw error
+    throw new DendroError(error.code, `cannot prune: ${error.message}`, {
+      cause: error,
+      hint: 'nothing that is needed was removed; dendro fsck --repair first',
+    })
+  } finally {
+    lock.release()
+  }
+}
+
+/** What is in one pack, by frame. */
+interface PackContent {
+  readonly name: string
+  readonly fileBytes: number
+  readonly entries: IndexEntry[]
+}
+
+class Prune {
+  readonly #repository: Repository
+  readonly #options: PruneOptions
+  readonly #isDry: boolean
+  #freedBytes = 0
+
+  constructor(repository: Repository, options: PruneOptions) {
+    this.#repository = repository
+    this.#options = options
+    this.#isDry = options.isDryRun === true
+  }
+
+  async run(): Promise<Pruned> {
+    const { commits } = this.#repository
+    const { kept, droppedTags } = this.#retain()
+    const candidates = commits.list().filter(id => !kept.has(id))
+    const inUse = await this.#inUse(candidates)
+    const keeps = (id: Digest): boolean => kept.has(id) || inUse.has(id)
+    const removed = candidates.filter(id => !inUse.has(id))
+    const grafts = this.#graft(keeps)
+    const reach = new Reachability(this.#repository)
+    // Before anything goes: damage in what is kept must be met here.
+    for (const id of commits.list())
+      if (keeps(id)) reach.add(commits.load(id).root)
+    const content = this.#packContents()
+    const sorted = sortPacks(content, reach.objects)
+    this.#removeTags(droppedTags)
+    this.#removeCommits(removed, grafts)
+    const stray = this.#strayPacks(content)
+    await this.#removeObjects(sorted, stray)
+    return {
+      removedCommits: removed,
+      keptCommits: commits.list().filter(keeps).length,
+      inUse: [...inUse],
+      removedTags: droppedTags,
+      removedObjects: sorted.dead,
+      removedPacks: sorted.empty.length + stray.length,
+      rewrittenPacks: sorted.sparse.length,
+      freedBytes: this.#freedBytes,
+    }
+  }
+
+  #retain() {
+    const { paths } = this.#repository
+    const historyOf = (commit: Digest): HistoryCommit[] =>
+      [...firstParents(this.#repository, commit)].map(
+        ({ id, commit: { timeSec } }) => ({ id, timeSec }),
+      )
+    const refs = new RefStore(paths, 'refs').list()
+    return retain(
+      {
+        histories: refs.map(({ commit }) => historyOf(commit)),
+        tags: new RefStore(paths, 'tags').list(),
+        historyOf,
+      },
+      this.#options.rules,
+    )
+  }
+
+  async #inUse(candidates: readonly Digest[]): Promise<Set<Digest>> {
+    const { inUse } = this.#options
+    if (inUse === undefined || candidates.length === 0) return new Set()
+    const found = await inUse(candidates.map(digestToHex))
+    return new Set(
+      found.map(digestFromHex).filter(digest => digest !== undefined),
+    )
+  }
+
+  /** For each kept commit whose first parent goes, the next one that stays. */
+  #graft(keeps: (id: Digest) => boolean): Grafts {
+    const { commits } = this.#repository
+    const old = this.#repository.grafts()
+    const next = (id: Digest): Digest | undefined =>
+      old.has(id) ? old.get(id) : commits.get(id)?.parents[0]
+    const grafts = new Map<Digest, Digest | undefined>()
+    for (const id of commits.list()) {
+      if (!keeps(id)) continue
+      let parent = next(id)
+      while (parent !== undefined && !keeps(parent)) parent = next(parent)
+      if (parent !== commits.get(id)?.parents[0]) grafts.set(id, parent)
+    }
+    return grafts
+  }
+
+  /** All that the indexes name, each object once, by pack. */
+  #packContents(): Map<string, PackContent> {
+    const content = new Map<string, PackContent>()
+    const seen = new Set<Digest>()
+    const doubtful = listQuarantine(this.#repository.paths)
+    for (const file of this.#repository.indexes.files)
+      for (const entry of file.readAll()) {
+        let pack = content.get(entry.pack)
+        if (pack === undefined) {
+          const path = this.#packPath(entry.pack)
+          const fileBytes = statSync(path, { throwIfNoEntry: false })?.size ?? 0
+          pack = { name: entry.pack, fileBytes, entries: [] }
+          content.set(entry.pack, pack)
+        }
+        if (seen.has(entry.digest)) continue
+        // Of something that was found damaged, the good copy is the one to keep.
+        if (
+          doubtful.has(entry.digest) &&
+          !this.#repository.isReadableAt(entry.digest, entry)
+        )
+          continue
+        seen.add(entry.digest)
+        pack.entries.push(entry)
+      }
+    return content
+  }
+
+  #strayPacks(content: ReadonlyMap<string, PackContent>): string[] {
+    return readdirSync(this.#repository.paths.packs)
+      .map(name => name.replace(/\.pack$/, ''))
+      .filter(name => !content.has(name))
+  }
+
+  #removeTags(names: readonly string[]): void {
+    const store = new RefStore(this.#repository.paths, 'tags')
+    for (const { name } of store.list()) {
+      if (!names.includes(name)) continue
+      this.#freedBytes += statSync(join(this.#repository.paths.tags, name)).size
+      if (!this.#isDry) store.remove(name)
+    }
+  }
+
+  /**
+   * Commits go in no order that a power cut would respect, so while they do
+   * each of them is grafted too: none is left following one that is gone.
+   */
+  #removeCommits(removed: readonly Digest[], grafts: Grafts): void {
+    if (removed.length === 0) return
+    const { commits, paths } = this.#repository
+    const size = (): number =>
+      statSync(paths.grafts, { throwIfNoEntry: false })?.size ?? 0
+    this.#freedBytes += size() - graftBytes(grafts)
+    for (const id of removed) this.#freedBytes += commits.fileBytes(id)
+    if (this.#isDry) return
+    const meanwhile = new Map(grafts)
+    for (const id of removed) meanwhile.set(id, undefined)
+    writeGrafts(paths, meanwhile)
+    for (const id of removed) commits.remove(id)
+    syncDirectory(paths.commits)
+    writeGrafts(paths, grafts)
+  }
+
+  async #removeObjects(
+    { live, empty, sparse }: SortedPacks,
+    stray: readonly string[],
+  ): Promise<void> {
+    const { indexes, paths } = this.#repository
+    if (empty.length === 0 && sparse.length === 0 && stray.length === 0) return
+    const oldIndexBytes = directoryBytes(paths.index)
+    const sparseNames = new Set(sparse.map(({ name }) => name))
+    // A full disk gets room before anything large is written.
+    if (!this.#isDry && empty.length > 0 && sparse.length > 0)
+      indexes.replaceAll(live)
+    this.#removePacks([...empty, ...stray])
+    const written = await repack(paths, sparse, this.#isDry)
+    const entries = live
+      .filter(({ pack }) => !sparseNames.has(pack))
+      .concat(...written.map(entriesOf))
+    if (!this.#isDry) indexes.replaceAll(entries)
+    this.#removePacks(sparse.map(({ name }) => name))
+    const newIndexBytes = entries.length === 0 ? 0 : encodeIndex(entries).length
+    this.#freedBytes += oldIndexBytes - newIndexBytes
+    for (const { lengthBytes } of written) this.#freedBytes -= lengthBytes
+  }
+
+  #removePacks(names: readonly string[]): void {
+    if (names.length === 0) return
+    for (const name of names) {
+      const path = this.#packPath(name)
+      this.#freedBytes += statSync(path, { throwIfNoEntry: false })?.size ?? 0
+      if (!this.#isDry) unlinkFile(path)
+    }
+    if (!this.#isDry) syncDirectory(this.#repository.paths.packs)
+  }
+
+  #packPath(name: string): string {
+    return join(this.#repository.paths.packs, `${name}.pack`)
+  }
+}
+
+interface SortedPacks {
+  /** Entries of everything that is needed, and of what stays beside it. */
+  readonly live: IndexEntry[]
+  /** Names of packs that hold nothing needed. */
+  readonly empty: readonly string[]
+  readonly sparse: readonly SparsePack[]
+  /** Objects that go. */
+  readonly dead: number
+}
+
+/** Decides for each pack whether it stays, is written again, or goes. */
+const sortPacks = (
+  content: ReadonlyMap<string, PackContent>,
+  needed: ReadonlySet<Digest>,
+): SortedPacks => {
+  const live: IndexEntry[] = []
+  const empty: string[] = []
+  const sparse: SparsePack[] = []
+  let dead = 0
+  for (const { name, fileBytes, entries } of content.values()) {
+    const wanted = entries.filter(({ digest }) => needed.has(digest))
+    if (wanted.length === 0) {
+      empty.push(name)
+      dead += entries.length
+    } else if (deadShare(entries, needed, fileBytes) > SPARSE_SHARE) {
+      sparse.push({ name, entries, needed })
+      live.push(...wanted)
+      dead += entries.length - wanted.length
+    } else live.push(...entries)
+  }
+  return { live, empty, sparse, dead }
+}
+
+/** The share of a pack's bytes that nobody needs; part of a frame by plain bytes. */
+const deadShare = (
+  entries: readonly IndexEntry[],
+  needed: ReadonlySet<Digest>,
+  fileBytes: number,
+): number => {
+  const frames = new Map<number, { bytes: number; all: number; dead: number }>()
+  for (const { digest, frameOffset, frameBytes, lengthBytes } of entries) {
+    const frame = frames.get(frameOffset) ?? {
+      bytes: frameBytes,
+      all: 0,
+      dead: 0,
+    }
+    frame.all += lengthBytes
+    if (!needed.has(digest)) frame.dead += lengthBytes
+    frames.set(frameOffset, frame)
+  }
+  let dead = 0
+  for (const { bytes, all, dead: gone } of frames.values())
+    dead += (bytes * gone) / Math.max(1, all)
+  return dead / Math.max(1, fileBytes)
+}
+
+const entriesOf = ({ name, objects }: FinishedPack): IndexEntry[] =>
+  objects.map(object => ({ ...object, pack: name }))
+
+const directoryBytes = (directory: string): number =>
+  readdirSync(directory).reduce(
+    (sum, name) => sum + statSync(join(directory, name)).size,
+    0,
+  )
+
+const HEX_DIGITS = 64
+const SUM_LINE_BYTES = 'sum 0123456789abcdef\n'.length
+
+/** The length of the file that writeGrafts makes. */
+const graftBytes = (grafts: Grafts): number =>
+  [...grafts.values()].reduce<number>(
+    (sum, next) => sum + HEX_DIGITS + 2 + (next === undefined ? 1 : HEX_DIGITS),
+    SUM_LINE_BYTES,
+  )
