@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url'
 import { readMountTable } from '../src/system/mount-table.ts'
 
 const PROJECT = resolve(fileURLToPath(import.meta.url), '../../..')
-const DENDRO = join(PROJECT, 'scripts/dendro')
+export const DENDRO = join(PROJECT, 'scripts/dendro')
 /** Long enough to make the real tree on a slow network. */
 const COMMAND_TIMEOUT_MS = 900_000
 

@@ -10,6 +10,7 @@ import { EventLog, readEvents } from '../store/event-log.ts'
 import { Repository } from '../store/repository.ts'
 import type { Finding } from '../upkeep/findings.ts'
 import { checkRepository } from '../upkeep/fsck.ts'
+import { takeSnapshot } from '../upkeep/snapshot.ts'
 import type { FsckOptions, FsckResult } from '../upkeep/fsck.ts'
 import { repairRepository } from '../upkeep/repair.ts'
 import { formatBytes } from '../units.ts'
@@ -77,7 +78,10 @@ export const verb: Verb = {
       }
       const lock = await repository.lockObjects('shared', onWait)
       try {
-        const result = checkRepository(repository, options)
+        const publication = await repository.lockPublication(onWait)
+        const snapshot = takeSnapshot(repository)
+        publication.release()
+        const result = checkRepository(repository, { ...options, snapshot })
         line.end()
         report(repository, result, context.global.json)
       } finally {

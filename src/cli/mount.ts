@@ -5,6 +5,7 @@ import { textToLatin1 } from '../bytes/latin1.ts'
 import { resolveRevision } from '../refs/revision.ts'
 import { mountRepository } from '../mount/mounting.ts'
 import { mountStatistics, reloadMount } from '../mount/unmounting.ts'
+import { tellReady } from '../mount/service-manager.ts'
 import { parseMountOptions } from '../mount/mount-options.ts'
 import { parseVerb, usageError } from './arguments.ts'
 import type { Parsed, Verb, VerbContext } from './arguments.ts'
@@ -70,6 +71,7 @@ const mount = async (
   })
   if (context.global.json) printJson(mounted)
   if (parsed.flag('foreground')) {
+    tellReady()
     const { waitUntilUnmounted } = await import('./foreground.ts')
     await waitUntilUnmounted(mounted.mountpoint)
   }

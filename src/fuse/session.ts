@@ -61,6 +61,8 @@ export interface SessionOptions {
   /** Whether the kernel enforces POSIX ACLs of the trees. */
   readonly posixAcl: boolean
   readonly maxReadaheadBytes: number
+  /** Whether NOTIFY_RESEND is negotiated where the kernel offers it. */
+  readonly resend: boolean
   /** How long to spin for the next request before sleeping. */
   readonly spinMicros: number
   /** Requests by opcode; written by this thread alone. */
@@ -304,7 +306,9 @@ export class Session {
     const { negotiated } = this.#options
     negotiated.minor = Math.min(minor, kernel.FUSE_KERNEL_MINOR_VERSION)
     negotiated.flags = (offered & wanted) >>> 0
-    negotiated.flags2 = offered2 & kernel.FUSE_HAS_RESEND
+    negotiated.flags2 = this.#options.resend
+      ? offered2 & kernel.FUSE_HAS_RESEND
+      : 0
     return writeInitOut(this.#reply, OUT, {
       minor: negotiated.minor,
       maxReadahead: Math.min(

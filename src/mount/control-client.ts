@@ -8,6 +8,7 @@ import { CONTROL_SOCKET } from './server-config.ts'
 
 const TIMEOUT_MS = 5000
 const RETRY_MS = 20
+const NO_ANSWER = 'NO_ANSWER'
 
 const askOnce = (
   path: string,
@@ -27,7 +28,7 @@ const askOnce = (
     socket.on('end', () => {
       // A server that has just been replaced says nothing.
       if (text === '') {
-        reject(Object.assign(new Error('no answer'), { code: 'ECONNREFUSED' }))
+        reject(Object.assign(new Error('no answer'), { code: NO_ANSWER }))
         return
       }
       try {
@@ -57,7 +58,10 @@ export const askServer = async (
       return await askOnce(path, question, timeoutMs)
     } catch (error) {
       const errno = errnoOf(error)
-      const mayCome = errno === 'ENOENT' || errno === 'ECONNREFUSED'
+      // Asked to end, a server may do so before it has answered.
+      const isCut = errno === NO_ANSWER || errno === 'ECONNRESET'
+      if (isCut && question === 'release') return undefined
+      const mayCome = errno === 'ENOENT' || errno === 'ECONNREFUSED' || isCut
       if (!mayCome || Date.now() > deadline)
         throw new DendroError(
           'SERVER_UNREACHABLE',

@@ -14,6 +14,8 @@ export interface MountOptions {
   readonly spinMicros: number
   /** A silent server is replaced after so long; 0 is never. */
   readonly watchdogMs: number
+  /** Whether the kernel is asked to send again what a dead server had in hand. */
+  readonly resend: boolean
 }
 
 /**
@@ -29,10 +31,11 @@ export const DEFAULT_MOUNT_OPTIONS: MountOptions = {
   readAheadKib: 1024,
   spinMicros: 50,
   watchdogMs: 10_000,
+  resend: true,
 }
 
 const KNOWN =
-  'ro, [no]suid, [no]dev, [no]exec, allow_other, xattr=auto|on|off, transport=kernel|fuse-native, readahead=KIB, spin=MICROSECONDS, watchdog=SECONDS'
+  'ro, [no]suid, [no]dev, [no]exec, allow_other, xattr=auto|on|off, transport=kernel|fuse-native, readahead=KIB, spin=MICROSECONDS, watchdog=SECONDS, resend=on|off'
 
 const bad = (option: string, why: string): DendroError =>
   new DendroError('USAGE', `bad mount option ${option}: ${why}`, {
@@ -78,6 +81,9 @@ const parseOne = (option: string): Partial<MountOptions> => {
       return { spinMicros: number(option, value, 1000) }
     case 'watchdog':
       return { watchdogMs: number(option, value, 3600) * 1000 }
+    case 'resend':
+      if (value === 'on' || value === 'off') return { resend: value === 'on' }
+      throw bad(option, 'it is on or off')
     default:
       throw bad(option, 'there is no such option')
   }

@@ -36,7 +36,9 @@ import {
   privateRuntimeDirectory,
   sharedRuntimeDirectory,
 } from './runtime-directory.ts'
-import { startServer } from './start-server.ts'
+import type { Kept } from './keeper.ts'
+import { storedDescriptors } from './service-manager.ts'
+import { adoptServer, startServer } from './start-server.ts'
 import { isAlive, isServed, readState } from './server-state.ts'
 import type { ServerConfig } from './server-config.ts'
 
@@ -64,11 +66,33 @@ export const mountRepository = async (
 ): Promise<Mounted> => {
   // Before anything is started that could not be bound.
   shim()
+  const stored = storedDescriptors()
+  if (stored !== undefined) return adoptMount(repository, request, stored)
   const mountpoint = checkMountpoint(repository, request.mountpoint)
   if (request.commit !== undefined) checkSubdir(repository, request)
   return isRoot()
     ? mountAsRoot(repository, { ...request, mountpoint })
     : mountAsUser(repository, { ...request, mountpoint })
+}
+
+/**
+ * A service manager started us again and gave back the mount of the service,
+ * which is still there but that nobody serves.
+ */
+const adoptMount = async (
+  repository: Repository,
+  request: MountRequest,
+  stored: Kept,
+): Promise<Mounted> => {
+  const { mountpoint } = request
+  const directory = isRoot()
+    ? sharedRuntimeDirectory(repository.config.id)
+    : privateRuntimeDirectory(repository.config.id, mountpoint)
+  const serverPid = await adoptServer(directory, stored)
+  // Stopped before it was bound, the mount is bound now.
+  if (isRoot() && findMount(mountpoint)?.type !== FILESYSTEM_TYPE)
+    bind(sourceOf(join(directory, 'view'), request), request)
+  return { mountpoint, serverPid }
 }
 
 const checkSubdir = (repository: Repository, request: MountRequest): void => {
@@ -218,6 +242,7 @@ const baseConfig = (
   readAheadKib: options.readAheadKib,
   spinMicros: options.spinMicros,
   watchdogMs: options.watchdogMs,
+  resend: options.resend,
 })
 
 /** The pid of the server of `view` if it lives; a dead one's mount is removed. */

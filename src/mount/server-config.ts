@@ -17,6 +17,8 @@ export interface ServerConfig {
   readonly spinMicros: number
   /** A server that does not answer the keeper for so long is replaced; 0: never. */
   readonly watchdogMs: number
+  /** Use NOTIFY_RESEND where the kernel has it; else the journal. */
+  readonly resend: boolean
   /** Serve one commit (hex) and a raw path in it as the root. */
   readonly root:
     { readonly commit: string; readonly subdir: string } | undefined

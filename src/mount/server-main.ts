@@ -4,7 +4,8 @@
  * With a ServerConfig as JSON it mounts: "ready" on descriptor 3 says that the
  * mount answers; anything else there is why it does not. With `resume DIR` it
  * takes over the mount whose runtime directory is DIR, on the descriptors that
- * the keeper left it (keeper.ts).
+ * the keeper left it (keeper.ts); with `adopt DIR` on those that a service
+ * manager kept, saying "ready" on descriptor 5.
  */
 
 import { closeSync, writeSync } from 'node:fs'
@@ -18,10 +19,13 @@ import { describeStartError } from './start-error.ts'
 import { serve, servePortable, takeOver } from './server.ts'
 import { readState } from './server-state.ts'
 
+const isAdopting = process.argv[2] === 'adopt'
+const readyFd = isAdopting ? KEPT.socket : READY_FD
+
 const report = (message: string): void => {
   try {
-    writeSync(READY_FD, `${message}\n`)
-    closeSync(READY_FD)
+    writeSync(readyFd, `${message}\n`)
+    closeSync(readyFd)
   } catch {
     // Nobody waits: started by a supervisor.
   }
@@ -38,7 +42,10 @@ const fail = (error: unknown): never => {
   return shim().exit(1)
 }
 
-/** A server that was told to take over; the keeper hears why it cannot. */
+/**
+ * A server that was told to take over, by the keeper (which it then speaks
+ * with) or by a service manager (then it starts a keeper).
+ */
 const resume = (runtimeDirectory: string): never => {
   const config = readState(runtimeDirectory)
   if (config === undefined)
@@ -46,12 +53,16 @@ const resume = (runtimeDirectory: string): never => {
       'MOUNT_FAILED',
       `cannot take over: ${runtimeDirectory} does not say what to serve`,
     )
-  takeOver(config, KEPT, () => undefined)
+  const kept = isAdopting ? { ...KEPT, socket: undefined } : KEPT
+  takeOver(config, kept, () => {
+    if (isAdopting) report('ready')
+  })
   return end(config)
 }
 
 try {
-  if (process.argv[2] === 'resume') resume(process.argv[3] as string)
+  if (isAdopting || process.argv[2] === 'resume')
+    resume(process.argv[3] as string)
   const config = JSON.parse(process.argv[2] ?? '{}') as ServerConfig
   const hooks = { onReady: () => report('ready') }
   if (config.transport === 'fuse-native')

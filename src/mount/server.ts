@@ -289,6 +289,7 @@ const runSession = (
     xattrs: state.xattrs,
     posixAcl: state.posixAcl,
     maxReadaheadBytes: config.readAheadKib * KIB,
+    resend: config.resend,
     spinMicros: config.spinMicros,
     counters: state.counters,
     toErrno,

@@ -3,9 +3,9 @@
 import { spawn } from 'node:child_process'
 import { closeSync, openSync } from 'node:fs'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { DendroError } from '../errors.ts'
-import { siblingModule } from '../system/sibling-module.ts'
+import { serverProgram } from './keeper.ts'
+import type { Kept } from './keeper.ts'
 import { parseStartError } from './start-error.ts'
 import { cleanEnvironment, SERVER_LOG } from './server-config.ts'
 import type { ServerConfig } from './server-config.ts'
@@ -13,26 +13,41 @@ import type { ServerConfig } from './server-config.ts'
 const START_TIMEOUT_MS = 30_000
 
 /** Starts a server in the background; its pid once the mount answers. */
-export const startServer = async (config: ServerConfig): Promise<number> => {
-  const log = openSync(join(config.runtimeDirectory, SERVER_LOG), 'a', 0o600)
-  const module = fileURLToPath(siblingModule(import.meta.url, 'server-main'))
+export const startServer = (config: ServerConfig): Promise<number> =>
+  start(config.runtimeDirectory, [JSON.stringify(config)], [])
+
+/** Starts a server for a mount that nobody serves any more. */
+export const adoptServer = (
+  runtimeDirectory: string,
+  { fuse, state }: Kept,
+): Promise<number> =>
+  start(runtimeDirectory, ['adopt', runtimeDirectory], [fuse, state])
+
+/** Behind `inherited`, which begin at 3, the server gets the pipe for "ready". */
+const start = async (
+  runtimeDirectory: string,
+  args: readonly string[],
+  inherited: readonly number[],
+): Promise<number> => {
+  const logPath = join(runtimeDirectory, SERVER_LOG)
+  const log = openSync(logPath, 'a', 0o600)
   const child = spawn(
     process.execPath,
-    [...NODE_FLAGS, module, JSON.stringify(config)],
+    [...NODE_FLAGS, serverProgram(), ...args],
     {
       argv0: '@dendro',
       detached: true,
       cwd: '/',
       env: cleanEnvironment(),
-      stdio: ['ignore', log, log, 'pipe'],
+      stdio: ['ignore', log, log, ...inherited, 'pipe'],
     },
   )
   closeSync(log)
-  const pipe = child.stdio[3] as NodeJS.ReadableStream
-  const message = await firstLine(pipe, config)
+  const pipe = child.stdio[3 + inherited.length] as NodeJS.ReadableStream
+  const message = await firstLine(pipe, logPath)
   child.unref()
   if (message === 'ready') return child.pid as number
-  throw parseStartError(message, join(config.runtimeDirectory, SERVER_LOG))
+  throw parseStartError(message, logPath)
 }
 
 /** A read-mostly server: small young generation, little memory. */
@@ -40,7 +55,7 @@ const NODE_FLAGS = ['--max-semi-space-size=4']
 
 const firstLine = (
   pipe: NodeJS.ReadableStream,
-  config: ServerConfig,
+  logPath: string,
 ): Promise<string> =>
   new Promise((resolve, reject) => {
     let text = ''
@@ -51,7 +66,7 @@ const firstLine = (
             'MOUNT_FAILED',
             'cannot mount: the server does not start',
             {
-              hint: `its log is ${join(config.runtimeDirectory, SERVER_LOG)}`,
+              hint: `its log is ${logPath}`,
             },
           ),
         ),

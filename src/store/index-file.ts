@@ -42,7 +42,7 @@ export class IndexFile {
     )
   }
 
-  /** Reads the header alone. Errors: `CORRUPT_INDEX`, `FUTURE_FORMAT`. */
+  /** Reads the header alone. Errors: `CORRUPT_INDEX`. */
   static open(path: string): IndexFile {
     let fd: number
     try {

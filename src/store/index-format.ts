@@ -125,7 +125,7 @@ const corrupt = (path: string, why: string): DendroError =>
     hint: 'restore the file from a copy',
   })
 
-/** Errors: `CORRUPT_INDEX`, `FUTURE_FORMAT`. `fileBytes` is the file's size. */
+/** Errors: `CORRUPT_INDEX`. `fileBytes` is the file's size. */
 export const decodeIndexHeader = (
   bytes: Buffer,
   fileBytes: number,
@@ -136,9 +136,10 @@ export const decodeIndexHeader = (
   const version = bytes.readUInt32LE(8)
   if (version !== INDEX_VERSION)
     throw new DendroError(
-      'FUTURE_FORMAT',
-      `cannot read index ${path}: its format is version ${version}, this program knows ${INDEX_VERSION}`,
-      { hint: 'install a newer dendro' },
+      // A newer format would have a newer version in config.json.
+      'CORRUPT_INDEX',
+      `damaged index ${path}: its format is version ${version}, this program knows ${INDEX_VERSION}`,
+      { hint: 'dendro fsck tells what it touches' },
     )
   if (checksum(bytes.subarray(0, 28)) !== bytes.readUInt32LE(28))
     throw corrupt(path, 'the checksum of the header does not match')

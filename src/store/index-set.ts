@@ -61,6 +61,18 @@ export class IndexSet {
     ].filter(place => place !== undefined)
   }
 
+  /** Objects that are said to stand in a frame. Reads all indexes. */
+  objectsInFrame(pack: string, frameOffset: number): Digest[] {
+    return this.#files.flatMap(file =>
+      file
+        .readAll()
+        .filter(
+          entry => entry.pack === pack && entry.frameOffset === frameOffset,
+        )
+        .map(({ digest }) => digest),
+    )
+  }
+
   /**
    * Replaces all indexes by one over `entries`, durably. The caller holds the
    * publication lock.

@@ -33,7 +33,7 @@ export const encodePackHeader = (kind: PackKind): Buffer => {
   return header
 }
 
-/** Errors: `CORRUPT_PACK`, `FUTURE_FORMAT`. */
+/** Errors: `CORRUPT_PACK`. */
 export const decodePackHeader = (header: Buffer, path: string): PackKind => {
   if (
     header.length < PACK_HEADER_BYTES ||
@@ -45,9 +45,10 @@ export const decodePackHeader = (header: Buffer, path: string): PackKind => {
   const version = header.readUInt32LE(8)
   if (version !== PACK_VERSION)
     throw new DendroError(
-      'FUTURE_FORMAT',
-      `cannot read pack ${path}: its format is version ${version}, this program knows ${PACK_VERSION}`,
-      { hint: 'install a newer dendro' },
+      // A newer format would have a newer version in config.json.
+      'CORRUPT_PACK',
+      `damaged pack ${path}: its format is version ${version}, this program knows ${PACK_VERSION}`,
+      { hint: 'dendro fsck tells what it touches' },
     )
   return header.readUInt32LE(12) === 1 ? 'data' : 'meta'
 }

@@ -8,6 +8,7 @@
 
 import { randomBytes } from 'node:crypto'
 import { join } from 'node:path'
+import { DendroError, wrapSystemError } from '../errors.ts'
 import type { Digest } from '../objects/digest.ts'
 import {
   closeFile,
@@ -52,6 +53,13 @@ export interface FinishedPack {
   readonly lengthBytes: number
 }
 
+/** Without its errno: who reads a source must not take it for the source's. */
+const writeError = (what: string, error: unknown): DendroError => {
+  const { code, message, hint } = wrapSystemError(what, error)
+  const told = hint === undefined ? {} : { hint }
+  return new DendroError(code, message, { cause: error, ...told })
+}
+
 interface Pending {
   readonly digest: Digest
   readonly offsetBytes: number
@@ -85,7 +93,11 @@ export class PackWriter {
     this.#kind = kind
     this.#pool = pool
     this.#temporary = join(paths.temporary, temporaryName(`${kind}-pack`))
-    this.#fd = isDry ? undefined : createFile(this.#temporary)
+    try {
+      this.#fd = isDry ? undefined : createFile(this.#temporary)
+    } catch (error) {
+      throw writeError(`cannot make ${this.#temporary}`, error)
+    }
     this.#plain = Buffer.allocUnsafeSlow(FRAME_TARGET_BYTES)
     const header = encodePackHeader(kind)
     this.#write(header)
@@ -159,7 +171,12 @@ export class PackWriter {
   }
 
   #write(bytes: Buffer): void {
-    if (this.#fd !== undefined) writeFully(this.#fd, bytes)
+    if (this.#fd === undefined) return
+    try {
+      writeFully(this.#fd, bytes)
+    } catch (error) {
+      throw writeError(`cannot write ${this.#temporary}`, error)
+    }
   }
 
   /** Drops what was written. May be called at any time, also twice. */

@@ -21,7 +21,10 @@ import {
 import type { RepositoryPaths } from './layout.ts'
 import type { Repository } from './repository.ts'
 
-/** Quarantines the object that `error` names. Best effort: it may be read-only. */
+/**
+ * Quarantines the object that `error` names, and with a damaged frame all that
+ * stand in it. Best effort: the repository may be read-only.
+ */
 export const quarantine = (
   repository: Repository,
   error: DendroError,
@@ -29,14 +32,21 @@ export const quarantine = (
   const { digest, pack, frameOffset } = error.data
   if (typeof digest !== 'string' || error.code === 'MISSING_OBJECT') return
   const record = { code: error.code, pack, frameOffset, message: error.message }
+  const { paths, indexes } = repository
   try {
-    const { paths } = repository
+    const touched =
+      error.code === 'CORRUPT_PACK' &&
+      typeof pack === 'string' &&
+      typeof frameOffset === 'number'
+        ? indexes.objectsInFrame(pack, frameOffset)
+        : []
     makeDirectoryDurably(paths.quarantine)
-    writeDurably(
-      join(paths.quarantine, digestToHex(digest as Digest)),
-      Buffer.from(`${JSON.stringify(record)}\n`),
-      { temporaryDirectory: paths.temporary },
-    )
+    for (const object of new Set([digest as Digest, ...touched]))
+      writeDurably(
+        join(paths.quarantine, digestToHex(object)),
+        Buffer.from(`${JSON.stringify(record)}\n`),
+        { temporaryDirectory: paths.temporary },
+      )
   } catch {
     // The event and the log have told it all the same.
   }

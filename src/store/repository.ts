@@ -11,7 +11,11 @@ import { join } from 'node:path'
 import { DendroError, isDamage } from '../errors.ts'
 import { digestToHex } from '../objects/digest.ts'
 import type { Digest } from '../objects/digest.ts'
-import { decodeExtentList } from '../objects/extents.ts'
+import {
+  countDataBytes,
+  decodeExtentList,
+  extentsLength,
+} from '../objects/extents.ts'
 import type { Extent } from '../objects/extents.ts'
 import type { FileObject } from '../objects/fs-object.ts'
 import { Tree } from '../objects/tree.ts'
@@ -31,6 +35,14 @@ import { PackReader } from './pack-reader.ts'
 import type { Place } from './pack-reader.ts'
 import type { FinishedPack } from './pack-writer.ts'
 import { listQuarantine } from './quarantine.ts'
+
+/** A decoded extent list, with its encoded length and what it adds up to. */
+interface KnownExtents {
+  readonly list: Extent[]
+  readonly bytes: number
+  readonly sizeBytes: number
+  readonly dataBytes: number
+}
 
 export interface RepositoryOptions {
   /** Bytes of decompressed frames kept. */
@@ -64,7 +76,7 @@ export class Repository {
   readonly #indexes: IndexSet
   readonly #packs: PackReader
   readonly #trees: ByteCache<Tree>
-  readonly #extents: ByteCache<{ list: Extent[]; bytes: number }>
+  readonly #extents: ByteCache<KnownExtents>
 
   private constructor(
     paths: RepositoryPaths,
@@ -177,12 +189,25 @@ export class Repository {
   loadExtents(file: FileObject): readonly Extent[] {
     if (typeof file.content !== 'string') return file.content
     const digest = file.content
-    const known = this.#extents.get(digest)
-    if (known !== undefined) return known.list
-    const bytes = this.readObject(digest)
-    const list = decodeExtentList(bytes)
-    this.#extents.set(digest, { list, bytes: bytes.length })
-    return list
+    let known = this.#extents.get(digest)
+    if (known === undefined) {
+      const bytes = this.readObject(digest)
+      const list = decodeExtentList(bytes)
+      const sizeBytes = extentsLength(list)
+      const dataBytes = countDataBytes(list)
+      known = { list, bytes: bytes.length, sizeBytes, dataBytes }
+      this.#extents.set(digest, known)
+    }
+    if (
+      known.sizeBytes !== file.sizeBytes ||
+      known.dataBytes !== file.dataBytes
+    )
+      throw new DendroError(
+        'CORRUPT_OBJECT',
+        `damaged file object: it says ${file.sizeBytes} bytes, its extent list ${digestToHex(digest)} ${known.sizeBytes}`,
+        { hint: 'dendro fsck tells what it touches', data: { digest } },
+      )
+    return known.list
   }
 
   /** Starts writing objects; close the writer in any case. */
@@ -209,6 +234,11 @@ export class Repository {
     }
   }
 
+  /** Holds still what is published: packs, indexes, commits, refs. */
+  lockPublication(onWait?: () => void): Promise<FileLock> {
+    return acquireLock(this.paths.publishLock, 'exclusive', onWait)
+  }
+
   /** What pruning cut out of histories. Errors: `CORRUPT_REPOSITORY`. */
   grafts(): Grafts {
     return readGrafts(this.paths)
@@ -223,7 +253,7 @@ export class Repository {
     work: () => T | Promise<T>,
     onWait?: () => void,
   ): Promise<T> {
-    const lock = await acquireLock(this.paths.publishLock, 'exclusive', onWait)
+    const lock = await this.lockPublication(onWait)
     try {
       this.#indexes.publish(packs)
       const result = await work()

@@ -37,8 +37,10 @@ import type { Repository } from '../store/repository.ts'
 import { temporaryName } from '../system/durable-file.ts'
 import { setMtime } from '../system/file-times.ts'
 import { check, shim } from '../system/native.ts'
+import { removeTree } from '../system/remove-tree.ts'
 import { writeXattr } from '../system/xattr.ts'
 import { readContent } from './read-file.ts'
+import { checkDepth } from './walk.ts'
 
 /** Below this a copy costs less than asking for a reflink. */
 const MIN_REFLINK_BYTES = 16 * 1024
@@ -73,7 +75,7 @@ export const checkoutTree = (
     writer.writeDirectory(root, '')
     renameSync(latin1ToBytes(temporary), latin1ToBytes(target))
   } catch (error) {
-    rmSync(latin1ToBytes(temporary), { recursive: true, force: true })
+    removeTree(latin1ToBytes(temporary))
     throw wrapSystemError(
       `cannot check out to ${latin1ToDisplay(target)}`,
       error,
@@ -117,13 +119,15 @@ class CheckoutWriter implements CheckedOut {
     this.#options = options
   }
 
-  writeDirectory(directory: DirectoryObject, path: string): void {
+  writeDirectory(directory: DirectoryObject, path: string, depth = 0): void {
+    checkDepth(depth)
     const full = this.#full(path)
     mkdirSync(latin1ToBytes(full), { mode: 0o700 })
     for (const { name, object } of this.#repository.loadTree(directory.tree)
       .entries) {
       const childPath = path === '' ? name : `${path}/${name}`
-      if (object.kind === 'directory') this.writeDirectory(object, childPath)
+      if (object.kind === 'directory')
+        this.writeDirectory(object, childPath, depth + 1)
       else this.#writeEntry(object, childPath)
     }
     this.#finish(directory, path)

@@ -9,6 +9,7 @@ import type { DirectoryObject, FsObject } from '../objects/fs-object.ts'
 import type { TreeEntry } from '../objects/tree.ts'
 import type { Repository } from '../store/repository.ts'
 import { joinRaw } from './scan.ts'
+import { checkDepth } from './walk.ts'
 
 /** Added, deleted, modified, or another type. */
 export type ChangeKind = 'A' | 'D' | 'M' | 'T'
@@ -37,8 +38,10 @@ function* diffDirectories(
   before: DirectoryObject,
   after: DirectoryObject,
   path: string,
+  depth = 0,
 ): Generator<Change, void, undefined> {
   if (before.tree === after.tree) return
+  checkDepth(depth)
   const old = repository.loadTree(before.tree).entries
   const next = repository.loadTree(after.tree).entries
   let i = 0
@@ -47,13 +50,13 @@ function* diffDirectories(
     const a = old[i]
     const b = next[j]
     if (b === undefined || (a !== undefined && a.name < b.name)) {
-      yield* whole(repository, 'D', a as TreeEntry, path)
+      yield* whole(repository, 'D', a as TreeEntry, path, depth)
       i++
     } else if (a === undefined || b.name < a.name) {
-      yield* whole(repository, 'A', b, path)
+      yield* whole(repository, 'A', b, path, depth)
       j++
     } else {
-      yield* diffEntries(repository, a, b, path)
+      yield* diffEntries(repository, a, b, path, depth)
       i++
       j++
     }
@@ -65,20 +68,21 @@ function* diffEntries(
   a: TreeEntry,
   b: TreeEntry,
   directory: string,
+  depth: number,
 ): Generator<Change, void, undefined> {
   const path = joinRaw(directory, a.name)
   if (a.object.kind === 'directory' && b.object.kind === 'directory') {
     if (!isSameMetadata(a.object, b.object))
       yield { kind: 'M', path, before: a.object, after: b.object }
-    yield* diffDirectories(repository, a.object, b.object, path)
+    yield* diffDirectories(repository, a.object, b.object, path, depth + 1)
     return
   }
   if (a.object.kind !== b.object.kind) {
     yield { kind: 'T', path, before: a.object, after: b.object }
     if (a.object.kind === 'directory')
-      yield* below(repository, 'D', a.object, path)
+      yield* below(repository, 'D', a.object, path, depth + 1)
     if (b.object.kind === 'directory')
-      yield* below(repository, 'A', b.object, path)
+      yield* below(repository, 'A', b.object, path, depth + 1)
   } else if (!isSameMetadata(a.object, b.object))
     yield { kind: 'M', path, before: a.object, after: b.object }
 }
@@ -88,13 +92,15 @@ function* whole(
   kind: 'A' | 'D',
   entry: TreeEntry,
   directory: string,
+  depth: number,
 ): Generator<Change, void, undefined> {
   const path = joinRaw(directory, entry.name)
   const { object } = entry
   yield kind === 'A'
     ? { kind, path, before: undefined, after: object }
     : { kind, path, before: object, after: undefined }
-  if (object.kind === 'directory') yield* below(repository, kind, object, path)
+  if (object.kind === 'directory')
+    yield* below(repository, kind, object, path, depth + 1)
 }
 
 function* below(
@@ -102,9 +108,11 @@ function* below(
   kind: 'A' | 'D',
   directory: DirectoryObject,
   path: string,
+  depth: number,
 ): Generator<Change, void, undefined> {
+  checkDepth(depth)
   for (const entry of repository.loadTree(directory.tree).entries)
-    yield* whole(repository, kind, entry, path)
+    yield* whole(repository, kind, entry, path, depth)
 }
 
 const writer = new MsgpackWriter()

@@ -12,11 +12,7 @@ import { DendroError, isDamage } from '../errors.ts'
 import type { Commit } from '../objects/commit.ts'
 import { digestFromHex, digestToHex } from '../objects/digest.ts'
 import type { Digest } from '../objects/digest.ts'
-import { toRefName } from '../refs/ref-name.ts'
-import { RefStore } from '../refs/ref-store.ts'
 import type { Grafts } from '../store/grafts.ts'
-import { IndexFile } from '../store/index-file.ts'
-import { bucketOf } from '../store/index-format.ts'
 import type { IndexEntry } from '../store/index-format.ts'
 import { listQuarantine } from '../store/quarantine.ts'
 import type { Place } from '../store/pack-reader.ts'
@@ -24,12 +20,16 @@ import type { Repository } from '../store/repository.ts'
 import { isWhole } from '../tree/stat-cache.ts'
 import { damageOf } from './findings.ts'
 import type { AffectedCommit, Finding } from './findings.ts'
+import { takeSnapshot } from './snapshot.ts'
+import type { Snapshot } from './snapshot.ts'
 import { pathsNeeding, Reachability } from './reachability.ts'
 import type { ReachedObject } from './reachability.ts'
 import { scanPack } from './scan-pack.ts'
 import type { ScannedObject, ScannedPack } from './scan-pack.ts'
 
 export interface FsckOptions {
+  /** What to check; what is there now when left out. */
+  readonly snapshot?: Snapshot
   /** Structure and reachability only: no content is read. */
   readonly isQuick?: boolean
   /** Leave out packs and commits whose files are older, in milliseconds since 1970. */
@@ -76,9 +76,10 @@ export const checkRepository = (
 class Fsck {
   readonly #repository: Repository
   readonly #options: FsckOptions
+  readonly #snapshot: Snapshot
   readonly #findings: Finding[] = []
   /** What packs hold whole, and what they hold damaged. */
-  readonly #stored = new Set<Digest>()
+  readonly #stored = new Map<Digest, number>()
   readonly #damaged = new Set<Digest>()
   readonly #wanted = new Map<Digest, ReachedObject>()
   #bytes = 0
@@ -86,6 +87,7 @@ class Fsck {
   constructor(repository: Repository, options: FsckOptions) {
     this.#repository = repository
     this.#options = options
+    this.#snapshot = options.snapshot ?? takeSnapshot(repository)
   }
 
   run(): FsckResult {
@@ -126,7 +128,7 @@ class Fsck {
   #checkPacks(): ScannedPack[] {
     const directory = this.#repository.paths.packs
     const packs: ScannedPack[] = []
-    const files = readdirSync(directory).map(file => join(directory, file))
+    const files = this.#snapshot.packs.map(file => join(directory, file))
     const due = files.filter(path => !this.#isOld(path))
     const totalBytes = due.reduce((sum, path) => sum + statSync(path).size, 0)
     for (const path of files) {
@@ -157,7 +159,8 @@ class Fsck {
       packs.push(pack)
       for (const problem of pack.problems)
         this.#note(damageOf('pack', problem, { file }))
-      for (const { digest } of pack.objects) this.#stored.add(digest)
+      for (const { digest, lengthBytes } of pack.objects)
+        this.#stored.set(digest, lengthBytes)
       for (const { digest } of pack.damaged) this.#damaged.add(digest)
     }
     return packs
@@ -179,23 +182,17 @@ class Fsck {
       for (const object of [...pack.objects, ...pack.damaged])
         places.set(placeKey(pack.name, object), object)
     const indexed = new Set<Digest>()
-    const { paths } = this.#repository
-    for (const name of readdirSync(paths.index)) {
-      const file = relative(paths.root, join(paths.index, name))
-      try {
-        const entries = readIndex(join(paths.index, name))
-        for (const entry of entries) {
-          indexed.add(entry.digest)
-          this.#checkEntry(entry, places, file)
-        }
-      } catch (error) {
-        const isNews =
-          error instanceof DendroError && error.code === 'FUTURE_FORMAT'
-        if (!isDamage(error) && !isNews) throw error
-        this.#note(damageOf('index', error, { file }))
+    for (const { file, content } of this.#snapshot.indexes) {
+      if (content instanceof DendroError) {
+        this.#note(damageOf('index', content, { file }))
+        continue
+      }
+      for (const entry of content) {
+        indexed.add(entry.digest)
+        this.#checkEntry(entry, places, file)
       }
     }
-    const left = [...this.#stored].filter(digest => !indexed.has(digest))
+    const left = [...this.#stored.keys()].filter(digest => !indexed.has(digest))
     this.#unindexed = new Set(left)
   }
 
@@ -225,10 +222,10 @@ class Fsck {
   }
 
   #checkCommits(): { good: Map<Digest, Commit>; bad: Digest[] } {
-    const { paths, commits } = this.#repository
+    const { commits } = this.#repository
     const good = new Map<Digest, Commit>()
     const bad: Digest[] = []
-    for (const name of readdirSync(paths.commits)) {
+    for (const name of this.#snapshot.commits) {
       const id = digestFromHex(name)
       const file = `commits/${name}`
       if (id === undefined) {
@@ -271,6 +268,14 @@ class Fsck {
         const hex = digestToHex(digest)
         if (this.#stored.has(digest)) {
           if (this.#unindexed.has(digest)) unindexed++
+          const { lengthBytes = this.#stored.get(digest) } = object
+          if (lengthBytes !== this.#stored.get(digest))
+            this.#note({
+              severity: 'damage',
+              subject: 'object',
+              message: `a file says that ${kind} ${hex} has ${lengthBytes} bytes, but it has ${this.#stored.get(digest)}`,
+              digest,
+            })
         } else if (this.#damaged.has(digest))
           missing(
             object,
@@ -299,13 +304,10 @@ class Fsck {
   }
 
   #readGrafts(): Grafts | undefined {
-    try {
-      return this.#repository.grafts()
-    } catch (error) {
-      if (!isDamage(error)) throw error
-      this.#note(damageOf('history', error, { file: 'grafts' }))
-      return undefined
-    }
+    const { grafts } = this.#snapshot
+    if (!(grafts instanceof DendroError)) return grafts
+    this.#note(damageOf('history', grafts, { file: 'grafts' }))
+    return undefined
   }
 
   #checkHistories(
@@ -331,32 +333,19 @@ class Fsck {
   }
 
   #checkRefs(good: ReadonlyMap<Digest, Commit>): void {
-    for (const kind of ['refs', 'tags'] as const) {
-      const store = new RefStore(this.#repository.paths, kind)
-      for (const name of refFiles(this.#repository.paths[kind])) {
-        const file = `${kind}/${name}`
-        try {
-          const commit = store.get(toRefName(name))
-          if (commit === undefined || good.has(commit)) continue
-          this.#note({
-            severity: 'damage',
-            subject: 'ref',
-            message: `${file} names commit ${digestToHex(commit)}, which is missing or damaged`,
-            digest: commit,
-            file,
-          })
-        } catch (error) {
-          if (!(error instanceof DendroError)) throw error
-          if (error.code === 'INVALID_REF_NAME')
-            this.#note({
-              severity: 'notice',
-              subject: 'ref',
-              message: `${file} is no ref: ${error.message}`,
-              file,
-            })
-          else this.#note(damageOf('ref', error, { file }))
-        }
-      }
+    for (const { file, commit } of this.#snapshot.refs) {
+      if (commit instanceof DendroError) {
+        const isNoRef = commit.code === 'INVALID_REF_NAME'
+        const severity = isNoRef ? 'notice' : 'damage'
+        this.#note({ ...damageOf('ref', commit, { file }), severity })
+      } else if (!good.has(commit))
+        this.#note({
+          severity: 'damage',
+          subject: 'ref',
+          message: `${file} names commit ${digestToHex(commit)}, which is missing or damaged`,
+          digest: commit,
+          file,
+        })
     }
   }
 
@@ -413,38 +402,3 @@ const placeKey = (
   pack: string,
   place: { readonly frameOffset: number; readonly offsetBytes: number },
 ): string => `${pack}:${place.frameOffset}:${place.offsetBytes}`
-
-/** The entries of an index, which must ascend and stand in their buckets. */
-const readIndex = (path: string): IndexEntry[] => {
-  const index = IndexFile.open(path)
-  try {
-    const entries = index.readAll()
-    const { fanoutBits } = index.header
-    let previous = ''
-    for (const { digest } of entries) {
-      if (digest <= previous || index.find(digest) === undefined)
-        throw new DendroError(
-          'CORRUPT_INDEX',
-          `damaged index ${path}: its entries do not ascend, or bucket ${bucketOf(digest, fanoutBits)} does not hold its own`,
-        )
-      previous = digest
-    }
-    return entries
-  } finally {
-    index.close()
-  }
-}
-
-/** Relative paths of the files below a directory. */
-export const refFiles = (root: string): string[] => {
-  const found: string[] = []
-  const visit = (directory: string): void => {
-    for (const entry of readdirSync(directory, { withFileTypes: true })) {
-      const path = join(directory, entry.name)
-      if (entry.isDirectory()) visit(path)
-      else found.push(relative(root, path))
-    }
-  }
-  visit(root)
-  return found
-}

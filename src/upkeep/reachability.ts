@@ -9,6 +9,7 @@ import type { Digest } from '../objects/digest.ts'
 import type { DirectoryObject, FileObject } from '../objects/fs-object.ts'
 import type { Repository } from '../store/repository.ts'
 import { joinRaw } from '../tree/scan.ts'
+import { checkDepth } from '../tree/walk.ts'
 
 export interface ReachedObject {
   readonly digest: Digest
@@ -101,7 +102,12 @@ export const pathsNeeding = (
     if (paths.length < limit) paths.push(path === '' ? '.' : path)
   }
   /** Whether everything below is as it should be. */
-  const visit = (directory: DirectoryObject, path: string): boolean => {
+  const visit = (
+    directory: DirectoryObject,
+    path: string,
+    depth: number,
+  ): boolean => {
+    checkDepth(depth)
     if (clean.has(directory.tree)) return true
     if (bad.has(directory.tree)) note(directory.tree, path)
     const entries = readable(() => repository.loadTree(directory.tree).entries)
@@ -110,7 +116,7 @@ export const pathsNeeding = (
     for (const { name, object } of entries) {
       const childPath = joinRaw(path, name)
       if (object.kind === 'directory')
-        isClean = visit(object, childPath) && isClean
+        isClean = visit(object, childPath, depth + 1) && isClean
       else if (object.kind === 'file')
         for (const digest of needsOf(repository, object))
           if (bad.has(digest)) {
@@ -121,7 +127,7 @@ export const pathsNeeding = (
     if (isClean) clean.add(directory.tree)
     return isClean
   }
-  visit(root, '')
+  visit(root, '', 0)
   return found
 }
 

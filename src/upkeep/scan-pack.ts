@@ -63,7 +63,7 @@ const corrupt = (path: string, why: string): DendroError =>
     hint: 'dendro fsck --repair saves what is whole',
   })
 
-/** Scans `path`. Errors: `FUTURE_FORMAT` and system errors; damage is a result. */
+/** Scans `path`. Errors: system errors; damage is a result. */
 export const scanPack = (
   path: string,
   name: string,
@@ -248,10 +248,7 @@ class PackScan {
     try {
       return work()
     } catch (error) {
-      // Of a pack, another version is damage until its checksum says otherwise.
-      const isNews =
-        error instanceof DendroError && error.code === 'FUTURE_FORMAT'
-      if (!isDamage(error) && !isNews) throw error
+      if (!isDamage(error)) throw error
       this.#note(error)
       return undefined
     }

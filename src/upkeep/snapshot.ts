@@ -1,0 +1,98 @@
+/** What a repository publishes at one moment, read before it is checked. */
+
+import { readdirSync } from 'node:fs'
+import { join, relative } from 'node:path'
+import { DendroError, isDamage } from '../errors.ts'
+import type { Digest } from '../objects/digest.ts'
+import { toRefName } from '../refs/ref-name.ts'
+import { RefStore } from '../refs/ref-store.ts'
+import type { Grafts } from '../store/grafts.ts'
+import { IndexFile } from '../store/index-file.ts'
+import { bucketOf } from '../store/index-format.ts'
+import type { IndexEntry } from '../store/index-format.ts'
+import type { Repository } from '../store/repository.ts'
+
+/** What is published at one moment; later publications are not checked. */
+export interface Snapshot {
+  /** Names of the files in `packs/` and `commits/`. */
+  readonly packs: readonly string[]
+  readonly commits: readonly string[]
+  readonly indexes: readonly {
+    readonly file: string
+    /** What the index names, or why it cannot be read. */
+    readonly content: readonly IndexEntry[] | DendroError
+  }[]
+  readonly refs: readonly {
+    readonly file: string
+    readonly commit: Digest | DendroError
+  }[]
+  readonly grafts: Grafts | DendroError
+}
+
+/** Takes a snapshot. The caller holds the publication lock, or is alone. */
+export const takeSnapshot = (repository: Repository): Snapshot => {
+  const { paths } = repository
+  repository.indexes.reload()
+  return {
+    packs: readdirSync(paths.packs),
+    commits: readdirSync(paths.commits),
+    indexes: readdirSync(paths.index).map(name => ({
+      file: `index/${name}`,
+      content: orDamage(() => readIndex(join(paths.index, name))),
+    })),
+    refs: (['refs', 'tags'] as const).flatMap(kind => {
+      const store = new RefStore(paths, kind)
+      return refFiles(paths[kind]).flatMap(name => {
+        const commit = orDamage(() => store.get(toRefName(name)))
+        return commit === undefined ? [] : [{ file: `${kind}/${name}`, commit }]
+      })
+    }),
+    grafts: orDamage(() => repository.grafts()),
+  }
+}
+
+const orDamage = <T>(work: () => T): T | DendroError => {
+  try {
+    return work()
+  } catch (error) {
+    if (isDamage(error)) return error
+    if (error instanceof DendroError && error.code === 'INVALID_REF_NAME')
+      return error
+    throw error
+  }
+}
+
+/** The entries of an index, which must ascend and stand in their buckets. */
+const readIndex = (path: string): IndexEntry[] => {
+  const index = IndexFile.open(path)
+  try {
+    const entries = index.readAll()
+    const { fanoutBits } = index.header
+    let previous = ''
+    for (const { digest } of entries) {
+      if (digest <= previous || index.find(digest) === undefined)
+        throw new DendroError(
+          'CORRUPT_INDEX',
+          `damaged index ${path}: its entries do not ascend, or bucket ${bucketOf(digest, fanoutBits)} does not hold its own`,
+        )
+      previous = digest
+    }
+    return entries
+  } finally {
+    index.close()
+  }
+}
+
+/** Relative paths of the files below a directory. */
+export const refFiles = (root: string): string[] => {
+  const found: string[] = []
+  const visit = (directory: string): void => {
+    for (const entry of readdirSync(directory, { withFileTypes: true })) {
+      const path = join(directory, entry.name)
+      if (entry.isDirectory()) visit(path)
+      else found.push(relative(root, path))
+    }
+  }
+  visit(root)
+  return found
+}
