@@ -2,9 +2,16 @@
 
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
-import { mkdirSync, readdirSync, rmSync } from 'node:fs'
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+} from 'node:fs'
 import { join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { isAlive, readState } from '../src/mount/server-state.ts'
 import { readMountTable } from '../src/system/mount-table.ts'
 
 const PROJECT = resolve(fileURLToPath(import.meta.url), '../../..')
@@ -146,7 +153,29 @@ export class TestContext {
           this.try('umount', ['-l', mountpoint])
     for (const { mountpoint, type } of readMountTable())
       if (type === 'fuse.dendro') this.try('umount', ['-l', mountpoint])
+    this.#removeRuntime()
     rmSync(this.directory, { recursive: true, force: true })
+  }
+
+  /** What servers left that were not allowed to end by themselves. */
+  #removeRuntime(): void {
+    let id: string
+    try {
+      const text = readFileSync(join(this.repository, 'config.json'), 'utf8')
+      id = (JSON.parse(text) as { id: string }).id
+    } catch {
+      // No repository was made, or it was ruined on purpose.
+      return
+    }
+    if (!existsSync('/run/dendro')) return
+    for (const name of readdirSync('/run/dendro')) {
+      const path = join('/run/dendro', name)
+      const state = readState(path)
+      if (!name.startsWith(id) || (state !== undefined && isAlive(state)))
+        continue
+      if (readMountTable().some(m => m.mountpoint.startsWith(path))) continue
+      rmSync(path, { recursive: true, force: true })
+    }
   }
 }
 

@@ -62,7 +62,7 @@ export const tests: TestTable = {
     assert.equal(cat.status, 3)
     assert.match(
       cat.stderr,
-      /^dendro: damaged pack .*checksum.*\(restore the pack from a copy\)\n$/,
+      /^dendro: damaged pack .*checksum.*\(dendro fsck --repair saves what it can\)\n$/,
     )
   },
   'a damaged tree gives EIO on that directory alone': t => {

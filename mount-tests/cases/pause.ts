@@ -268,6 +268,14 @@ export const tests: TestTable = {
     })
     await killServer(t, mounted)
     assert.equal(t.sh('cat "$1/small"', mounted), 'small\n')
+    const directory = runtimeDirectory(t)
+    const last = t.processes(mounted)
+    t.dendro('umount', mounted)
+    await waitFor(
+      'all to end',
+      () => !isRunning(last.pid) && !isRunning(last.keeperPid),
+    )
+    await waitFor('the directory to go', () => !existsSync(directory))
   },
   'a request that every server is stuck with is answered with EIO': async t => {
     const source = start(t)

@@ -1,12 +1,60 @@
 /** What happens when the machine runs out of something. */
 
 import assert from 'node:assert/strict'
-import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { DENDRO } from '../context.ts'
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmdirSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
+import { DENDRO, waitFor } from '../context.ts'
 import type { TestTable } from '../context.ts'
 import { noise } from '../odd-tree.ts'
 
+/** A memory group of `bytes` for these processes; removes it again. */
+const limitMemory = (bytes: number, pids: readonly number[]): (() => void) => {
+  const isV1 = existsSync('/sys/fs/cgroup/memory/memory.limit_in_bytes')
+  const base = isV1 ? '/sys/fs/cgroup/memory' : '/sys/fs/cgroup'
+  if (!isV1) writeFileSync('/sys/fs/cgroup/cgroup.subtree_control', '+memory')
+  const group = `${base}/dendro-test-${process.pid}`
+  mkdirSync(group)
+  const limit = isV1 ? 'memory.limit_in_bytes' : 'memory.max'
+  writeFileSync(`${group}/${limit}`, String(bytes))
+  for (const pid of pids) writeFileSync(`${group}/cgroup.procs`, String(pid))
+  return () => {
+    const left = readFileSync(`${group}/cgroup.procs`, 'utf8')
+    for (const pid of left.split('\n').filter(line => line !== ''))
+      writeFileSync(`${base}/cgroup.procs`, pid)
+    rmdirSync(group)
+  }
+}
+
 export const tests: TestTable = {
+  'a server that is killed for its memory is only a pause': async t => {
+    const source = t.makeDirectory('source')
+    for (let i = 0; i < 60; i++)
+      writeFileSync(`${source}/f${i}`, noise(1_500_000, i))
+    t.dendro('init')
+    t.commit('r', source)
+    const mounted = t.mount('r', t.path('mnt'))
+    const { pid, keeperPid } = t.processes(mounted)
+    // What the server gains from here on is counted; the next one is outside.
+    const release = limitMemory(16_000_000, [pid])
+    try {
+      t.run('diff', ['-r', source, mounted])
+      assert.match(t.dendro('events', '--type', 'server-died'), /server-died/)
+      t.dendro('umount', mounted)
+      await waitFor(
+        'the keeper to end',
+        () => !existsSync(`/proc/${keeperPid}/cwd/etc`),
+      )
+    } finally {
+      release()
+    }
+  },
   'out of descriptors a server closes packs and goes on': t => {
     const source = t.makeDirectory('source')
     t.dendro('init')

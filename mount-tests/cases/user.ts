@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict'
 import { chmodSync, chownSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { waitFor } from '../context.ts'
 import type { CommandResult, TestContext, TestTable } from '../context.ts'
 
 /** nobody: fusermount3 wants a user that has a name. */
@@ -47,6 +48,26 @@ const works = (result: CommandResult): string => {
 }
 
 export const tests: TestTable = {
+  'a server that is killed is only a pause': async t => {
+    start(t)
+    const mounted = t.path('mnt')
+    works(asUser(t, PROGRAM, 'mount', 'r', mounted))
+    const processes = () =>
+      JSON.parse(
+        works(asUser(t, PROGRAM, 'mount', 'stats', mounted, '--json')),
+      ) as { pid: number; keeperPid: number }
+    const before = processes()
+    process.kill(before.pid, 'SIGKILL')
+    assert.equal(works(asUser(t, 'cat', `${mounted}/file`)), 'one')
+    process.kill(before.keeperPid, 'SIGKILL')
+    await waitFor(
+      'another keeper',
+      () => processes().keeperPid !== before.keeperPid,
+    )
+    process.kill(processes().pid, 'SIGKILL')
+    assert.equal(works(asUser(t, 'cat', `${mounted}/sub/deep`)), 'deep')
+    works(asUser(t, PROGRAM, 'umount', mounted))
+  },
   'the whole view, and umount': t => {
     const id = start(t)
     works(asUser(t, PROGRAM, 'mount', t.path('mnt')))

@@ -4,6 +4,7 @@ import { createConnection } from 'node:net'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { DendroError, errnoOf } from '../errors.ts'
+import { controlAddress } from './control-socket.ts'
 import { CONTROL_SOCKET } from './server-config.ts'
 
 const TIMEOUT_MS = 5000
@@ -55,7 +56,8 @@ export const askServer = async (
   const deadline = Date.now() + TIMEOUT_MS
   for (;;) {
     try {
-      return await askOnce(path, question, timeoutMs)
+      const address = controlAddress(runtimeDirectory)
+      return await askOnce(address, question, timeoutMs)
     } catch (error) {
       const errno = errnoOf(error)
       // Asked to end, a server may do so before it has answered.

@@ -26,17 +26,13 @@ import { MAX_COUNTED_OPCODE, OPCODE_NAMES } from '../fuse/layout.ts'
 import { sendInvalidation } from '../fuse/notify.ts'
 import type { Invalidation } from '../fuse/notify.ts'
 import { findMount, readMountTable } from '../system/mount-table.ts'
-import { EventLog } from '../store/event-log.ts'
 import { shim } from '../system/native.ts'
+import { controlAddress } from './control-socket.ts'
 import { KeeperLink } from './keeper-link.ts'
 import { startKeeper } from './keeper.ts'
 import { commitsInUse } from './mount-users.ts'
-import {
-  CONTROL_SOCKET,
-  GATE_ENDING,
-  GATE_OPEN,
-  SERVER_EVENTS,
-} from './server-config.ts'
+import { eventLogOf } from './news.ts'
+import { CONTROL_SOCKET, GATE_ENDING, GATE_OPEN } from './server-config.ts'
 import type {
   ControlMessage,
   ServerConfig,
@@ -44,7 +40,7 @@ import type {
   ServerStatistics,
 } from './server-config.ts'
 import { writeState } from './server-state.ts'
-import { attachCounters } from './shared-state.ts'
+import { viewState } from './shared-state.ts'
 
 /** Descriptors are -1 where the transport has none. */
 export interface ControlSetup {
@@ -58,7 +54,7 @@ export interface ControlSetup {
   readonly counters: Float64Array | undefined
   readonly xattrs: boolean
   readonly port: MessagePort
-  /** The paused serving thread sleeps on this number. */
+  /** The paused serving thread sleeps on the first number; the second is the keeper's socket. */
   readonly gate: Int32Array
 }
 
@@ -67,8 +63,20 @@ const SETTLE_MS = 20
 
 const { config, fd, wakeFd, stateFd, xattrs, port, gate } =
   workerData as ControlSetup
+const EXIT_BUG = 70
+
+// This thread cannot be replaced alone, and its parent sleeps in the kernel:
+// the keeper starts another server.
+process.on('uncaughtException', error => {
+  writeSync(2, `dendro: control thread: ${error.stack ?? error.message}\n`)
+  shim().exit(EXIT_BUG)
+})
+
+const state = stateFd < 0 ? undefined : viewState(stateFd)
 const counters =
-  (workerData as ControlSetup).counters ?? attachCounters(stateFd)
+  (workerData as ControlSetup).counters ??
+  state?.counters ??
+  new Float64Array(MAX_COUNTED_OPCODE + 1)
 
 type Answer = Extract<ServerMessage, { readonly id: number }>
 
@@ -246,16 +254,17 @@ const answer = async (line: string): Promise<unknown> => {
 /** What the keeper says, line by line. */
 const onKeeper = (line: string): void => {
   if (line === 'ping') link?.say('pong')
-  else if (line === 'pause') post({ type: 'pause' })
-  else if (line === 'exit') {
+  else if (line === 'pause') {
+    isPaused = true
+    post({ type: 'pause' })
+  } else if (line === 'exit') {
     afterReload?.({ ok: true })
     // Long enough for the answer to leave; the serving thread sleeps for ever.
     setTimeout(() => shim().exit(0), EXIT_DELAY_MS)
   } else if (line.startsWith('resume ')) {
     afterReload?.({ error: line.slice('resume '.length) })
     afterReload = undefined
-    Atomics.store(gate, 0, GATE_OPEN)
-    Atomics.notify(gate, 0)
+    goOn()
     // The other server may have taken the path of the socket.
     listen()
   }
@@ -263,12 +272,38 @@ const onKeeper = (line: string): void => {
 
 const EXIT_DELAY_MS = 50
 
+/** Whether the serving thread was told to sleep. */
+let isPaused = false
+
+const goOn = (): void => {
+  if (!isPaused) return
+  isPaused = false
+  Atomics.store(gate, 0, GATE_OPEN)
+  Atomics.notify(gate, 0)
+}
+
+const TURN_MS = 1000
+
+/** The keeper died while it handed the mount over: who serves now? */
+const settleTurn = async (): Promise<void> => {
+  await sleep(TURN_MS)
+  if (state?.serverPid() !== process.pid) shim().exit(0)
+  afterReload?.({ error: 'the keeper died' })
+  afterReload = undefined
+  goOn()
+}
+
 /** A keeper that died is replaced: each of the two watches over the other. */
 const onKeeperGone = (): void => {
   if (Atomics.load(gate, 0) === GATE_ENDING) return
+  if (isPaused) {
+    void settleTurn().then(onKeeperGone)
+    return
+  }
   try {
     const kept = { fuse: fd, state: stateFd }
     const keeper = startKeeper(config, kept, eventLog.path)
+    Atomics.store(gate, 1, keeper.socket)
     link = new KeeperLink(keeper, onKeeper, onKeeperGone)
     writeState(config, { pid: process.pid, keeperPid: keeper.pid })
     eventLog.append('keeper-restarted', { pid: keeper.pid })
@@ -280,10 +315,7 @@ const onKeeperGone = (): void => {
 
 const KEEPER_RETRY_MS = 1000
 
-const eventLog = new EventLog(
-  join(config.repository, 'events'),
-  join(config.runtimeDirectory, SERVER_EVENTS),
-)
+const eventLog = eventLogOf(config)
 const { keeperSocket, keeperPid } = workerData as ControlSetup
 let link =
   keeperSocket < 0
@@ -299,6 +331,7 @@ const MAX_QUESTION_BYTES = 16 * 1024 * 1024
 let listener: Server | undefined
 
 const listen = (): void => {
+  if (Atomics.load(gate, 0) === GATE_ENDING) return
   const path = join(config.runtimeDirectory, CONTROL_SOCKET)
   rmSync(path, { force: true })
   listener?.close()
@@ -312,7 +345,7 @@ const listen = (): void => {
       if (!text.includes('\n')) return
       void answer(text).then(reply => socket.end(`${JSON.stringify(reply)}\n`))
     })
-  }).listen(path)
+  }).listen(controlAddress(config.runtimeDirectory))
 }
 
 /** Every publication replaces the file `generation` in the repository. */

@@ -114,12 +114,23 @@ export const removeRuntimeDirectory = (path: string): void => {
   if (isShared && lock === undefined) return
   try {
     if (findMount(join(path, VIEW)) !== undefined) return
-    for (const name of RUNTIME_FILES) rmSync(join(path, name), { force: true })
-    if (isShared) rmdirSync(join(path, VIEW))
-    rmdirSync(path)
-  } catch {
-    // Something else is in it: it stays, and the next mount uses it.
+    for (let tries = 0; tries < MAX_TRIES && !emptyAndRemove(path); tries++);
   } finally {
     lock?.release()
+  }
+}
+
+const MAX_TRIES = 5
+
+/** False when something came back: a control thread that was just starting. */
+const emptyAndRemove = (path: string): boolean => {
+  try {
+    for (const name of RUNTIME_FILES) rmSync(join(path, name), { force: true })
+    if (existsSync(join(path, VIEW))) rmdirSync(join(path, VIEW))
+    rmdirSync(path)
+    return true
+  } catch {
+    // Something else is in it: it stays, and the next mount uses it.
+    return false
   }
 }

@@ -11,7 +11,7 @@ import {
   Worker,
 } from 'node:worker_threads'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { DendroError, isDamage } from '../errors.ts'
+import { DendroError } from '../errors.ts'
 import {
   MNT_DETACH,
   MS_NODEV,
@@ -25,8 +25,6 @@ import type { Invalidation } from '../fuse/notify.ts'
 import { mountNativeTransport } from '../fuse/native-transport.ts'
 import { Session } from '../fuse/session.ts'
 import { digestFromHex } from '../objects/digest.ts'
-import { EventLog } from '../store/event-log.ts'
-import { quarantine } from '../store/quarantine.ts'
 import { Repository } from '../store/repository.ts'
 import { check, shim } from '../system/native.ts'
 import { findMount, readMountTable } from '../system/mount-table.ts'
@@ -35,10 +33,11 @@ import { requirePath } from '../tree/lookup.ts'
 import { KIB, MIB } from '../units.ts'
 import { GATE_ENDING } from './server-config.ts'
 import type { ControlSetup } from './control.ts'
-import { failures, tellFailures, toErrno } from './errno.ts'
+import { failures, toErrno } from './errno.ts'
+import { eventLogOf, tellDamage } from './news.ts'
 import { startKeeper } from './keeper.ts'
 import type { Keeper } from './keeper.ts'
-import { SERVER_EVENTS, VIEW_NODES } from './server-config.ts'
+import { VIEW_NODES } from './server-config.ts'
 import type {
   ControlMessage,
   ServerConfig,
@@ -83,13 +82,6 @@ const viewOptions = (
   return { root: { commit, object } }
 }
 
-/** Where this server's news go. */
-const eventLogOf = (config: ServerConfig): EventLog =>
-  new EventLog(
-    join(config.repository, 'events'),
-    join(config.runtimeDirectory, SERVER_EVENTS),
-  )
-
 const mountDeviceFor = (config: ServerConfig): number =>
   config.isPrivileged
     ? mountDevice(config.mountpoint, config.repository, MS_NOSUID | MS_NODEV)
@@ -112,7 +104,8 @@ class Service {
   readonly #config: ServerConfig
   readonly #state: SharedState | undefined
   readonly #ports = new MessageChannel()
-  readonly #gate = new Int32Array(new SharedArrayBuffer(4))
+  /** The gate, and the socket to the keeper of the moment. */
+  readonly #gate = new Int32Array(new SharedArrayBuffer(8))
 
   constructor(config: ServerConfig, state: SharedState | undefined) {
     process.title = `@dendro ${config.mountpoint}`
@@ -154,6 +147,7 @@ class Service {
     xattrs: boolean,
   ): void {
     const port = this.#ports.port2
+    Atomics.store(this.#gate, 1, descriptors.keeperSocket)
     const setup: ControlSetup = {
       ...descriptors,
       config: this.#config,
@@ -190,6 +184,11 @@ class Service {
   /** The mount is gone: what ends now is not to be started again. */
   end(): void {
     Atomics.store(this.#gate, 0, GATE_ENDING)
+    try {
+      writeSync(Atomics.load(this.#gate, 1), 'bye\n')
+    } catch {
+      // It died just now; another one sees that the connection is gone.
+    }
   }
 
   /** Sleeps until the control thread says to go on (it may end us instead). */
@@ -246,17 +245,6 @@ class Service {
   }
 }
 
-/** Damage that a reader met is news; the same damage only once. */
-const tellDamage = (repository: Repository, events: EventLog): void => {
-  const told = new Set<string>()
-  tellFailures(error => {
-    if (!isDamage(error) || told.has(error.message)) return
-    told.add(error.message)
-    events.append('damage', { code: error.code, message: error.message })
-    quarantine(repository, error)
-  })
-}
-
 /** A mounted connection of this process, from INIT or from a takeover. */
 interface Connection {
   readonly fd: number
@@ -306,7 +294,6 @@ const runSession = (
   }
   while (session.run() === 'stopped') service.waitPaused()
   service.end()
-  writeSync(keeper.socket, 'bye\n')
 }
 
 /**
@@ -318,6 +305,7 @@ export const serve = (config: ServerConfig, hooks: ServeHooks): void => {
   const service = new Service(config, state)
   state.xattrs = service.xattrs
   state.posixAcl = service.posixAcl
+  state.serverPid = process.pid
   const fd = mountDeviceFor(config)
   let keeper: Keeper
   try {
@@ -367,6 +355,7 @@ export const takeOver = (
     socket === undefined
       ? startKeeper(config, { fuse, state: stateFd }, eventLogOf(config).path)
       : waitForTurn(socket)
+  state.serverPid = process.pid
   service.view.restore()
   service.writeState(keeper.pid)
   runSession(

@@ -40,6 +40,7 @@ const WORD = {
   xattrs: 8,
   posixAcl: 9,
   deaths: 10,
+  serverPid: 11,
   unique: 12,
 } as const
 
@@ -133,6 +134,15 @@ export class SharedState {
     this.#words[WORD.xattrs] = value ? 1 : 0
   }
 
+  /** The process whose turn it is to serve. */
+  get serverPid(): number {
+    return this.#words[WORD.serverPid] as number
+  }
+
+  set serverPid(value: number) {
+    this.#words[WORD.serverPid] = value
+  }
+
   get posixAcl(): boolean {
     return this.#words[WORD.posixAcl] === 1
   }
@@ -154,6 +164,18 @@ const map = (fd: number, length: number): ArrayBuffer => {
 const countersIn = (buffer: ArrayBuffer): Float64Array =>
   new Float64Array(buffer, COUNTERS_AT, MAX_COUNTED_OPCODE + 1)
 
-/** The counters of a state, for another thread. */
-export const attachCounters = (fd: number): Float64Array =>
-  countersIn(map(fd, REQUEST_AT))
+/** What another thread of the server may look at. */
+export interface StateView {
+  readonly counters: Float64Array
+  /** The process whose turn it is to serve. */
+  readonly serverPid: () => number
+}
+
+export const viewState = (fd: number): StateView => {
+  const buffer = map(fd, REQUEST_AT)
+  const words = new Uint32Array(buffer, 0, COUNTERS_AT / 4)
+  return {
+    counters: countersIn(buffer),
+    serverPid: () => words[WORD.serverPid] as number,
+  }
+}

@@ -32,6 +32,7 @@ import {
 import type { ViewDirectory, ViewNode } from './view-names.ts'
 
 const FIRST_COOKIE = 2
+const MAX_STALE_LINES = 10_000
 const NO_CONTAINER = '\0'.repeat(32) as Digest
 
 interface VirtualNode {
@@ -62,6 +63,8 @@ export class ViewTop {
   readonly #nodes: NodeTable
   readonly #journal: VirtualJournal | undefined
   readonly #virtual = new Map<number, VirtualNode>()
+  /** Lines of the journal since it was written anew. */
+  #appended = 0
   /** Names that the kernel may know wrongly since a takeover. */
   #unsure: Invalidation[] = []
   #snapshot: ViewDirectory
@@ -197,7 +200,7 @@ export class ViewTop {
     this.#commits = commits
     if (changes.length > 0) {
       this.#timeSec = Math.floor(Date.now() / 1000)
-      this.#journal?.rewrite(this.#timeSec, this.#records())
+      this.#rewriteJournal()
     }
     const unsure = this.#unsure
     this.#unsure = []
@@ -210,6 +213,11 @@ export class ViewTop {
       ]
     })
     return [...unsure, ...told]
+  }
+
+  #rewriteJournal(): void {
+    this.#appended = 0
+    this.#journal?.rewrite(this.#timeSec, this.#records())
   }
 
   #records(): VirtualRecord[] {
@@ -238,6 +246,9 @@ export class ViewTop {
     if (!this.#virtual.has(nodeId)) {
       this.#virtual.set(nodeId, { path, node })
       this.#journal?.append(recordOf(nodeId, generation, { path, node }))
+      // Nodes come and go: the journal must not grow with time.
+      if (++this.#appended > MAX_STALE_LINES + this.#virtual.size)
+        this.#rewriteJournal()
     }
     return {
       nodeId,

@@ -59,7 +59,7 @@ export class CommitStore {
       throw new DendroError(
         'CORRUPT_OBJECT',
         `damaged commit ${digestToHex(digest)}: its bytes have another digest`,
-        { hint: 'restore the file from a copy' },
+        { hint: 'dendro fsck --repair saves what it can' },
       )
     return decodeCommit(bytes)
   }
@@ -71,7 +71,7 @@ export class CommitStore {
     throw new DendroError(
       'MISSING_OBJECT',
       `commit ${digestToHex(digest)} is missing: the repository names it but does not hold it`,
-      { hint: 'restore the file in commits/ from a copy' },
+      { hint: 'dendro fsck --repair --from a repository that has it' },
     )
   }
 

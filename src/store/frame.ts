@@ -94,7 +94,7 @@ export const decodeFrameHeader = (
 ): FrameHeader => {
   const bad = (why: string) =>
     new DendroError('CORRUPT_PACK', `damaged ${where}: ${why}`, {
-      hint: 'restore the pack from a copy',
+      hint: 'dendro fsck --repair saves what it can',
     })
   if (bytes.length - offset < FRAME_HEADER_BYTES) throw bad('cut short')
   if (bytes.readUInt32LE(offset) !== FRAME_MAGIC) throw bad('no frame is there')
@@ -137,7 +137,7 @@ export const decodeFrameTable = (
     throw new DendroError(
       'CORRUPT_PACK',
       `damaged ${where}: the object table does not add up`,
-      { hint: 'restore the pack from a copy' },
+      { hint: 'dendro fsck --repair saves what it can' },
     )
   return objects
 }
@@ -150,7 +150,7 @@ export const decodeFramePlain = (frame: Buffer, where: string): Buffer => {
   const bad = (why: string, cause?: unknown) =>
     new DendroError('CORRUPT_PACK', `damaged ${where}: ${why}`, {
       cause,
-      hint: 'restore the pack from a copy',
+      hint: 'dendro fsck --repair saves what it can',
     })
   const header = decodeFrameHeader(frame, 0, where)
   if (frame.length !== header.frameBytes) throw bad('wrong frame length')

@@ -139,7 +139,7 @@ export class IndexFile {
     return new DendroError(
       'CORRUPT_INDEX',
       `damaged index ${this.path}: ${why}`,
-      { hint: 'restore the file from a copy' },
+      { hint: 'dendro fsck --repair saves what it can' },
     )
   }
 

@@ -122,7 +122,7 @@ const writeFanout = (
 
 const corrupt = (path: string, why: string): DendroError =>
   new DendroError('CORRUPT_INDEX', `damaged index ${path}: ${why}`, {
-    hint: 'restore the file from a copy',
+    hint: 'dendro fsck --repair saves what it can',
   })
 
 /** Errors: `CORRUPT_INDEX`. `fileBytes` is the file's size. */

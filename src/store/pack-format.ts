@@ -40,7 +40,7 @@ export const decodePackHeader = (header: Buffer, path: string): PackKind => {
     !header.subarray(0, 8).equals(HEADER_MAGIC)
   )
     throw new DendroError('CORRUPT_PACK', `damaged pack ${path}: bad header`, {
-      hint: 'restore the pack from a copy',
+      hint: 'dendro fsck --repair saves what it can',
     })
   const version = header.readUInt32LE(8)
   if (version !== PACK_VERSION)
@@ -73,7 +73,7 @@ export const decodePackFooter = (bytes: Buffer, path: string): PackFooter => {
     throw new DendroError(
       'CORRUPT_PACK',
       `damaged pack ${path}: it has no footer, so it is cut short`,
-      { hint: 'restore the pack from a copy' },
+      { hint: 'dendro fsck --repair saves what it can' },
     )
   return {
     kind: bytes.readUInt32LE(8) === 1 ? 'data' : 'meta',

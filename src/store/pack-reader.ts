@@ -105,7 +105,7 @@ export class PackReader {
         throw new DendroError(
           'CORRUPT_OBJECT',
           `damaged object ${digestToHex(digest)} in pack ${place.pack}: its bytes have another digest`,
-          { hint: 'restore the pack from a copy' },
+          { hint: 'dendro fsck --repair saves what it can' },
         )
       frame.verified.add(digest)
     }
@@ -169,7 +169,7 @@ export class PackReader {
       throw new DendroError(
         'CORRUPT_PACK',
         `damaged repository: pack ${path} is missing`,
-        { cause: error, hint: 'restore the pack from a copy' },
+        { cause: error, hint: 'dendro fsck --repair saves what it can' },
       )
     }
     try {

@@ -68,7 +68,7 @@ export const readRange = (
   throw new DendroError(
     'CORRUPT_OBJECT',
     `damaged file object: its extents end at ${at}, its size is ${file.sizeBytes}`,
-    { hint: 'the repository is damaged; restore it from a copy' },
+    { hint: 'dendro fsck tells what it touches' },
   )
 }
 
@@ -87,7 +87,7 @@ const wrongLength = (chunk: Digest, bytes: Buffer, expected: number) =>
   new DendroError(
     'CORRUPT_OBJECT',
     `damaged file object: chunk ${digestToHex(chunk)} has ${bytes.length} bytes, not ${expected}`,
-    { hint: 'the repository is damaged; restore it from a copy' },
+    { hint: 'dendro fsck tells what it touches' },
   )
 
 /**

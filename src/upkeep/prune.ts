@@ -11,9 +11,9 @@
 import { readdirSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { DendroError, isDamage } from '../errors.ts'
+import type { Commit } from '../objects/commit.ts'
 import { digestFromHex, digestToHex } from '../objects/digest.ts'
 import type { Digest } from '../objects/digest.ts'
-import { firstParents } from '../refs/revision.ts'
 import { RefStore } from '../refs/ref-store.ts'
 import { writeGrafts } from '../store/grafts.ts'
 import type { Grafts } from '../store/grafts.ts'
@@ -91,12 +91,31 @@ class Prune {
   readonly #repository: Repository
   readonly #options: PruneOptions
   readonly #isDry: boolean
+  readonly #grafts: Grafts
+  /** Each commit is read once. */
+  readonly #loaded = new Map<Digest, Commit>()
   #freedBytes = 0
 
   constructor(repository: Repository, options: PruneOptions) {
     this.#repository = repository
     this.#options = options
     this.#isDry = options.isDryRun === true
+    this.#grafts = repository.grafts()
+  }
+
+  #commit(id: Digest): Commit {
+    const known = this.#loaded.get(id)
+    if (known !== undefined) return known
+    const commit = this.#repository.commits.load(id)
+    this.#loaded.set(id, commit)
+    return commit
+  }
+
+  /** What follows a commit in its history. */
+  #next(id: Digest): Digest | undefined {
+    return this.#grafts.has(id)
+      ? this.#grafts.get(id)
+      : this.#commit(id).parents[0]
   }
 
   async run(): Promise<Pruned> {
@@ -110,7 +129,7 @@ class Prune {
     const reach = new Reachability(this.#repository)
     // Before anything goes: damage in what is kept must be met here.
     for (const id of commits.list())
-      if (keeps(id)) reach.add(commits.load(id).root)
+      if (keeps(id)) reach.add(this.#commit(id).root)
     const content = this.#packContents()
     const sorted = sortPacks(content, reach.objects)
     this.#removeTags(droppedTags)
@@ -131,10 +150,16 @@ class Prune {
 
   #retain() {
     const { paths } = this.#repository
-    const historyOf = (commit: Digest): HistoryCommit[] =>
-      [...firstParents(this.#repository, commit)].map(
-        ({ id, commit: { timeSec } }) => ({ id, timeSec }),
+    const historyOf = (tip: Digest): HistoryCommit[] => {
+      const history: HistoryCommit[] = []
+      for (
+        let id: Digest | undefined = tip;
+        id !== undefined;
+        id = this.#next(id)
       )
+        history.push({ id, timeSec: this.#commit(id).timeSec })
+      return history
+    }
     const refs = new RefStore(paths, 'refs').list()
     return retain(
       {
@@ -158,15 +183,12 @@ class Prune {
   /** For each kept commit whose first parent goes, the next one that stays. */
   #graft(keeps: (id: Digest) => boolean): Grafts {
     const { commits } = this.#repository
-    const old = this.#repository.grafts()
-    const next = (id: Digest): Digest | undefined =>
-      old.has(id) ? old.get(id) : commits.get(id)?.parents[0]
     const grafts = new Map<Digest, Digest | undefined>()
     for (const id of commits.list()) {
       if (!keeps(id)) continue
-      let parent = next(id)
-      while (parent !== undefined && !keeps(parent)) parent = next(parent)
-      if (parent !== commits.get(id)?.parents[0]) grafts.set(id, parent)
+      let parent = this.#next(id)
+      while (parent !== undefined && !keeps(parent)) parent = this.#next(parent)
+      if (parent !== this.#commit(id).parents[0]) grafts.set(id, parent)
     }
     return grafts
   }

@@ -107,6 +107,8 @@ class Repair {
   readonly #wanted = new Map<Digest, ReachedObject>()
   /** Objects of packs that stay. */
   readonly #kept = new Set<Digest>()
+  /** What was asked for already. */
+  readonly #met = new Set<Digest>()
   /** Encoded commits that were recovered; written once their objects are. */
   readonly #commits: Buffer[] = []
   #recovered = 0
@@ -224,8 +226,21 @@ class Repair {
     }
   }
 
+  /** Wants an object that is not stored; of one that is, what it needs. */
   #want(writer: ObjectWriter, object: ReachedObject): void {
-    if (!writer.has(object.digest)) this.#wanted.set(object.digest, object)
+    const stack = [object]
+    for (let next = stack.pop(); next !== undefined; next = stack.pop()) {
+      const { digest, kind } = next
+      if (this.#met.has(digest)) continue
+      this.#met.add(digest)
+      if (!writer.has(digest)) this.#wanted.set(digest, next)
+      else if (kind !== 'chunk')
+        stack.push(
+          ...(tolerant(() =>
+            childrenOf(kind, this.#repository.readObject(digest)),
+          ) ?? []),
+        )
+    }
   }
 
   async #recoverObjects(writer: ObjectWriter): Promise<void> {

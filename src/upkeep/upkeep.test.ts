@@ -12,6 +12,7 @@ import {
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import t from 'tap'
+import { digestToHex } from '../objects/digest.ts'
 import type { Digest } from '../objects/digest.ts'
 import { toRefName } from '../refs/ref-name.ts'
 import { RefStore } from '../refs/ref-store.ts'
@@ -281,23 +282,32 @@ for (const [name, how] of [
     }
   })
 
-t.test('a lost commit and its trees come back from a repository', async t => {
+t.test('lost commits and packs come back from a repository', async t => {
   const { path, repository, ids } = await make(3)
   repository.close()
   const copy = join(base, `copy${made++}`)
   cpSync(path, copy, { recursive: true })
-  for (const name of readdirSync(join(path, 'commits')).slice(0, 2))
-    rmSync(join(path, 'commits', name))
-  for (const name of readdirSync(join(path, 'packs')).slice(0, 3))
-    rmSync(join(path, 'packs', name))
-  const opened = Repository.open(path, { isTolerant: true })
-  const { after } = await repairRepository(opened, { from: [copy] })
-  t.same(
-    after.findings.filter(({ severity }) => severity === 'damage'),
-    [],
+  const packs = readdirSync(join(copy, 'packs')).sort(
+    (a, b) =>
+      statSync(join(copy, 'packs', a)).size -
+      statSync(join(copy, 'packs', b)).size,
   )
-  t.same([...firstParents(opened, ids[2] as Digest)].length, 3)
-  opened.close()
+  for (const lost of [packs, packs.slice(0, 3), packs.slice(3)])
+    for (const lostCommits of [ids.slice(0, 2), ids.slice(1)]) {
+      const damaged = join(base, `damaged${made++}`)
+      cpSync(copy, damaged, { recursive: true })
+      for (const id of lostCommits)
+        rmSync(join(damaged, 'commits', digestToHex(id)))
+      for (const name of lost) rmSync(join(damaged, 'packs', name))
+      const opened = Repository.open(damaged, { isTolerant: true })
+      const { after } = await repairRepository(opened, { from: [copy] })
+      t.same(
+        after.findings.filter(({ severity }) => severity === 'damage'),
+        [],
+      )
+      t.equal([...firstParents(opened, ids[2] as Digest)].length, 3)
+      opened.close()
+    }
 })
 
 t.test('what is in quarantine is stored anew by the next commit', async t => {

@@ -1,0 +1,26 @@
+/**
+ * The path of a server's control socket, short enough for a socket address.
+ *
+ * sockaddr_un holds 107 bytes, and what is longer would be cut off in silence;
+ * a long directory is therefore named by a descriptor of it.
+ */
+
+import { openSync } from 'node:fs'
+import { join } from 'node:path'
+import { CONTROL_SOCKET } from './server-config.ts'
+
+const MAX_ADDRESS_BYTES = 107
+
+const descriptors = new Map<string, number>()
+
+/** An address of the socket, valid in this process. */
+export const controlAddress = (runtimeDirectory: string): string => {
+  const path = join(runtimeDirectory, CONTROL_SOCKET)
+  if (Buffer.byteLength(path) <= MAX_ADDRESS_BYTES) return path
+  let fd = descriptors.get(runtimeDirectory)
+  if (fd === undefined) {
+    fd = openSync(runtimeDirectory, 'r')
+    descriptors.set(runtimeDirectory, fd)
+  }
+  return `/proc/self/fd/${fd}/${CONTROL_SOCKET}`
+}
