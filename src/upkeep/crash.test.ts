@@ -132,6 +132,13 @@ const works: readonly Work[] = [
     },
   },
   {
+    name: 'prune of everything',
+    prepare: path => rmSync(join(path, 'refs', 'os', 'a')),
+    run: repository => pruneRepository(repository, { rules: {} }),
+    isBetween: (state, old) =>
+      [...lines(state)].every(line => line === '' || lines(old).has(line)),
+  },
+  {
     name: 'repair',
     isTolerant: true,
     prepare: path => {

@@ -263,15 +263,15 @@ class Prune {
     if (empty.length === 0 && sparse.length === 0 && stray.length === 0) return
     const oldIndexBytes = directoryBytes(paths.index)
     const sparseNames = new Set(sparse.map(({ name }) => name))
-    // A full disk gets room before anything large is written.
-    if (!this.#isDry && empty.length > 0 && sparse.length > 0)
-      indexes.replaceAll(live)
+    // Before they go no index may name them; and a full disk gets room before
+    // anything large is written.
+    if (!this.#isDry && empty.length > 0) indexes.replaceAll(live)
     this.#removePacks([...empty, ...stray])
     const written = await repack(paths, sparse, this.#isDry)
     const entries = live
       .filter(({ pack }) => !sparseNames.has(pack))
       .concat(...written.map(entriesOf))
-    if (!this.#isDry) indexes.replaceAll(entries)
+    if (!this.#isDry && sparse.length > 0) indexes.replaceAll(entries)
     this.#removePacks(sparse.map(({ name }) => name))
     const newIndexBytes = entries.length === 0 ? 0 : encodeIndex(entries).length
     this.#freedBytes += oldIndexBytes - newIndexBytes
