@@ -11,13 +11,19 @@
 import {
   closeSync,
   fsyncSync,
+  ftruncateSync,
   mkdirSync,
   openSync,
   renameSync,
   rmdirSync,
+  symlinkSync,
   unlinkSync,
   writeSync,
 } from 'node:fs'
+import { check, shim } from './native.ts'
+
+/** A path: text, or bytes that need not be UTF-8. */
+export type DiskPath = string | Buffer
 
 export type DiskOperation =
   | { readonly kind: 'create'; readonly path: string }
@@ -28,6 +34,10 @@ export type DiskOperation =
   | { readonly kind: 'unlink'; readonly path: string }
   | { readonly kind: 'mkdir'; readonly path: string }
   | { readonly kind: 'rmdir'; readonly path: string }
+  | { readonly kind: 'symlink'; readonly path: string }
+  | { readonly kind: 'mknod'; readonly path: string }
+  /** Owner, mode, xattrs or time of what has a name. */
+  | { readonly kind: 'attributes'; readonly path: string }
 
 export interface DiskGuard {
   /** Stands for the operation: performs it, or does something worse. */
@@ -54,9 +64,10 @@ const through = <T>(operation: DiskOperation, perform: () => T): T =>
   guard === undefined ? perform() : guard.pass(operation, perform)
 
 /** Makes a file that is not there and opens it for writing. */
-export const createFile = (path: string, mode = 0o644): number => {
-  const fd = through({ kind: 'create', path }, () => openSync(path, 'wx', mode))
-  guard?.opened(fd, path)
+export const createFile = (path: DiskPath, mode = 0o644): number => {
+  const operation = { kind: 'create', path: String(path) } as const
+  const fd = through(operation, () => openSync(path, 'wx', mode))
+  guard?.opened(fd, operation.path)
   return fd
 }
 
@@ -74,6 +85,12 @@ export const writeSome = (
   return guard.passWrite({ kind: 'write', fd, length }, length, perform)
 }
 
+/** Sets the length of an open file. */
+export const setLength = (fd: number, path: DiskPath, length: number): void =>
+  through({ kind: 'attributes', path: String(path) }, () =>
+    ftruncateSync(fd, length),
+  )
+
 export const syncFile = (fd: number): void =>
   through({ kind: 'fsync', fd }, () => fsyncSync(fd))
 
@@ -83,8 +100,8 @@ export const closeFile = (fd: number): void => {
 }
 
 /** Makes the names in `path` durable. */
-export const syncDirectory = (path: string): void =>
-  through({ kind: 'fsync-directory', path }, () => {
+export const syncDirectory = (path: DiskPath): void =>
+  through({ kind: 'fsync-directory', path: String(path) }, () => {
     const fd = openSync(path, 'r')
     try {
       fsyncSync(fd)
@@ -93,14 +110,38 @@ export const syncDirectory = (path: string): void =>
     }
   })
 
-export const renameFile = (path: string, to: string): void =>
-  through({ kind: 'rename', path, to }, () => renameSync(path, to))
+export const renameFile = (path: DiskPath, to: DiskPath): void =>
+  through({ kind: 'rename', path: String(path), to: String(to) }, () =>
+    renameSync(path, to),
+  )
 
-export const unlinkFile = (path: string): void =>
-  through({ kind: 'unlink', path }, () => unlinkSync(path))
+export const unlinkFile = (path: DiskPath): void =>
+  through({ kind: 'unlink', path: String(path) }, () => unlinkSync(path))
 
-export const makeDirectory = (path: string): void =>
-  through({ kind: 'mkdir', path }, () => mkdirSync(path))
+export const makeDirectory = (path: DiskPath, mode = 0o777): void =>
+  through({ kind: 'mkdir', path: String(path) }, () => mkdirSync(path, mode))
 
-export const removeDirectory = (path: string): void =>
-  through({ kind: 'rmdir', path }, () => rmdirSync(path))
+export const removeDirectory = (path: DiskPath): void =>
+  through({ kind: 'rmdir', path: String(path) }, () => rmdirSync(path))
+
+export const makeSymlink = (target: DiskPath, path: DiskPath): void =>
+  through({ kind: 'symlink', path: String(path) }, () =>
+    symlinkSync(target, path),
+  )
+
+/** mknod(2); `mode` with the type bits. */
+export const makeNode = (
+  path: DiskPath,
+  mode: number,
+  major: number,
+  minor: number,
+): void => {
+  const operation = { kind: 'mknod', path: String(path) } as const
+  const perform = () => shim().mknod(Buffer.from(path), mode, major, minor)
+  // After the stop of a test there is no result.
+  check(through(operation, perform) ?? 0, `cannot make ${operation.path}`)
+}
+
+/** Whatever changes the attributes of `path`; `perform` does it. */
+export const setAttributes = (path: DiskPath, perform: () => void): void =>
+  through({ kind: 'attributes', path: String(path) }, perform)

@@ -65,7 +65,7 @@ interface NameChange {
 }
 
 /** Operations that need room on the disk. */
-const GROWS = new Set(['create', 'write', 'mkdir'])
+const GROWS = new Set(['create', 'write', 'mkdir', 'symlink', 'mknod'])
 
 export class FaultyDisk implements DiskGuard {
   /** Operations that were asked for so far. */
@@ -165,7 +165,9 @@ export class FaultyDisk implements DiskGuard {
     const change = (path: string, undo: () => void) => () =>
       this.#unsynced.push({ directory: dirname(path), undo })
     switch (operation.kind) {
-      case 'create': {
+      case 'create':
+      case 'symlink':
+      case 'mknod': {
         const { path } = operation
         return change(path, () => rmSync(path, { force: true }))
       }
@@ -204,6 +206,7 @@ export class FaultyDisk implements DiskGuard {
         }
       }
       case 'write':
+      case 'attributes':
         return undefined
     }
   }

@@ -12,6 +12,8 @@ export interface MountEntry {
   readonly mountpoint: string
   readonly type: string
   readonly source: string
+  /** Options of the superblock, as the file system writes them. */
+  readonly options: string
 }
 
 /** mountinfo escapes space, tab, newline and backslash as octal. */
@@ -35,6 +37,7 @@ export const parseMountTable = (text: string): MountEntry[] => {
       mountpoint: unescape(left[4] ?? ''),
       type: right[0] ?? '',
       source: unescape(right[1] ?? ''),
+      options: unescape(right[2] ?? ''),
     })
   }
   return entries

@@ -1,0 +1,79 @@
+/** Brings the three sides together and plans: what `deploy` does and `--dry-run` shows. */
+
+import type { CommitDefaults } from './defaults.ts'
+import { digestOfBytes } from './defaults.ts'
+import { readWhole } from './etc-node.ts'
+import type { Maybe } from './etc-node.ts'
+import { layerFingerprint, nodeText, readLayer } from './layer.ts'
+import type { Changes } from './layer.ts'
+import { planMerge } from './plan.ts'
+import type { PlanItem } from './plan.ts'
+import type { LayerPlan } from './layer-writer.ts'
+import { parsePolicy, POLICY_FILE } from './policy.ts'
+
+export interface MergeSides {
+  /** The layer that is carried over; undefined for a first deployment. */
+  readonly upper: string | undefined
+  readonly base: CommitDefaults
+  readonly theirs: CommitDefaults
+  readonly owned: ReadonlySet<string>
+  /** An earlier merge of the same two, whose settled conflicts stay settled. */
+  readonly earlier?: {
+    readonly changes: Changes
+    readonly settled: readonly {
+      readonly path: string
+      readonly mine: string
+      readonly theirs: string
+    }[]
+  }
+}
+
+export interface PlannedMerge extends LayerPlan {
+  readonly changes: Changes
+  /** The layer as it was read. */
+  readonly fingerprint: string
+}
+
+/** Errors: `INVALID_ARGUMENT` (a bad policy file), system errors, damage. */
+export const planEtcMerge = (sides: MergeSides): PlannedMerge => {
+  const { base, theirs, owned, earlier } = sides
+  const changes: Changes =
+    sides.upper === undefined
+      ? new Map<string, Maybe>()
+      : readLayer(sides.upper, base)
+  const policyNode: Maybe = changes.has(POLICY_FILE)
+    ? changes.get(POLICY_FILE)
+    : (base.get(POLICY_FILE) ?? theirs.get(POLICY_FILE))
+  const policyText =
+    policyNode?.kind === 'file' ? readWhole(policyNode)?.toString('latin1') : ''
+  const plan = planMerge({
+    changes,
+    base,
+    theirs,
+    isSameBelow: path => base.isSameBelow(path, theirs),
+    policy: parsePolicy(policyText ?? ''),
+    owned,
+    digestOf: digestOfBytes,
+  })
+  const settle = (item: PlanItem): PlanItem => {
+    if (item.conflict === undefined || earlier === undefined) return item
+    const isSettled = earlier.settled.some(
+      ({ path, mine, theirs: there }) =>
+        path === item.path &&
+        mine === nodeText(item.mine) &&
+        there === nodeText(item.theirs),
+    )
+    if (!isSettled) return item
+    const result = earlier.changes.has(item.path)
+      ? earlier.changes.get(item.path)
+      : item.theirs
+    return { ...item, source: 'merged', result, conflict: undefined }
+  }
+  return {
+    items: plan.items.map(settle),
+    theirs,
+    owned,
+    changes,
+    fingerprint: layerFingerprint(changes),
+  }
+}
