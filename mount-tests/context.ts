@@ -11,6 +11,7 @@ import {
 } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { sharedRuntimeDirectory } from '../src/mount/runtime-directory.ts'
 import { isAlive, readState } from '../src/mount/server-state.ts'
 import { readMountTable } from '../src/system/mount-table.ts'
 
@@ -124,6 +125,16 @@ export class TestContext {
   processes(mountpoint: string): { pid: number; keeperPid: number } {
     const text = this.dendro('mount', 'stats', mountpoint, '--json')
     return JSON.parse(text) as { pid: number; keeperPid: number }
+  }
+
+  /** The same as the last server wrote it down, without asking one. */
+  serverState(): { pid: number; keeperPid: number } {
+    const text = readFileSync(join(this.repository, 'config.json'), 'utf8')
+    const { id } = JSON.parse(text) as { id: string }
+    const state = sharedRuntimeDirectory(id)
+    const found = readState(state)
+    if (found === undefined) throw new Error(`no server wrote to ${state}`)
+    return found
   }
 
   /** Requests by opcode since the server began. */

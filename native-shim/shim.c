@@ -12,6 +12,7 @@
 #include <limits.h>
 #include <node_api.h>
 #include <poll.h>
+#include <sched.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stddef.h>
@@ -117,6 +118,13 @@ FUNCTION(shim_umount) {
   int flags = (int)get_number(&a, 1);
   if (a.failed) return NULL;
   return result_of(env, umount2(target, flags));
+}
+
+FUNCTION(shim_unshare) {
+  args_t a = get_args(env, info);
+  int flags = (int)get_number(&a, 0);
+  if (a.failed) return NULL;
+  return result_of(env, unshare(flags));
 }
 
 FUNCTION(shim_eventfd) {
@@ -432,7 +440,7 @@ NAPI_MODULE_INIT() {
       {"setMtime", shim_set_mtime},    {"mknod", shim_mknod},
       {"setNonBlocking", shim_set_non_blocking}, {"exit", shim_exit},
       {"sendDatagram", shim_send_datagram}, {"memfd", shim_memfd},
-      {"mapShared", shim_map_shared},
+      {"mapShared", shim_map_shared}, {"unshare", shim_unshare},
   };
   for (size_t i = 0; i < sizeof functions / sizeof *functions; i++) {
     napi_value function;

@@ -16,6 +16,11 @@ export interface Shim {
   ): number
   /** umount2(2). */
   umount(target: Uint8Array, flags: number): number
+  /**
+   * unshare(2) of the calling thread: other threads, and what they do for it
+   * (asynchronous file system calls), stay in the old namespace.
+   */
+  unshare(flags: number): number
   /** eventfd(2), non-blocking and close-on-exec. */
   eventfd(): number
   /** socketpair(2) of stream sockets; the two descriptors, close-on-exec, go to `out`. */

@@ -30,9 +30,29 @@ const LAYERS = {
     'check, repair and prune',
     ['bytes', 'objects', 'system', 'store', 'refs', 'tree', 'mount'],
   ],
+  etc: [
+    '3-way merge: pure plan, then apply',
+    ['bytes', 'objects', 'system', 'store', 'refs', 'tree'],
+  ],
+  deploy: [
+    'deployments, rollback, run',
+    [
+      'bytes',
+      'objects',
+      'system',
+      'store',
+      'refs',
+      'tree',
+      'fuse',
+      'mount',
+      'etc',
+    ],
+  ],
   cli: [
     'parses and prints',
     [
+      'etc',
+      'deploy',
       'bytes',
       'objects',
       'system',
@@ -53,9 +73,19 @@ const THROUGH_THE_DOOR = [
   'tree/commit.ts',
   'tree/import.ts',
   'tree/stat-cache.ts',
+  'etc/',
+  'deploy/',
 ]
 /** News, and the making of a repository that is not there yet. */
-const BESIDE_THE_DOOR = ['store/event-log.ts', 'store/layout.ts']
+const BESIDE_THE_DOOR = [
+  'store/event-log.ts',
+  'store/layout.ts',
+  // What is in memory alone, or lasts as long as a mount.
+  'deploy/assemble.ts',
+  'deploy/enter.ts',
+  'deploy/live.ts',
+  'deploy/packages.ts',
+]
 const CHANGES =
   /\b(?:write|writeFile|appendFile|rename|unlink|rm|rmdir|mkdir|truncate|ftruncate|fsync|symlink|link|copyFile)Sync\b/
 const PURE = [
@@ -66,6 +96,16 @@ const PURE = [
   'fuse/request',
   'fuse/reply',
   'fuse/handler',
+  'etc/plan',
+  'etc/etc-node',
+  'etc/policy',
+  'etc/merge-text',
+  'etc/merge-records',
+  'etc/merge-content',
+  'etc/record-formats',
+  'etc/check-accounts',
+  'etc/unified-diff',
+  'deploy/package-version',
 ]
 const IMPURE = /^node:(fs|child_process|net|os|worker_threads|timers)/
 

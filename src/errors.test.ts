@@ -10,7 +10,7 @@ import {
 
 t.test('docs/errors.md has a row for each code, and no other', async t => {
   const rows = readFileSync('docs/errors.md', 'utf8').matchAll(
-    /^\| `([A-Z_]+)` \| (\d) \|/gm,
+    /^\| `([A-Z_]+)` \| (\d+) \|/gm,
   )
   const documented = new Map(
     [...rows].map(([, code, status]) => [code, Number(status)]),

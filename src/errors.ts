@@ -41,6 +41,15 @@ export const ERROR_CODES = [
   'SERVER_UNREACHABLE',
   'RELOAD_FAILED',
   'TRANSPORT_UNAVAILABLE',
+  'NOT_DEPLOYABLE',
+  'NO_DEPLOYMENT',
+  'DEPLOYMENT_IN_USE',
+  'NO_UPGRADE',
+  'MERGE_FORBIDDEN',
+  'NOT_A_CONFLICT',
+  'CANNOT_UNDO',
+  'CORRUPT_SYSROOT',
+  'INSTANCE_EXISTS',
 ] as const
 
 export type ErrorCode = (typeof ERROR_CODES)[number]
@@ -87,10 +96,12 @@ const DAMAGE: ReadonlySet<ErrorCode> = new Set([
 export const isDamage = (error: unknown): error is DendroError =>
   error instanceof DendroError && DAMAGE.has(error.code)
 
-/** Exit status of the command line: 1 failed, 2 usage, 3 damage found. */
-export const exitStatusOf = (error: unknown): 1 | 2 | 3 => {
+/** Exit status of the command line: 1 failed, 2 usage, 3 damage found, 77 nothing newer. */
+export const exitStatusOf = (error: unknown): 1 | 2 | 3 | 77 => {
   if (!(error instanceof DendroError)) return 1
   if (error.code === 'USAGE') return 2
+  // As rpm-ostree upgrade --unchanged-exit-77.
+  if (error.code === 'NO_UPGRADE') return 77
   return isDamage(error) ? 3 : 1
 }
 

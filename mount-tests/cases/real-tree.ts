@@ -75,6 +75,18 @@ const runAll = (
     ),
   )
 
+/** How often the server is killed; the long form has 1,000. */
+const SERVER_KILLS = Number(process.env['SERVER_KILLS'] ?? '20')
+
+/** Reads everything until it is told to stop; one line for each time. */
+const READER = `
+  while [ ! -e "$3" ]; do
+    tar c -C "$1" . > /dev/null || exit 1
+    cd "$1" && sha256sum --quiet -c "$2" && cd / || exit 1
+    echo read
+  done
+`
+
 export const tests: TestTable = {
   'rsync by checksum finds no difference': t => {
     const made = repository(t)
@@ -231,4 +243,42 @@ export const tests: TestTable = {
     assert.ok(lots < few * 2 + 50, `${few} ms against ${lots} ms`)
     rmSync(large.directory, { recursive: true })
   },
+  [`killed ${SERVER_KILLS} times at random while tar and sha256sum read it all`]:
+    async t => {
+      const made = repository(t)
+      const mounted = mountView(t, ids[0])
+      made.sh(
+        'cd "$1" && find . -type f -print0 | xargs -0 sha256sum > "$2"',
+        TREE,
+        t.path('sums'),
+      )
+      const reader = spawn(
+        'sh',
+        ['-c', READER, 'sh', mounted, t.path('sums'), t.path('stop')],
+        { stdio: ['ignore', 'pipe', 'pipe'] },
+      )
+      let text = ''
+      for (const stream of [reader.stdout, reader.stderr])
+        stream.on('data', (data: Buffer) => (text += data.toString()))
+      const status = new Promise<number | null>(done =>
+        reader.on('close', done),
+      )
+      let kills = 0
+      let last = 0
+      while (kills < SERVER_KILLS && reader.exitCode === null) {
+        const { pid } = made.serverState()
+        if (pid !== last) {
+          process.kill(pid, 'SIGKILL')
+          kills++
+          last = pid
+        }
+        // What is cached asks nothing of a server.
+        if (kills % 8 === 0) made.sh('echo 3 > /proc/sys/vm/drop_caches')
+        await new Promise(done => setTimeout(done, 200 + Math.random() * 500))
+      }
+      writeFileSync(t.path('stop'), '')
+      assert.equal(await status, 0, text)
+      assert.equal(kills, SERVER_KILLS)
+      assert.match(text, /^(read\n)+$/)
+    },
 }

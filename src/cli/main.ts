@@ -27,6 +27,21 @@ const VERBS: Readonly<Record<string, () => Promise<{ verb: Verb }>>> = {
   prune: () => import('./prune.ts'),
   events: () => import('./events.ts'),
   repo: () => import('./repo.ts'),
+  deploy: () => import('./deploy.ts'),
+  upgrade: () => import('./upgrade.ts'),
+  rollback: () => import('./rollback.ts'),
+  status: () => import('./status.ts'),
+  pin: () => import('./pin.ts'),
+  unpin: () => import('./unpin.ts'),
+  undeploy: () => import('./undeploy.ts'),
+  etc: () => import('./etc.ts'),
+  root: () => import('./root.ts'),
+  run: () => import('./run.ts'),
+  shell: () => import('./shell.ts'),
+  live: () => import('./live.ts'),
+  instance: () => import('./instance.ts'),
+  op: () => import('./op.ts'),
+  undo: () => import('./undo.ts'),
 }
 
 const HELP = 'usage: dendro [--repo DIR] [--sysroot DIR] [--json] VERB ...'

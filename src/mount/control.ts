@@ -30,7 +30,7 @@ import { shim } from '../system/native.ts'
 import { controlAddress } from './control-socket.ts'
 import { KeeperLink } from './keeper-link.ts'
 import { startKeeper } from './keeper.ts'
-import { commitsInUse } from './mount-users.ts'
+import { commitsInUse, isMountedElsewhere } from './mount-users.ts'
 import { eventLogOf } from './news.ts'
 import { CONTROL_SOCKET, GATE_ENDING, GATE_OPEN } from './server-config.ts'
 import type {
@@ -163,9 +163,11 @@ const statistics = async (): Promise<ServerStatistics> => {
 const isUsed = (): boolean => {
   const own = findMount(config.mountpoint)
   if (own === undefined) return true
-  return readMountTable().some(
-    entry =>
-      entry.device === own.device && entry.mountpoint !== config.mountpoint,
+  return (
+    readMountTable().some(
+      entry =>
+        entry.device === own.device && entry.mountpoint !== config.mountpoint,
+    ) || isMountedElsewhere(own.device, config.mountpoint)
   )
 }
 

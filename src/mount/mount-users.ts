@@ -89,7 +89,7 @@ export const findMountUsers = (entry: MountEntry, limit = 20): MountUser[] => {
   return users
 }
 
-const COMMIT_IN_PATH = /\/commits\/([0-9a-f]{64})(?=\/|$)/
+const COMMIT_IN_PATH = /\/commits\/([0-9a-f]{64})(?=[/:,]|$)/
 
 /**
  * Those of `commits` (hex) that are mounted somewhere or that a process uses,
@@ -105,15 +105,41 @@ export const commitsInUse = (
     const hex = COMMIT_IN_PATH.exec(path)?.[1]
     if (hex !== undefined && asked.has(hex)) found.add(hex)
   }
+  for (const pid of pids()) for (const { path } of usesOf(pid)) look(path)
+  for (const table of mountTables())
+    for (const entry of table) {
+      if (entry.device === device) look(entry.root)
+      // The layers below an overlay are named by their paths.
+      if (entry.type === 'overlay') look(entry.options)
+    }
+  return [...found]
+}
+
+/** The mount tables of all namespaces that /proc shows. */
+function* mountTables(): Generator<MountEntry[]> {
   const namespaces = new Set<string>()
   for (const pid of pids()) {
-    for (const { path } of usesOf(pid)) look(path)
     const namespace = read(() => readlinkSync(`/proc/${pid}/ns/mnt`), '')
     if (namespace === '' || namespaces.has(namespace)) continue
     namespaces.add(namespace)
-    const table = read(() => readFileSync(`/proc/${pid}/mountinfo`, 'utf8'), '')
-    for (const entry of parseMountTable(table))
-      if (entry.device === device) look(entry.root)
+    yield parseMountTable(
+      read(() => readFileSync(`/proc/${pid}/mountinfo`, 'utf8'), ''),
+    )
   }
-  return [...found]
+}
+
+/**
+ * Whether any namespace has a mount of `device` besides the one at `path`,
+ * which every copy of this namespace has too.
+ */
+export const isMountedElsewhere = (device: string, path: string): boolean => {
+  for (const table of mountTables())
+    for (const entry of table)
+      if (
+        (entry.device === device && entry.mountpoint !== path) ||
+        (entry.type === 'overlay' &&
+          entry.options.includes(`lowerdir=${path}/`))
+      )
+        return true
+  return false
 }

@@ -146,6 +146,7 @@ t.test('the mount table', async t => {
       mountpoint: '/mnt 2',
       type: 'ext3',
       source: '/dev/root',
+      options: 'rw',
     },
   ])
 })

@@ -27,7 +27,11 @@ import { shim } from '../system/native.ts'
 import { findMount } from '../system/mount-table.ts'
 import { requirePath, splitPath } from '../tree/lookup.ts'
 import { becomeServer, isDetachable } from './become-server.ts'
-import { bindFlags, bindOptions } from './mount-options.ts'
+import {
+  bindFlags,
+  bindOptions,
+  DEFAULT_MOUNT_OPTIONS,
+} from './mount-options.ts'
 import type { MountOptions } from './mount-options.ts'
 import {
   isRoot,
@@ -186,6 +190,24 @@ const mountAsRoot = async (
       ))
     bind(source, request)
     return { mountpoint: request.mountpoint, serverPid }
+  } finally {
+    lock.release()
+  }
+}
+
+/**
+ * The mounted view of a repository as root has it, served; a server is started
+ * if need be. Whoever binds out of it keeps it; an unused one ends by itself.
+ */
+export const openView = async (repository: Repository): Promise<string> => {
+  const directory = sharedRuntimeDirectory(repository.config.id)
+  const lock = await lockRuntimeDirectory(directory)
+  try {
+    const view = join(directory, 'view')
+    const options = DEFAULT_MOUNT_OPTIONS
+    if (runningServer(directory, view, options) === undefined)
+      await startServer(sharedConfig(repository, directory, view, options))
+    return view
   } finally {
     lock.release()
   }

@@ -10,6 +10,7 @@ import { DendroError, errnoOf, wrapSystemError } from '../errors.ts'
 import { digestFromHex, digestToHex } from '../objects/digest.ts'
 import type { Digest } from '../objects/digest.ts'
 import type { RepositoryPaths } from '../store/layout.ts'
+import { OperationLog } from '../store/operation-log.ts'
 import {
   makeDirectoryDurably,
   removeDurably,
@@ -23,6 +24,12 @@ export type RefKind = 'refs' | 'tags'
 export interface Ref {
   readonly name: RefName
   readonly commit: Digest
+}
+
+/** What the operation log says besides. */
+export interface MoveDetails {
+  /** The operation that this move takes back. */
+  readonly undoes?: string
 }
 
 export class RefStore {
@@ -59,10 +66,11 @@ export class RefStore {
   }
 
   /** Moves or makes `name`. Errors: `REF_CONFLICT`, system errors. */
-  set(name: RefName, commit: Digest): void {
+  set(name: RefName, commit: Digest, details: MoveDetails = {}): void {
     this.#refuseConflict(name)
     const path = this.#path(name)
     try {
+      this.#log(name, this.#readable(name), commit, details)
       makeDirectoryDurably(dirname(path))
       writeDurably(path, Buffer.from(`${digestToHex(commit)}\n`), {
         temporaryDirectory: this.#paths.temporary,
@@ -73,10 +81,40 @@ export class RefStore {
   }
 
   /** Removes `name`; false when there is none. */
-  remove(name: RefName): boolean {
-    if (this.get(name) === undefined) return false
+  remove(name: RefName, details: MoveDetails = {}): boolean {
+    const before = this.get(name)
+    if (before === undefined) return false
+    this.#log(name, before, undefined, details)
     removeDurably(this.#path(name))
     return true
+  }
+
+  /** A damaged ref is about to be mended: it was nothing. */
+  #readable(name: RefName): Digest | undefined {
+    try {
+      return this.get(name)
+    } catch {
+      return undefined
+    }
+  }
+
+  #log(
+    name: RefName,
+    before: Digest | undefined,
+    after: Digest | undefined,
+    details: MoveDetails,
+  ): void {
+    if (before === after) return
+    const hex = (digest: Digest | undefined) =>
+      digest === undefined ? null : digestToHex(digest)
+    const what = this.#kind === 'refs' ? 'ref' : 'tag'
+    const short = (digest: Digest | undefined) =>
+      hex(digest)?.slice(0, 12) ?? 'nothing'
+    new OperationLog(this.#paths.operations).append(
+      what,
+      `${what} ${name}: ${short(before)} -> ${short(after)}`,
+      { name, before: hex(before), after: hex(after), ...details },
+    )
   }
 
   /** All refs at or below `prefix`, sorted by name. Bad file names are left out. */

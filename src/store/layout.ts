@@ -42,6 +42,10 @@ export interface RepositoryPaths {
   readonly grafts: string
   /** Objects found damaged; see quarantine.ts. */
   readonly quarantine: string
+  /** Commits that something outside needs; see holds.ts. */
+  readonly holds: string
+  /** Moves of refs and tags; see operation-log.ts. */
+  readonly operations: string
   /** News; see event-log.ts. */
   readonly events: string
   readonly cache: string
@@ -62,6 +66,8 @@ export const repositoryPaths = (root: string): RepositoryPaths => ({
   tags: join(root, 'tags'),
   grafts: join(root, 'grafts'),
   quarantine: join(root, 'quarantine'),
+  holds: join(root, 'holds'),
+  operations: join(root, 'operations'),
   events: join(root, 'events'),
   cache: join(root, 'cache'),
   temporary: join(root, 'tmp'),

@@ -16,7 +16,14 @@ export interface Finding {
   readonly severity: Severity
   /** What kind of thing it is about. */
   readonly subject:
-    'pack' | 'index' | 'object' | 'commit' | 'ref' | 'history' | 'cache'
+    | 'pack'
+    | 'index'
+    | 'object'
+    | 'commit'
+    | 'ref'
+    | 'history'
+    | 'cache'
+    | 'operation'
   /** "what: why", without a hint. */
   readonly message: string
   readonly digest?: Digest

@@ -14,6 +14,7 @@ import { digestFromHex, digestToHex } from '../objects/digest.ts'
 import type { Digest } from '../objects/digest.ts'
 import type { Grafts } from '../store/grafts.ts'
 import type { IndexEntry } from '../store/index-format.ts'
+import { OperationLog } from '../store/operation-log.ts'
 import { listQuarantine } from '../store/quarantine.ts'
 import type { Place } from '../store/pack-reader.ts'
 import type { Repository } from '../store/repository.ts'
@@ -361,6 +362,14 @@ class Fsck {
         file: `cache/${name}`,
       })
     }
+    const { operations } = this.#repository.paths
+    for (const name of new OperationLog(operations).damaged())
+      this.#note({
+        severity: 'damage',
+        subject: 'operation',
+        message: `damaged operation operations/${name}: its checksum does not match; it cannot be undone`,
+        file: `operations/${name}`,
+      })
     for (const digest of listQuarantine(this.#repository.paths))
       if (this.#stored.has(digest))
         this.#note({

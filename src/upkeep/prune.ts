@@ -16,6 +16,7 @@ import { digestFromHex, digestToHex } from '../objects/digest.ts'
 import type { Digest } from '../objects/digest.ts'
 import { RefStore } from '../refs/ref-store.ts'
 import { writeGrafts } from '../store/grafts.ts'
+import { listHolds } from '../store/holds.ts'
 import type { Grafts } from '../store/grafts.ts'
 import type { IndexEntry } from '../store/index-format.ts'
 import { encodeIndex } from '../store/index-format.ts'
@@ -165,6 +166,9 @@ class Prune {
       {
         histories: refs.map(({ commit }) => historyOf(commit)),
         tags: new RefStore(paths, 'tags').list(),
+        held: listHolds(paths)
+          .map(({ commit }) => commit)
+          .filter(commit => this.#repository.commits.has(commit)),
         historyOf,
       },
       this.#options.rules,

@@ -329,7 +329,10 @@ class Repair {
 
   #removeCaches(before: FsckResult): void {
     for (const { subject, file } of before.findings)
-      if (subject === 'cache' && file !== undefined)
+      if (
+        (subject === 'cache' || subject === 'operation') &&
+        file !== undefined
+      )
         removeIfThere(join(this.#repository.paths.root, file))
   }
 }

@@ -32,6 +32,8 @@ export interface RetentionInput {
   /** For each ref its commits along the first parents, newest first. */
   readonly histories: readonly (readonly HistoryCommit[])[]
   readonly tags: readonly NamedCommit[]
+  /** Commits that deployments and instances need. */
+  readonly held: readonly Digest[]
   /** The commits of a tag's history, newest first; asked only without rules. */
   readonly historyOf: (commit: Digest) => readonly HistoryCommit[]
 }
@@ -79,6 +81,7 @@ export const retain = (
     ({ name }) =>
       tagRules === undefined || tagRules.some(glob => globMatches(glob, name)),
   )
+  for (const commit of input.held) keep(commit, 'held')
   for (const { commit } of keptTags) {
     keep(commit, 'tag')
     if (!isLimited)

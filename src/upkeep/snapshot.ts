@@ -6,6 +6,7 @@ import { DendroError, isDamage } from '../errors.ts'
 import type { Digest } from '../objects/digest.ts'
 import { toRefName } from '../refs/ref-name.ts'
 import { RefStore } from '../refs/ref-store.ts'
+import { holdNames, readHold } from '../store/holds.ts'
 import type { Grafts } from '../store/grafts.ts'
 import { IndexFile } from '../store/index-file.ts'
 import { bucketOf } from '../store/index-format.ts'
@@ -40,13 +41,21 @@ export const takeSnapshot = (repository: Repository): Snapshot => {
       file: `index/${name}`,
       content: orDamage(() => readIndex(join(paths.index, name))),
     })),
-    refs: (['refs', 'tags'] as const).flatMap(kind => {
-      const store = new RefStore(paths, kind)
-      return refFiles(paths[kind]).flatMap(name => {
-        const commit = orDamage(() => store.get(toRefName(name)))
-        return commit === undefined ? [] : [{ file: `${kind}/${name}`, commit }]
-      })
-    }),
+    refs: [
+      ...(['refs', 'tags'] as const).flatMap(kind => {
+        const store = new RefStore(paths, kind)
+        return refFiles(paths[kind]).flatMap(name => {
+          const commit = orDamage(() => store.get(toRefName(name)))
+          return commit === undefined
+            ? []
+            : [{ file: `${kind}/${name}`, commit }]
+        })
+      }),
+      ...holdNames(paths).map(name => ({
+        file: `holds/${name}`,
+        commit: orDamage(() => readHold(paths, name)),
+      })),
+    ],
     grafts: orDamage(() => repository.grafts()),
   }
 }

@@ -110,6 +110,7 @@ t.test('rules of retention', t => {
           name,
           commit: `c${time}` as Digest,
         })),
+        held: [],
         historyOf: () => [],
       },
       rules,

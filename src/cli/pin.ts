@@ -1,0 +1,25 @@
+/** dendro pin */
+
+import { setPinned } from '../deploy/switch.ts'
+import { deploymentName, shortName } from '../deploy/sysroot.ts'
+import { parseVerb } from './arguments.ts'
+import type { Verb } from './arguments.ts'
+import { onWait, toIndex, withSysroot } from './open-sysroot.ts'
+import { print, printJson } from './output.ts'
+
+const usage = 'pin N'
+
+export const verb: Verb = {
+  usage,
+  summary: 'keep a deployment until it is unpinned',
+  run: async context => {
+    const parsed = parseVerb(context, usage, {}, [1, 1])
+    const index = toIndex(parsed.positionals[0] as string, usage)
+    await withSysroot(context.global, async (repository, paths) => {
+      const chosen = await setPinned(repository, paths, index, true, onWait)
+      if (context.global.json)
+        printJson({ deployment: deploymentName(chosen), pinned: true })
+      else print(`${shortName(chosen)} is pinned`)
+    })
+  },
+}

@@ -1,0 +1,63 @@
+/** dendro root */
+
+import { mkdirSync, realpathSync, statSync } from 'node:fs'
+import { resolve } from 'node:path'
+import { assembleRoot, releaseRoot } from '../deploy/assemble.ts'
+import { inspectCommit } from '../deploy/commit-layout.ts'
+import { deploymentParts, requireRoot } from '../deploy/enter.ts'
+import { chooseDeployment } from '../deploy/etc-view.ts'
+import { commitOf, deploymentName, readSysroot } from '../deploy/sysroot.ts'
+import { DendroError, wrapSystemError } from '../errors.ts'
+import { openView } from '../mount/mounting.ts'
+import { parseVerb, usageError } from './arguments.ts'
+import type { Verb } from './arguments.ts'
+import { toIndex, withSysroot } from './open-sysroot.ts'
+import { printJson } from './output.ts'
+
+const usage = 'root assemble [N] DIR\n       dendro root release DIR'
+
+export const verb: Verb = {
+  usage,
+  summary:
+    'put the root of a deployment together at DIR, or take it apart\n\n' +
+    'Without N it is the running deployment, else the default one. /etc is the\n' +
+    "deployment's and /var that of its OS, both writable; all else is read-only.",
+  run: async context => {
+    const parsed = parseVerb(context, usage, {}, [2, 3])
+    const [action, ...rest] = parsed.positionals as [string, string, string?]
+    requireRoot('assemble a root')
+    const directory = resolve(rest.at(-1) as string)
+    if (action === 'release' && rest.length === 1) {
+      releaseRoot(directory)
+      return
+    }
+    if (action !== 'assemble')
+      throw usageError(`unknown action ${action}`, usage)
+    const index = rest.length === 2 ? toIndex(rest[0], usage) : undefined
+    await withSysroot(context.global, async (repository, paths) => {
+      const deployment = chooseDeployment(readSysroot(paths), index)
+      const layout = inspectCommit(repository, commitOf(deployment))
+      const target = emptyDirectory(directory)
+      const parts = deploymentParts(paths, deployment)
+      const view = await openView(repository)
+      assembleRoot(repository, view, layout, parts, target)
+      if (context.global.json)
+        printJson({ deployment: deploymentName(deployment), root: target })
+    })
+  },
+}
+
+/** The real path of a directory, made if need be. */
+const emptyDirectory = (path: string): string => {
+  try {
+    mkdirSync(path, { recursive: true })
+    const real = realpathSync(path)
+    if (statSync(real).isDirectory()) return real
+  } catch (error) {
+    throw wrapSystemError(`cannot assemble a root at ${path}`, error)
+  }
+  throw new DendroError(
+    'NOT_A_DIRECTORY',
+    `cannot assemble a root at ${path}: it is not a directory`,
+  )
+}

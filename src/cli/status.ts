@@ -1,0 +1,91 @@
+/** dendro status */
+
+import { statusOf } from '../deploy/status.ts'
+import type { DeploymentStatus } from '../deploy/status.ts'
+import { deploymentName } from '../deploy/sysroot.ts'
+import { parseVerb } from './arguments.ts'
+import type { Verb } from './arguments.ts'
+import { etcPath } from './deploy-output.ts'
+import { formatTime } from './describe.ts'
+import { withSysroot } from './open-sysroot.ts'
+import { jsonPath, print, printJson } from './output.ts'
+
+const usage = 'status'
+
+export const verb: Verb = {
+  usage,
+  summary:
+    'list the deployments, with * at the one that runs\n\n' +
+    'What runs is found in the mount table. The first is the default of the next\n' +
+    'boot.',
+  run: async context => {
+    parseVerb(context, usage, {}, [0, 0])
+    await withSysroot(context.global, (repository, paths) => {
+      const all = statusOf(repository, paths)
+      if (context.global.json) printJson({ deployments: all.map(toJson) })
+      else if (all.length === 0)
+        print('no deployments; dendro deploy REV makes one')
+      else for (const status of all) show(status)
+    })
+  },
+}
+
+const toJson = (status: DeploymentStatus) => ({
+  index: status.index,
+  deployment: deploymentName(status.deployment),
+  os: status.deployment.os,
+  commit: status.deployment.commit,
+  serial: status.deployment.serial,
+  version: status.version,
+  origin: status.origin,
+  time: status.timeSec,
+  default: status.index === 0,
+  booted: status.isBooted,
+  pending: status.isPending,
+  rollback: status.isRollback,
+  pinned: status.deployment.isPinned,
+  unlocked: status.running?.isUnlocked ?? false,
+  runningAt:
+    status.running === undefined
+      ? null
+      : {
+          pid: status.running.pid ?? null,
+          etc: status.running.mountpoint,
+        },
+  etcChanges: status.etcChanges,
+  conflicts: status.conflicts.map(jsonPath),
+  etcOutdated: status.isOutdated,
+})
+
+const show = (status: DeploymentStatus): void => {
+  const { index, deployment, running } = status
+  const marks = [
+    status.isPending ? 'pending' : '',
+    status.isRollback ? 'rollback' : '',
+    deployment.isPinned ? 'pinned' : '',
+    running?.isUnlocked === true ? 'unlocked' : '',
+  ].filter(mark => mark !== '')
+  const suffix = marks.length === 0 ? '' : ` (${marks.join(', ')})`
+  const mark = status.isBooted ? '*' : ' '
+  const line = (name: string, value: string) =>
+    print(`      ${name.padStart(8)}: ${value}`)
+  print(
+    `${mark} ${index} ${deployment.os} ${deployment.commit.slice(0, 12)}.${deployment.serial}${suffix}`,
+  )
+  if (status.version !== null) line('Version', status.version)
+  line('Commit', deployment.commit)
+  line('Date', formatTime(status.timeSec))
+  if (status.origin !== null) line('Ref', status.origin)
+  line(
+    '/etc',
+    `${status.etcChanges} changes, ${status.conflicts.length} conflicts`,
+  )
+  for (const path of status.conflicts) line('Conflict', etcPath(path))
+  if (status.isOutdated)
+    line('Note', '/etc was changed since; dendro deploy --remerge merges again')
+  if (running !== undefined && !status.isBooted)
+    line(
+      'Runs',
+      `/etc is mounted at ${running.mountpoint}${running.pid === undefined ? '' : ` for process ${running.pid}`}`,
+    )
+}

@@ -1,0 +1,291 @@
+/**
+ * Any operation of a deploy, a rollback or a change of /etc may be the last.
+ * Afterwards the state is the old or the new one, all that it lists is whole,
+ * and the next change works.
+ */
+
+import { spawnSync } from 'node:child_process'
+import {
+  chmodSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import t from 'tap'
+import { DendroError } from '../errors.ts'
+import { CommitDefaults } from '../etc/defaults.ts'
+import { layerFingerprint, readLayer } from '../etc/layer.ts'
+import { makeWhiteout } from '../etc/node-writer.ts'
+import { toRefName } from '../refs/ref-name.ts'
+import { listHolds } from '../store/holds.ts'
+import { Repository } from '../store/repository.ts'
+import { guardDisk } from '../system/disk.ts'
+import { FaultyDisk, Stopped } from '../system/faulty-disk.ts'
+import type { Fault } from '../system/faulty-disk.ts'
+import { commitDirectory } from '../tree/commit.ts'
+import { inspectCommit } from './commit-layout.ts'
+import { deploy } from './deploy.ts'
+import { readRecord } from './deployment.ts'
+import { resetEtc } from './etc-edit.ts'
+import { rollback, undeploy } from './switch.ts'
+import {
+  commitOf,
+  deploymentName,
+  layerPath,
+  readSysroot,
+  sysrootPaths,
+} from './sysroot.ts'
+import type { SysrootPaths } from './sysroot.ts'
+import { undo } from './undo.ts'
+
+const base = mkdtempSync(join(tmpdir(), 'dendro-deploy-crash-'))
+t.teardown(() => rmSync(base, { recursive: true, force: true }))
+
+const commit = (repository: Repository, source: string) =>
+  commitDirectory(
+    repository,
+    {
+      ref: toRefName('os'),
+      source,
+      subject: 's',
+      body: '',
+      metadata: new Map(),
+      timeSec: 1_700_000_000,
+    },
+    { mtime: { kind: 'exact' } },
+  )
+
+/** A sysroot that runs one version, with changes in /etc, and knows the next. */
+const makeTemplate = async (): Promise<string> => {
+  const source = join(base, 'source')
+  const etc = join(source, 'usr', 'etc')
+  mkdirSync(join(etc, 'd'), { recursive: true })
+  mkdirSync(join(source, 'var', 'lib'), { recursive: true })
+  writeFileSync(join(etc, 'a'), 'a1\n')
+  writeFileSync(join(etc, 'both'), 'both1\n')
+  writeFileSync(join(etc, 'gone'), 'gone\n')
+  writeFileSync(join(etc, 'd', 'x'), 'x1\n')
+  const root = join(base, 'template')
+  mkdirSync(join(root, 'dendro'), { recursive: true })
+  const paths = sysrootPaths(root)
+  const repository = Repository.create(paths.repository)
+  await commit(repository, source)
+  const { deployment } = await deploy(repository, paths, {
+    revision: 'os',
+    os: 'os',
+  })
+  const layer = layerPath(paths, deployment)
+  writeFileSync(join(layer, 'mine'), 'mine\n')
+  writeFileSync(join(layer, 'both'), 'both mine\n')
+  makeWhiteout(join(layer, 'gone'))
+  chmodSync(layer, 0o755)
+  writeFileSync(join(etc, 'a'), 'a2\n')
+  writeFileSync(join(etc, 'both'), 'both2\n')
+  writeFileSync(join(source, 'var', 'lib', 'new'), 'v\n')
+  await commit(repository, source)
+  repository.close()
+  return root
+}
+
+/** What `status` and a boot would see; throws where something is not whole. */
+const stateOf = (root: string): string => {
+  const paths = sysrootPaths(root)
+  const repository = Repository.open(paths.repository)
+  try {
+    const state = readSysroot(paths)
+    const held = listHolds(repository.paths).map(({ name }) => name)
+    const entries = readdirSync(join(paths.boot, 'loader', 'entries')).sort()
+    const lines = state.deployments.map(id => {
+      const record = readRecord(paths, id)
+      const { defaults } = inspectCommit(repository, commitOf(id))
+      const changes = readLayer(
+        layerPath(paths, id),
+        new CommitDefaults(repository, defaults),
+      )
+      readdirSync(join(layerPath(paths, id), '..', 'work'))
+      if (
+        !held.some(name => name.endsWith(deploymentName(id).replace('/', '.')))
+      )
+        throw new Error(`${deploymentName(id)} is not held`)
+      const names = record.conflicts.map(
+        ({ path, number }) =>
+          `${path}: ${readFileSync(join(layerPath(paths, id), '../../conflicts', String(number), 'mine'), 'utf8')}`,
+      )
+      return `${deploymentName(id)} ${id.isPinned} ${layerFingerprint(changes)} ${names.join()}`
+    })
+    if (entries.length !== lines.length)
+      throw new Error('entries and state differ')
+    for (const [index, id] of [...state.deployments].reverse().entries()) {
+      const text = readFileSync(
+        join(paths.boot, 'loader', 'entries', entries[index] as string),
+        'utf8',
+      )
+      if (!text.includes(`dendro=${deploymentName(id)}`))
+        throw new Error(`entry ${index} is not of ${deploymentName(id)}`)
+    }
+    return lines.join('\n')
+  } finally {
+    repository.close()
+  }
+}
+
+interface Work {
+  readonly name: string
+  readonly run: (
+    repository: Repository,
+    paths: SysrootPaths,
+  ) => Promise<unknown>
+  /** Brings the template to where the work begins. */
+  readonly prepare?: Work['run']
+  /** Single files of a layer are changed one by one. */
+  readonly isStepwise?: boolean
+}
+
+const upgrade: Work['run'] = (repository, paths) =>
+  deploy(repository, paths, { revision: 'os' })
+
+const works: readonly Work[] = [
+  { name: 'deploy', run: upgrade },
+  {
+    name: 'rollback',
+    prepare: upgrade,
+    run: (repository, paths) => rollback(repository, paths, undefined),
+  },
+  {
+    name: 'undeploy',
+    prepare: upgrade,
+    run: (repository, paths) => undeploy(repository, paths, 1),
+  },
+  {
+    name: 'undo of an undeploy',
+    prepare: async (repository, paths) => {
+      await upgrade(repository, paths)
+      await undeploy(repository, paths, 1)
+    },
+    run: (repository, paths) => undo(repository, paths, undefined),
+  },
+  {
+    name: 'etc reset',
+    isStepwise: true,
+    run: (repository, paths) =>
+      resetEtc(repository, paths, { paths: [], keep: [] }),
+  },
+]
+
+const withSysroot = async (root: string, run: Work['run']): Promise<void> => {
+  const paths = sysrootPaths(root)
+  const repository = Repository.open(paths.repository)
+  try {
+    await run(repository, paths)
+  } finally {
+    repository.close()
+  }
+}
+
+let copies = 0
+
+const copyOf = (root: string): string => {
+  const path = join(base, `copy${copies++}`)
+  spawnSync('cp', ['-a', root, path])
+  return path
+}
+
+const runWith = async (root: string, work: Work, fault: Fault) => {
+  const disk = new FaultyDisk(fault, base)
+  let error: unknown
+  guardDisk(disk)
+  try {
+    await withSysroot(root, work.run)
+  } catch (thrown) {
+    error = thrown
+  } finally {
+    guardDisk(undefined)
+  }
+  return { disk, error }
+}
+
+const isStop = (error: unknown): boolean =>
+  error === undefined ||
+  error instanceof Stopped ||
+  (error instanceof Error && /stopped before/.test(error.message)) ||
+  (error instanceof DendroError && error.cause instanceof Stopped)
+
+const template = await makeTemplate()
+t.setTimeout(300_000)
+
+for (const work of works) {
+  const begin = copyOf(template)
+  if (work.prepare !== undefined) await withSysroot(begin, work.prepare)
+  const old = stateOf(begin)
+
+  await t.test(`${work.name}: any operation may be the last`, async t => {
+    const whole = copyOf(begin)
+    const { disk, error } = await runWith(whole, work, { kind: 'none' })
+    t.equal(error, undefined)
+    const done = stateOf(whole)
+    t.not(done, old)
+    const total = disk.count
+    disk.clean()
+    rmSync(whole, { recursive: true })
+    for (let at = 1; at <= total; at++) {
+      // Each point with one kind of loss; all kinds meet all parts of the work.
+      const loss = (['none', 'bytes', 'all'] as const)[at % 3]
+      const root = copyOf(begin)
+      const outcome = await runWith(root, work, { kind: 'stop', at })
+      if (!isStop(outcome.error)) t.fail(`${at}: ${String(outcome.error)}`)
+      if (loss !== 'none' && loss !== undefined) outcome.disk.powerCut(loss)
+      const where = `stopped at ${at} of ${total}, lost ${loss}`
+      try {
+        const state = stateOf(root)
+        if (state !== old && state !== done && work.isStepwise !== true)
+          t.fail(`${where}:\n${state}`)
+        await withSysroot(root, upgrade)
+        stateOf(root)
+      } catch (thrown) {
+        t.fail(`${where}: ${String(thrown)}`)
+      }
+      outcome.disk.clean()
+      rmSync(root, { recursive: true, force: true })
+    }
+    t.pass(`${total} operations`)
+  })
+
+  await t.test(`${work.name}: a full disk`, async t => {
+    const whole = copyOf(begin)
+    const { disk } = await runWith(whole, work, { kind: 'none' })
+    disk.clean()
+    const total = disk.count
+    rmSync(whole, { recursive: true })
+    for (let at = 1; at <= total; at += 3) {
+      const root = copyOf(begin)
+      const outcome = await runWith(root, work, {
+        kind: 'error',
+        at,
+        code: 'ENOSPC',
+        isLasting: true,
+      })
+      const where = `full at ${at} of ${total}`
+      const isTold =
+        outcome.error === undefined ||
+        outcome.error instanceof DendroError ||
+        (outcome.error instanceof Error &&
+          /injected/.test(outcome.error.message))
+      if (!isTold) t.fail(`${where}: another error`)
+      try {
+        stateOf(root)
+        await withSysroot(root, upgrade)
+        stateOf(root)
+      } catch (thrown) {
+        t.fail(`${where}: ${String(thrown)}`)
+      }
+      outcome.disk.clean()
+      rmSync(root, { recursive: true, force: true })
+    }
+    t.pass(`every third of ${total} operations`)
+  })
+}

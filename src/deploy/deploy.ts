@@ -1,0 +1,317 @@
+/**
+ * Makes a commit a deployment: check, merge /etc, hold the commit, write the
+ * boot entry, and make it the default by one rename.
+ *
+ * Until that rename nothing of it is visible; after it all of it is. Killed in
+ * between, the next transaction clears up.
+ */
+
+import { lstatSync, readdirSync } from 'node:fs'
+import { join } from 'node:path'
+import {
+  latin1ToBytes,
+  latin1ToDisplay,
+  textToLatin1,
+} from '../bytes/latin1.ts'
+import { DendroError, wrapSystemError } from '../errors.ts'
+import { writeLayer } from '../etc/layer-writer.ts'
+import { layerFingerprint, readLayer } from '../etc/layer.ts'
+import type { PlannedMerge } from '../etc/merge.ts'
+import { digestToHex } from '../objects/digest.ts'
+import type { Repository } from '../store/repository.ts'
+import { makeDirectory, syncDirectory } from '../system/disk.ts'
+import { makeDirectoryDurably } from '../system/durable-file.ts'
+import { inspectCommit } from './commit-layout.ts'
+import type { CommitLayout } from './commit-layout.ts'
+import { keepConflicts } from './conflict-versions.ts'
+import { readRecord, writeRecord } from './deployment.ts'
+import type { Conflict, DeploymentRecord } from './deployment.ts'
+import { diffPackages, readPackages } from './packages.ts'
+import type { PackageChange } from './packages.ts'
+import { defaultsOf, noDeployment, planDeploy, planFor } from './plan-deploy.ts'
+import type { PlannedDeploy } from './plan-deploy.ts'
+import { runningLayers } from './running.ts'
+import {
+  commitOf,
+  deploymentName,
+  deploymentPath,
+  isSameDeployment,
+  layerPath,
+  shortName,
+} from './sysroot.ts'
+import type {
+  DeploymentId,
+  ListedDeployment,
+  SysrootPaths,
+  SysrootState,
+} from './sysroot.ts'
+import { withTransaction } from './transaction.ts'
+import type { Transaction } from './transaction.ts'
+import { growVar } from './var.ts'
+
+export const DEFAULT_KEEP = 3
+
+export interface DeployOptions {
+  /** A revision, or a version of the origin's history. */
+  readonly revision: string
+  readonly os?: string | undefined
+  /** How many deployments stay; pinned and running ones do besides. */
+  readonly keep?: number | undefined
+  readonly onWait?: () => void
+}
+
+export interface Deployed {
+  readonly deployment: DeploymentId
+  readonly version: string | null
+  readonly origin: string | null
+  readonly mergedFrom: DeploymentId | undefined
+  readonly plan: PlannedMerge
+  readonly conflicts: readonly Conflict[]
+  readonly removed: readonly DeploymentId[]
+  readonly freedBytes: number
+  /** Undefined where a commit has no package database that can be read. */
+  readonly packages: readonly PackageChange[] | undefined
+}
+
+const refuseForbidden = (plan: PlannedMerge): void => {
+  const forbidden = plan.items.filter(({ isForbidden }) => isForbidden)
+  if (forbidden.length === 0) return
+  const names = forbidden.map(({ path }) => `/etc/${latin1ToDisplay(path)}`)
+  throw new DendroError(
+    'MERGE_FORBIDDEN',
+    `cannot deploy: the merge policy is "fail" for ${names.slice(0, 5).join(', ')}${names.length > 5 ? ` and ${names.length - 5} more` : ''}, which both sides changed`,
+    {
+      hint: 'bring them in line with the new defaults, or change /etc/dendro/merge.policy',
+      data: { paths: forbidden.map(({ path }) => path) },
+    },
+  )
+}
+
+/**
+ * Deploys. Errors: `NOT_DEPLOYABLE`, `UNKNOWN_REVISION`, `MERGE_FORBIDDEN`,
+ * `INVALID_ARGUMENT`, `NO_SPACE`, damage. Nothing has changed when it throws.
+ */
+export const deploy = (
+  repository: Repository,
+  paths: SysrootPaths,
+  options: DeployOptions,
+): Promise<Deployed> =>
+  withTransaction(paths, repository, options.onWait, transaction => {
+    const planned = planDeploy(repository, paths, transaction.state, options)
+    return carryOut(transaction, planned, {
+      kind: 'deploy',
+      keep: options.keep ?? DEFAULT_KEEP,
+      replaces: undefined,
+    })
+  })
+
+/**
+ * Merges the running /etc into the pending deployment again; undefined when
+ * nothing was changed since. Errors: `NO_DEPLOYMENT`.
+ */
+export const remerge = (
+  repository: Repository,
+  paths: SysrootPaths,
+  onWait?: () => void,
+): Promise<Deployed | undefined> =>
+  withTransaction(paths, repository, onWait, transaction => {
+    const { state } = transaction
+    const [pending] = state.deployments
+    if (pending === undefined) throw noDeployment()
+    const record = readRecord(paths, pending)
+    const from = state.deployments.find(
+      id => deploymentName(id) === record.mergedFrom,
+    )
+    if (from === undefined) return undefined
+    const layout = inspectCommit(repository, commitOf(pending))
+    const plan = planFor(repository, paths, layout, from, pending)
+    if (plan.fingerprint === record.mergedFingerprint) return undefined
+    return carryOut(
+      transaction,
+      { layout, os: pending.os, origin: record.origin, from, plan },
+      { kind: 'remerge', keep: Infinity, replaces: pending },
+    )
+  })
+
+interface CarryOut {
+  readonly kind: 'deploy' | 'remerge'
+  readonly keep: number
+  /** A deployment that the new one takes the place of. */
+  readonly replaces: ListedDeployment | undefined
+}
+
+const carryOut = async (
+  transaction: Transaction,
+  planned: PlannedDeploy,
+  { kind, keep, replaces }: CarryOut,
+): Promise<Deployed> => {
+  const { repository, paths, state } = transaction
+  const { layout, os, origin, from, plan } = planned
+  refuseForbidden(plan)
+  const commit = digestToHex(layout.id)
+  const id = { os, commit, serial: transaction.nextSerial(os, commit) }
+  const baseLayout =
+    from === undefined ? undefined : inspectCommit(repository, commitOf(from))
+  const version = layout.commit.metadata.get('version') ?? null
+  let conflicts: readonly Conflict[]
+  try {
+    await snapshotBefore(
+      transaction,
+      from,
+      plan,
+      `before ${kind} of ${shortName(id)}`,
+    )
+    transaction.hold(id)
+    conflicts = makeDeployment(transaction, id, planned, version)
+    await snapshotAfter(transaction, id, layout, `${kind} of ${shortName(id)}`)
+    growVar(repository, paths, os, baseLayout, layout)
+    const kept = listAfter(state, id, replaces, from, keep)
+    const list = [{ ...id, isPinned: false }, ...kept]
+    const shown = version === null ? '' : ` (${version})`
+    transaction.commit(kind, `${kind} ${shortName(id)}${shown}`, list)
+  } catch (error) {
+    throw wrapSystemError(`cannot deploy ${shortName(id)}`, error)
+  }
+  const removed = state.deployments.filter(
+    old =>
+      !transaction.state.deployments.some(now => isSameDeployment(now, old)),
+  )
+  const freedBytes = removed.reduce(
+    (sum, old) => sum + allocatedBytes(deploymentPath(paths, old)),
+    0,
+  )
+  transaction.removeUnlisted()
+  return {
+    deployment: id,
+    version,
+    origin,
+    mergedFrom: from,
+    plan,
+    conflicts,
+    removed,
+    freedBytes,
+    packages: packageChanges(repository, baseLayout, layout),
+  }
+}
+
+const packageChanges = (
+  repository: Repository,
+  before: CommitLayout | undefined,
+  after: CommitLayout,
+): PackageChange[] | undefined => {
+  if (before === undefined) return undefined
+  const old = readPackages(repository, before.root)
+  const next = readPackages(repository, after.root)
+  return old === undefined || next === undefined
+    ? undefined
+    : diffPackages(old, next)
+}
+
+const snapshotBefore = async (
+  transaction: Transaction,
+  from: DeploymentId | undefined,
+  plan: PlannedMerge,
+  subject: string,
+): Promise<void> => {
+  if (from === undefined) return
+  const owner = {
+    os: from.os,
+    deployment: deploymentName(from),
+    commit: from.commit,
+  }
+  const upper = layerPath(transaction.paths, from)
+  await transaction.history.take(owner, upper, plan.fingerprint, subject)
+}
+
+const snapshotAfter = async (
+  transaction: Transaction,
+  id: DeploymentId,
+  layout: CommitLayout,
+  subject: string,
+): Promise<void> => {
+  const upper = layerPath(transaction.paths, id)
+  const owner = { os: id.os, deployment: deploymentName(id), commit: id.commit }
+  const defaults = defaultsOf(transaction.repository, layout)
+  const changes = readLayer(textToLatin1(upper), defaults)
+  await transaction.history.take(
+    owner,
+    upper,
+    layerFingerprint(changes),
+    subject,
+  )
+}
+
+/** Everything under `<os>/<id>.<n>`, durably. */
+const makeDeployment = (
+  transaction: Transaction,
+  id: DeploymentId,
+  { origin, from, plan }: PlannedDeploy,
+  version: string | null,
+): readonly Conflict[] => {
+  const directory = transaction.pathOf(id)
+  makeDirectoryDurably(join(directory, '..'))
+  makeDirectory(directory, 0o755)
+  makeDirectory(join(directory, 'etc'), 0o700)
+  makeDirectory(join(directory, 'etc', 'work'), 0o700)
+  writeLayer(plan, textToLatin1(layerPath(transaction.paths, id)))
+  syncDirectory(join(directory, 'etc'))
+  const conflicts = keepConflicts(transaction, directory, from, plan)
+  const old =
+    from === undefined ? undefined : readRecord(transaction.paths, from)
+  const record: DeploymentRecord = {
+    origin,
+    version,
+    createdSec: Math.floor(Date.now() / 1000),
+    mergedFrom: from === undefined ? null : deploymentName(from),
+    mergedFingerprint: from === undefined ? null : plan.fingerprint,
+    conflicts,
+    settled: [],
+    owned: old?.owned ?? [],
+  }
+  writeRecord(directory, record)
+  syncDirectory(join(directory, '..'))
+  return conflicts
+}
+
+/** The deployments that stay, in order. */
+const listAfter = (
+  state: SysrootState,
+  next: DeploymentId,
+  replaces: ListedDeployment | undefined,
+  from: ListedDeployment | undefined,
+  keep: number,
+): ListedDeployment[] => {
+  const running = runningLayers()
+  const old = state.deployments.filter(
+    id => replaces === undefined || !isSameDeployment(id, replaces),
+  )
+  let count = 1
+  return old.filter(id => {
+    const isNeeded =
+      id.isPinned ||
+      running.has(deploymentName(id)) ||
+      (from !== undefined && isSameDeployment(id, from))
+    if (id.os !== next.os || isNeeded || count < keep) {
+      count++
+      return true
+    }
+    return false
+  })
+}
+
+/** As du(1) counts. */
+const allocatedBytes = (path: string): number => {
+  const raw = latin1ToBytes(textToLatin1(path))
+  const visit = (entry: Buffer): number => {
+    const status = lstatSync(entry, { throwIfNoEntry: false })
+    if (status === undefined) return 0
+    const own = status.blocks * 512
+    if (!status.isDirectory()) return own
+    return readdirSync(entry, { encoding: 'buffer' }).reduce(
+      (sum, name) =>
+        sum + visit(Buffer.concat([entry, Buffer.from('/'), name])),
+      own,
+    )
+  }
+  return visit(raw)
+}

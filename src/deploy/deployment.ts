@@ -1,0 +1,83 @@
+/** One deployment on disk: what it was made of and what became of its /etc. */
+
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { DendroError, wrapSystemError } from '../errors.ts'
+import { writeDurably } from '../system/durable-file.ts'
+import { deploymentName, deploymentPath } from './sysroot.ts'
+import type { DeploymentId, SysrootPaths } from './sysroot.ts'
+
+/** A path of /etc that both sides changed, with mine in force. */
+export interface Conflict {
+  /** Raw path relative to /etc. */
+  readonly path: string
+  readonly why: string
+  /** Names the directory of the three versions. */
+  readonly number: number
+  /** Mine and theirs as they were, as `nodeText` has them. */
+  readonly mine: string
+  readonly theirs: string
+}
+
+/** A conflict that somebody settled: it is not asked again for the same two. */
+export interface Settled {
+  readonly path: string
+  readonly mine: string
+  readonly theirs: string
+}
+
+/** Immutable but for conflicts, settled and owned. */
+export interface DeploymentRecord {
+  /** The ref that `upgrade` follows. */
+  readonly origin: string | null
+  readonly version: string | null
+  readonly createdSec: number
+  /** Name of the deployment whose /etc was merged in, and how it was then. */
+  readonly mergedFrom: string | null
+  readonly mergedFingerprint: string | null
+  readonly conflicts: readonly Conflict[]
+  readonly settled: readonly Settled[]
+  /** Raw paths that stay mine also where they equal the defaults. */
+  readonly owned: readonly string[]
+}
+
+const recordPath = (directory: string): string =>
+  join(directory, 'deployment.json')
+
+export const writeRecord = (
+  directory: string,
+  record: DeploymentRecord,
+): void =>
+  writeDurably(
+    recordPath(directory),
+    Buffer.from(`${JSON.stringify({ format: 1, ...record }, undefined, 1)}\n`),
+  )
+
+/** Errors: `CORRUPT_SYSROOT`. */
+export const readRecord = (
+  paths: SysrootPaths,
+  id: DeploymentId,
+): DeploymentRecord =>
+  readRecordAt(deploymentPath(paths, id), deploymentName(id))
+
+export const readRecordAt = (
+  directory: string,
+  name: string,
+): DeploymentRecord => {
+  const path = recordPath(directory)
+  try {
+    return JSON.parse(readFileSync(path, 'utf8')) as DeploymentRecord
+  } catch (error) {
+    if (!(error instanceof SyntaxError))
+      throw wrapSystemError(`cannot read deployment ${name}`, error)
+    throw new DendroError(
+      'CORRUPT_SYSROOT',
+      `damaged deployment ${name}: ${path} cannot be read`,
+      { hint: 'deploy its commit again; its /etc is in etc/upper beside it' },
+    )
+  }
+}
+
+/** Where the three versions of a conflict are kept. */
+export const conflictPath = (directory: string, number: number): string =>
+  join(directory, 'conflicts', String(number))

@@ -1,0 +1,337 @@
+/**
+ * Single changes of a deployment's /etc: reset, own, resolve, restore. Each is
+ * one entry in the operation log, between two snapshots of the layer.
+ */
+
+import { textToLatin1 } from '../bytes/latin1.ts'
+import { DendroError } from '../errors.ts'
+import { CommitDefaults, digestOfBytes } from '../etc/defaults.ts'
+import type { EtcChange } from '../etc/etc-diff.ts'
+import { fileOf } from '../etc/etc-node.ts'
+import type { Maybe } from '../etc/etc-node.ts'
+import { layerTarget, mountedTarget } from '../etc/etc-target.ts'
+import type { EtcTarget } from '../etc/etc-target.ts'
+import { globToRegExp } from '../etc/policy.ts'
+import type { Repository } from '../store/repository.ts'
+import { joinRaw } from '../tree/scan.ts'
+import { inspectCommit } from './commit-layout.ts'
+import { writeRecord } from './deployment.ts'
+import type { DeploymentRecord } from './deployment.ts'
+import {
+  changesOf,
+  chooseDeployment,
+  readEtc,
+  requireConflict,
+  shownPath,
+} from './etc-view.ts'
+import type { EtcView } from './etc-view.ts'
+import { reachable, runningEtcOf } from './running.ts'
+import { snapshotLayer } from './switch.ts'
+import {
+  commitOf,
+  deploymentName,
+  deploymentPath,
+  layerPath,
+  shortName,
+} from './sysroot.ts'
+import type { SysrootPaths } from './sysroot.ts'
+import { withTransaction } from './transaction.ts'
+import type { Transaction } from './transaction.ts'
+
+interface Edit {
+  /** Raw paths that were changed. */
+  readonly paths: readonly string[]
+  readonly record?: DeploymentRecord
+}
+
+/** Runs one change between two snapshots, and logs it. */
+const edit = (
+  repository: Repository,
+  paths: SysrootPaths,
+  index: number | undefined,
+  kind: string,
+  work: (view: EtcView, target: EtcTarget, transaction: Transaction) => Edit,
+  onWait?: () => void,
+): Promise<readonly string[]> =>
+  withTransaction(paths, repository, onWait, async transaction => {
+    const deployment = chooseDeployment(transaction.state, index)
+    const view = readEtc(repository, paths, deployment)
+    const before = await snapshotLayer(
+      transaction,
+      deployment,
+      `before ${kind}`,
+    )
+    const target = targetOf(paths, view)
+    const done = work(view, target, transaction)
+    if (done.paths.length === 0 && done.record === undefined) return []
+    const after = await snapshotLayer(transaction, deployment, kind)
+    const shown = done.paths.slice(0, 3).map(shownPath).join(' ')
+    const more =
+      done.paths.length > 3 ? ` and ${done.paths.length - 3} more` : ''
+    transaction.commit(
+      kind,
+      `${kind} ${shown}${more} in ${shortName(deployment)}`,
+      transaction.state.deployments,
+      {
+        deployment: deploymentName(deployment),
+        snapshots: { before, after },
+        paths: done.paths,
+        record: view.record,
+      },
+    )
+    if (done.record !== undefined)
+      writeRecord(deploymentPath(paths, deployment), done.record)
+    return done.paths
+  })
+
+const targetOf = (paths: SysrootPaths, view: EtcView): EtcTarget => {
+  const running = runningEtcOf(view.deployment)
+  return running === undefined
+    ? layerTarget(
+        textToLatin1(layerPath(paths, view.deployment)),
+        view.defaults,
+      )
+    : mountedTarget(textToLatin1(reachable(running)))
+}
+
+/** Puts the default back, with all that is in it where a directory was gone. */
+const putDefault = (view: EtcView, target: EtcTarget, path: string): void => {
+  const node = view.defaults.get(path)
+  target.put(path, node)
+  const was = view.changes.get(path)
+  const isWhole = view.changes.has(path) && was?.kind !== 'directory'
+  if (node?.kind !== 'directory' || !isWhole) return
+  const fill = (directory: string): void => {
+    for (const name of view.defaults.names(directory)) {
+      const child = joinRaw(directory, name)
+      target.put(child, view.defaults.get(child))
+      fill(child)
+    }
+  }
+  fill(path)
+}
+
+const isAtOrBelow = (path: string, above: string): boolean =>
+  above === '' || path === above || path.startsWith(`${above}/`)
+
+const withoutConflicts = (
+  record: DeploymentRecord,
+  paths: readonly string[],
+): DeploymentRecord => ({
+  ...record,
+  conflicts: record.conflicts.filter(({ path }) => !paths.includes(path)),
+})
+
+export interface ResetOptions {
+  /** Raw paths; everything when empty. */
+  readonly paths: readonly string[]
+  /** Globs of what stays as it is. */
+  readonly keep: readonly string[]
+  readonly index?: number | undefined
+  readonly onWait?: () => void
+}
+
+/** Puts defaults back; the paths that changed. Undone by `undo`. */
+export const resetEtc = (
+  repository: Repository,
+  paths: SysrootPaths,
+  options: ResetOptions,
+): Promise<readonly string[]> =>
+  edit(
+    repository,
+    paths,
+    options.index,
+    'etc reset',
+    (view, target) => {
+      const kept = options.keep.map(globToRegExp)
+      const isNamed = options.paths.length > 0
+      const owned = new Set(isNamed ? [] : view.record.owned)
+      const chosen = changesOf(view).filter(
+        ({ path }) =>
+          (!isNamed || options.paths.some(above => isAtOrBelow(path, above))) &&
+          !kept.some(pattern => pattern.test(path)) &&
+          !owned.has(path),
+      )
+      // What was added goes from the leaves up; what is put back comes down.
+      for (const { path } of chosen.filter(c => c.kind === 'A').reverse())
+        if (!hasKept(view, path, chosen)) target.put(path, undefined)
+      for (const { path } of chosen.filter(c => c.kind !== 'A'))
+        putDefault(view, target, path)
+      const changed = chosen.map(({ path }) => path)
+      return {
+        paths: changed,
+        record: {
+          ...withoutConflicts(view.record, changed),
+          owned: view.record.owned.filter(path => !changed.includes(path)),
+        },
+      }
+    },
+    options.onWait,
+  )
+
+/** Whether an added directory holds something that stays. */
+const hasKept = (
+  view: EtcView,
+  path: string,
+  chosen: readonly EtcChange[],
+): boolean => {
+  const going = new Set(chosen.map(change => change.path))
+  return [...view.changes].some(
+    ([below, node]) =>
+      node !== undefined && below.startsWith(`${path}/`) && !going.has(below),
+  )
+}
+
+/** Keeps a path mine also where it equals the default, or no longer. */
+export const ownPath = (
+  repository: Repository,
+  paths: SysrootPaths,
+  path: string,
+  isOwned: boolean,
+  index?: number,
+): Promise<readonly string[]> =>
+  edit(repository, paths, index, isOwned ? 'etc own' : 'etc disown', view => {
+    const node = view.changes.has(path)
+      ? view.changes.get(path)
+      : view.defaults.get(path)
+    if (isOwned && node === undefined)
+      throw new DendroError('NOT_FOUND', `there is no ${shownPath(path)}`, {
+        hint: 'only what is there can be owned',
+      })
+    const others = view.record.owned.filter(owned => owned !== path)
+    return {
+      paths: [path],
+      record: { ...view.record, owned: isOwned ? [...others, path] : others },
+    }
+  })
+
+/** How a conflict is settled; bytes replace the content of mine. */
+export type Resolution =
+  'mine' | 'theirs' | 'merged' | { readonly bytes: Buffer }
+
+/** Settles a conflict. Errors: `NOT_A_CONFLICT`. */
+export const resolveConflict = (
+  repository: Repository,
+  paths: SysrootPaths,
+  path: string,
+  resolution: Resolution,
+  index?: number,
+): Promise<readonly string[]> =>
+  edit(repository, paths, index, 'etc resolve', (view, target) => {
+    const { mine, theirs } = requireConflict(view, path)
+    if (resolution === 'theirs') putDefault(view, target, path)
+    else if (typeof resolution === 'object') {
+      const like = view.changes.get(path)
+      if (like === undefined)
+        throw new DendroError(
+          'NOT_A_CONFLICT',
+          `cannot edit ${shownPath(path)}: it is removed here`,
+          { hint: 'settle it with --mine or --theirs' },
+        )
+      const { bytes } = resolution
+      target.put(path, fileOf(bytes, digestOfBytes(bytes), like))
+    }
+    return {
+      paths: [path],
+      record: {
+        ...withoutConflicts(view.record, [path]),
+        settled: [...view.record.settled, { path, mine, theirs }],
+      },
+    }
+  })
+
+/** Puts paths back to what they were in a snapshot; those that a layer named then or names now. */
+const putSnapshot = (
+  transaction: Transaction,
+  view: EtcView,
+  target: EtcTarget,
+  snapshotId: string,
+  above: string,
+): string[] => {
+  const { history, repository } = transaction
+  const snapshot = history.snapshot(snapshotId)
+  const then = new CommitDefaults(
+    repository,
+    inspectCommit(
+      repository,
+      commitOf({ ...view.deployment, commit: snapshot.commit }),
+    ).defaults,
+  )
+  const below = [...history.paths(snapshotId), ...view.changes.keys()].filter(
+    path => isAtOrBelow(path, above),
+  )
+  const all = [...new Set([above, ...below])].sort()
+  const nodes = all.map(
+    path => [path, history.at(snapshotId, path, then)] as const,
+  )
+  const now = (path: string): Maybe =>
+    view.changes.has(path) ? view.changes.get(path) : view.defaults.get(path)
+  for (const [path, node] of [...nodes].reverse())
+    if (node === undefined && now(path) !== undefined)
+      target.put(path, undefined)
+  for (const [path, node] of nodes) {
+    if (node === undefined) continue
+    target.put(path, node)
+    if (node.kind !== 'directory' || now(path)?.kind === 'directory') continue
+    fillFrom(then, target, path)
+  }
+  return all
+}
+
+const fillFrom = (
+  defaults: CommitDefaults,
+  target: EtcTarget,
+  directory: string,
+): void => {
+  for (const name of defaults.names(directory)) {
+    const child = joinRaw(directory, name)
+    target.put(child, defaults.get(child))
+    fillFrom(defaults, target, child)
+  }
+}
+
+/** Puts `path` back to what it was in the nth snapshot. Errors: `NOT_FOUND`. */
+export const restorePath = (
+  repository: Repository,
+  paths: SysrootPaths,
+  path: string,
+  number: number,
+  index?: number,
+): Promise<readonly string[]> =>
+  edit(repository, paths, index, 'etc restore', (view, target, transaction) => {
+    const snapshot = transaction.history.list(view.deployment.os)[number]
+    if (snapshot === undefined)
+      throw new DendroError('NOT_FOUND', `there is no snapshot ${number}`, {
+        hint: 'dendro etc log lists them',
+      })
+    return {
+      paths: putSnapshot(transaction, view, target, snapshot.id, path),
+    }
+  })
+
+/** Takes an edit back: the paths of an operation as they were before it. */
+export const undoEdit = async (
+  transaction: Transaction,
+  name: string,
+  changed: readonly string[],
+  snapshotId: string,
+  record: DeploymentRecord,
+): Promise<void> => {
+  const { paths, repository, state } = transaction
+  const deployment = state.deployments.find(id => deploymentName(id) === name)
+  if (deployment === undefined)
+    throw new DendroError(
+      'CANNOT_UNDO',
+      `deployment ${name} is no longer there`,
+      {
+        hint: 'its layers are in dendro etc log',
+      },
+    )
+  await snapshotLayer(transaction, deployment, 'before undo')
+  const view = readEtc(repository, paths, deployment)
+  const target = targetOf(paths, view)
+  for (const path of changed)
+    putSnapshot(transaction, view, target, snapshotId, path)
+  writeRecord(deploymentPath(paths, deployment), record)
+  await snapshotLayer(transaction, deployment, 'undo')
+}

@@ -1,0 +1,180 @@
+/**
+ * Instances: many writable roots over one commit, each a few empty
+ * directories until something is written.
+ */
+
+import { existsSync, readFileSync, readdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { DendroError, wrapSystemError } from '../errors.ts'
+import { digestFromHex, digestToHex } from '../objects/digest.ts'
+import type { Digest } from '../objects/digest.ts'
+import { removeHold, setHold } from '../store/holds.ts'
+import type { Repository } from '../store/repository.ts'
+import { makeDirectory, renameFile, syncDirectory } from '../system/disk.ts'
+import { makeDirectoryDurably, writeDurably } from '../system/durable-file.ts'
+import { removeTree } from '../system/remove-tree.ts'
+import { inspectCommit } from './commit-layout.ts'
+import { requireRoot, runOnce } from './enter.ts'
+import type { Command } from './enter.ts'
+import { runningLayers } from './running.ts'
+import type { RunningEtc } from './running.ts'
+import type { SysrootPaths } from './sysroot.ts'
+
+export interface Instance {
+  readonly name: string
+  /** In hex. */
+  readonly commit: string
+  readonly createdSec: number
+  readonly running: RunningEtc | undefined
+}
+
+const NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/
+const RECORD = 'instance.json'
+const PARTS = ['etc', 'var', 'root'] as const
+
+const checkName = (name: string): string => {
+  if (NAME.test(name)) return name
+  throw new DendroError('INVALID_ARGUMENT', `bad instance name '${name}'`, {
+    hint: 'use letters, digits, dots, dashes and underscores, at most 64',
+  })
+}
+
+const pathOf = (paths: SysrootPaths, name: string): string =>
+  join(paths.instances, checkName(name))
+
+/** Holds of instances are by name: two sysroots on one repository keep apart by path. */
+const holdName = (paths: SysrootPaths, name: string): string =>
+  `instance.${Buffer.from(paths.instances).toString('base64url')}.${name}`
+
+/** Makes an instance. Errors: `INSTANCE_EXISTS`, `NOT_DEPLOYABLE`, system errors. */
+export const createInstance = (
+  repository: Repository,
+  paths: SysrootPaths,
+  name: string,
+  commit: Digest,
+): Instance => {
+  inspectCommit(repository, commit)
+  const path = pathOf(paths, name)
+  if (existsSync(path))
+    throw new DendroError('INSTANCE_EXISTS', `there is an instance ${name}`, {
+      hint: `dendro instance rm ${name} removes it`,
+    })
+  const createdSec = Math.floor(Date.now() / 1000)
+  const hex = digestToHex(commit)
+  try {
+    makeDirectoryDurably(paths.instances)
+    setHold(repository.paths, holdName(paths, name), commit)
+    const temporary = join(paths.instances, `.${name}.${process.pid}.tmp`)
+    makeDirectory(temporary, 0o700)
+    for (const part of PARTS) {
+      makeDirectory(join(temporary, part), 0o700)
+      makeDirectory(join(temporary, part, 'upper'), 0o755)
+      makeDirectory(join(temporary, part, 'work'), 0o700)
+    }
+    const record = { format: 1, commit: hex, createdSec }
+    writeDurably(
+      join(temporary, RECORD),
+      Buffer.from(`${JSON.stringify(record)}\n`),
+    )
+    renameFile(temporary, path)
+    syncDirectory(paths.instances)
+  } catch (error) {
+    throw wrapSystemError(`cannot make instance ${name}`, error)
+  }
+  return { name, commit: hex, createdSec, running: undefined }
+}
+
+const runningOf = (name: string): RunningEtc | undefined =>
+  runningLayers().get(`instances/${name}`)
+
+/** Errors: `NOT_FOUND`, `CORRUPT_SYSROOT`. */
+export const readInstance = (paths: SysrootPaths, name: string): Instance => {
+  const path = join(pathOf(paths, name), RECORD)
+  if (!existsSync(path))
+    throw new DendroError('NOT_FOUND', `there is no instance ${name}`, {
+      hint: 'dendro instance list lists them',
+    })
+  try {
+    const { commit, createdSec } = JSON.parse(
+      readFileSync(path, 'utf8'),
+    ) as Instance
+    return { name, commit, createdSec, running: runningOf(name) }
+  } catch (error) {
+    throw new DendroError(
+      'CORRUPT_SYSROOT',
+      `damaged instance ${name}: ${path} cannot be read`,
+      {
+        cause: error,
+        hint: `dendro instance rm ${name} removes it`,
+      },
+    )
+  }
+}
+
+export const listInstances = (paths: SysrootPaths): Instance[] =>
+  existsSync(paths.instances)
+    ? readdirSync(paths.instances)
+        .filter(name => NAME.test(name))
+        .sort()
+        .map(name => readInstance(paths, name))
+    : []
+
+/** Errors: `NOT_FOUND`, `DEPLOYMENT_IN_USE`. */
+export const removeInstance = (
+  repository: Repository,
+  paths: SysrootPaths,
+  name: string,
+): void => {
+  const path = pathOf(paths, name)
+  if (!existsSync(path))
+    throw new DendroError('NOT_FOUND', `there is no instance ${name}`, {
+      hint: 'dendro instance list lists them',
+    })
+  const running = runningOf(name)
+  if (running !== undefined)
+    throw new DendroError(
+      'DEPLOYMENT_IN_USE',
+      `cannot remove instance ${name}: it runs${running.pid === undefined ? '' : ` in process ${running.pid}`}`,
+      { hint: 'end what runs in it first' },
+    )
+  // Out of sight first: half of an instance is none.
+  const gone = join(paths.instances, `.${name}.${process.pid}.gone`)
+  renameFile(path, gone)
+  syncDirectory(paths.instances)
+  removeTree(Buffer.from(gone))
+  removeHold(repository.paths, holdName(paths, name))
+}
+
+/** Runs a command in an instance; its exit status. */
+export const runInInstance = async (
+  repository: Repository,
+  paths: SysrootPaths,
+  name: string,
+  command: Command,
+): Promise<number> => {
+  requireRoot('enter an instance')
+  const instance = readInstance(paths, name)
+  const layout = inspectCommit(
+    repository,
+    digestFromHex(instance.commit) as Digest,
+  )
+  const path = pathOf(paths, name)
+  const overlay = (part: (typeof PARTS)[number]) =>
+    ({
+      kind: 'overlay',
+      upper: join(path, part, 'upper'),
+      work: join(path, part, 'work'),
+    }) as const
+  return runOnce(
+    repository,
+    layout,
+    join(path, RECORD),
+    () => runningOf(name),
+    () => ({
+      etc: overlay('etc'),
+      var: overlay('var'),
+      whole: overlay('root'),
+    }),
+    command,
+  )
+}

@@ -1,0 +1,161 @@
+/** Changes of the list of deployments: rollback, pin, undeploy. */
+
+import { textToLatin1 } from '../bytes/latin1.ts'
+import { DendroError } from '../errors.ts'
+import { CommitDefaults } from '../etc/defaults.ts'
+import { layerFingerprint, readLayer } from '../etc/layer.ts'
+import type { Repository } from '../store/repository.ts'
+import { inspectCommit } from './commit-layout.ts'
+import { noDeployment, runningOf } from './plan-deploy.ts'
+import { runningLayers } from './running.ts'
+import {
+  commitOf,
+  deploymentName,
+  isSameDeployment,
+  layerPath,
+  shortName,
+} from './sysroot.ts'
+import type { ListedDeployment, SysrootPaths, SysrootState } from './sysroot.ts'
+import { withTransaction } from './transaction.ts'
+import type { Transaction } from './transaction.ts'
+
+/** The deployment of an index as `status` shows it. Errors: `NO_DEPLOYMENT`. */
+export const deploymentAt = (
+  state: SysrootState,
+  index: number,
+): ListedDeployment => {
+  const found = state.deployments[index]
+  if (found !== undefined) return found
+  if (state.deployments.length === 0) throw noDeployment()
+  throw new DendroError(
+    'NO_DEPLOYMENT',
+    `there is no deployment ${index}: the last is ${state.deployments.length - 1}`,
+    { hint: 'dendro status lists them' },
+  )
+}
+
+/** Takes a snapshot of a deployment's layer as it is; its id. */
+export const snapshotLayer = async (
+  transaction: Transaction,
+  id: ListedDeployment,
+  subject: string,
+): Promise<string> => {
+  const { repository, paths, history } = transaction
+  const upper = layerPath(paths, id)
+  const { defaults } = inspectCommit(repository, commitOf(id))
+  const changes = readLayer(
+    textToLatin1(upper),
+    new CommitDefaults(repository, defaults),
+  )
+  const owner = { os: id.os, deployment: deploymentName(id), commit: id.commit }
+  return history.take(owner, upper, layerFingerprint(changes), subject)
+}
+
+/**
+ * Makes another deployment the default: the one of `index`, or the running one
+ * when another is pending, or the one before. Errors: `NO_DEPLOYMENT`.
+ */
+export const rollback = (
+  repository: Repository,
+  paths: SysrootPaths,
+  index: number | undefined,
+  onWait?: () => void,
+): Promise<ListedDeployment> =>
+  withTransaction(paths, repository, onWait, transaction => {
+    const { state } = transaction
+    const chosen = chooseRollback(state, index)
+    const rest = state.deployments.filter(id => !isSameDeployment(id, chosen))
+    transaction.commit('rollback', `rollback to ${shortName(chosen)}`, [
+      chosen,
+      ...rest,
+    ])
+    return chosen
+  })
+
+const chooseRollback = (
+  state: SysrootState,
+  index: number | undefined,
+): ListedDeployment => {
+  const [first] = state.deployments
+  if (first === undefined) throw noDeployment()
+  if (index !== undefined) {
+    const chosen = deploymentAt(state, index)
+    if (index > 0) return chosen
+    throw new DendroError(
+      'INVALID_ARGUMENT',
+      `cannot roll back to ${shortName(chosen)}: it is the default already`,
+      { hint: 'dendro status lists the others' },
+    )
+  }
+  const running = runningOf(state)
+  const chosen =
+    running !== undefined && !isSameDeployment(running, first)
+      ? running
+      : state.deployments[1]
+  if (chosen !== undefined) return chosen
+  throw new DendroError(
+    'NO_DEPLOYMENT',
+    'cannot roll back: there is only one deployment',
+    { hint: 'dendro deploy REV~1 deploys the version before' },
+  )
+}
+
+export const setPinned = (
+  repository: Repository,
+  paths: SysrootPaths,
+  index: number,
+  isPinned: boolean,
+  onWait?: () => void,
+): Promise<ListedDeployment> =>
+  withTransaction(paths, repository, onWait, transaction => {
+    const { state } = transaction
+    const chosen = deploymentAt(state, index)
+    if (chosen.isPinned === isPinned) return chosen
+    const kind = isPinned ? 'pin' : 'unpin'
+    transaction.commit(
+      kind,
+      `${kind} ${shortName(chosen)}`,
+      state.deployments.map(id =>
+        isSameDeployment(id, chosen) ? { ...id, isPinned } : id,
+      ),
+    )
+    return { ...chosen, isPinned }
+  })
+
+/**
+ * Removes a deployment; its layer stays in the history.
+ * Errors: `NO_DEPLOYMENT`, `DEPLOYMENT_IN_USE`.
+ */
+export const undeploy = (
+  repository: Repository,
+  paths: SysrootPaths,
+  index: number,
+  onWait?: () => void,
+): Promise<ListedDeployment> =>
+  withTransaction(paths, repository, onWait, async transaction => {
+    const { state } = transaction
+    const chosen = deploymentAt(state, index)
+    const running = runningLayers().get(deploymentName(chosen))
+    const inUse = (why: string, hint: string): DendroError =>
+      new DendroError(
+        'DEPLOYMENT_IN_USE',
+        `cannot undeploy ${shortName(chosen)}: ${why}`,
+        { hint },
+      )
+    if (running !== undefined)
+      throw inUse(
+        `it runs, its /etc is mounted at ${running.mountpoint}${running.pid === undefined ? '' : ` for process ${running.pid}`}`,
+        running.pid === undefined
+          ? 'boot another deployment first'
+          : 'end the process first',
+      )
+    if (chosen.isPinned) throw inUse('it is pinned', `dendro unpin ${index}`)
+    await snapshotLayer(transaction, chosen, `undeploy ${shortName(chosen)}`)
+    transaction.commit(
+      'undeploy',
+      `undeploy ${shortName(chosen)}`,
+      state.deployments.filter(id => !isSameDeployment(id, chosen)),
+    )
+    transaction.removeUnlisted()
+    return chosen
+  })

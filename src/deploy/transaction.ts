@@ -1,0 +1,209 @@
+/**
+ * One change of the deployments of a sysroot: the lock, the clearing up after
+ * those that were killed, the entry in the operation log, and the rename that
+ * makes it true.
+ */
+
+import { existsSync, lstatSync, readdirSync, readlinkSync } from 'node:fs'
+import { join } from 'node:path'
+import { LayerHistory } from '../etc/history.ts'
+import { listHolds, removeHold, setHold } from '../store/holds.ts'
+import { OperationLog } from '../store/operation-log.ts'
+import type { Repository } from '../store/repository.ts'
+import { makeSymlink } from '../system/disk.ts'
+import { removeIfThere } from '../system/durable-file.ts'
+import { acquireLock } from '../system/lock.ts'
+import type { FileLock } from '../system/lock.ts'
+import { removeTree } from '../system/remove-tree.ts'
+import { bootEntries } from './boot-entries.ts'
+import { osRelease } from './commit-layout.ts'
+import { readRecord } from './deployment.ts'
+import {
+  commitOf,
+  deploymentName,
+  deploymentPath,
+  oldBootDirectories,
+  prepareSysroot,
+  readSysroot,
+  writeSysroot,
+} from './sysroot.ts'
+import type {
+  DeploymentId,
+  ListedDeployment,
+  SysrootPaths,
+  SysrootState,
+} from './sysroot.ts'
+
+export class Transaction {
+  readonly paths: SysrootPaths
+  readonly repository: Repository
+  readonly history: LayerHistory
+  readonly #lock: FileLock
+  #state: SysrootState
+
+  private constructor(
+    paths: SysrootPaths,
+    repository: Repository,
+    lock: FileLock,
+  ) {
+    this.paths = paths
+    this.repository = repository
+    this.history = new LayerHistory(paths.history)
+    this.#lock = lock
+    this.#state = readSysroot(paths)
+  }
+
+  /** Waits for other changes of the same sysroot. */
+  static async begin(
+    paths: SysrootPaths,
+    repository: Repository,
+    onWait?: () => void,
+  ): Promise<Transaction> {
+    prepareSysroot(paths)
+    const lock = await acquireLock(paths.lock, 'exclusive', onWait)
+    try {
+      const transaction = new Transaction(paths, repository, lock)
+      transaction.#clearUp()
+      return transaction
+    } catch (error) {
+      lock.release()
+      throw error
+    }
+  }
+
+  get state(): SysrootState {
+    return this.#state
+  }
+
+  /** Removes what changes that never came left behind. */
+  #clearUp(): void {
+    new OperationLog(this.paths.operations).dropAfter(this.#state.operation)
+    const current = `boot.${this.#state.serial}`
+    const previous = `boot.${this.#state.serial - 1}`
+    for (const path of oldBootDirectories(this.paths))
+      if (!path.endsWith(`/${current}`) && !path.endsWith(`/${previous}`))
+        remove(path)
+    this.removeUnlisted()
+    this.#releaseHolds()
+  }
+
+  /** Removes directories of deployments that the state does not list. */
+  removeUnlisted(): void {
+    const listed = new Set(this.#state.deployments.map(deploymentName))
+    for (const os of readdirSync(this.paths.deploy))
+      for (const name of readdirSync(join(this.paths.deploy, os)))
+        if (/^[0-9a-f]{64}\.\d+$/.test(name) && !listed.has(`${os}/${name}`))
+          removeTree(Buffer.from(join(this.paths.deploy, os, name)))
+  }
+
+  #holdName(id: DeploymentId): string {
+    return `${this.#state.id}.${deploymentName(id).replace('/', '.')}`
+  }
+
+  /** Keeps the commit of a deployment from being pruned. */
+  hold(id: DeploymentId): void {
+    setHold(this.repository.paths, this.#holdName(id), commitOf(id))
+  }
+
+  #releaseHolds(): void {
+    const wanted = new Set(
+      this.#state.deployments.map(id => this.#holdName(id)),
+    )
+    const own = new RegExp(`^${this.#state.id}\\.(?!instance\\.)`)
+    for (const { name } of listHolds(this.repository.paths))
+      if (own.test(name) && !wanted.has(name))
+        removeHold(this.repository.paths, name)
+  }
+
+  /** A serial that no deployment of this commit has or had lately. */
+  nextSerial(os: string, commit: string): number {
+    const directory = join(this.paths.deploy, os)
+    const names = existsSync(directory) ? readdirSync(directory) : []
+    const taken = [
+      ...this.#state.deployments
+        .filter(id => id.os === os && id.commit === commit)
+        .map(({ serial }) => serial),
+      ...names.flatMap(name =>
+        name.startsWith(`${commit}.`) ? Number(name.split('.')[1]) : [],
+      ),
+    ]
+    return Math.max(-1, ...taken) + 1
+  }
+
+  /** Makes `deployments` the list, by one rename; logged before. */
+  commit(
+    kind: string,
+    text: string,
+    deployments: readonly ListedDeployment[],
+    details: Readonly<Record<string, unknown>> = {},
+  ): void {
+    const before = this.#state.deployments
+    const operation = new OperationLog(this.paths.operations).append(
+      kind,
+      text,
+      { ...details, before, after: deployments },
+    )
+    const state: SysrootState = {
+      ...this.#state,
+      serial: this.#state.serial + 1,
+      operation,
+      deployments,
+    }
+    writeSysroot(this.paths, state, this.#bootFiles(deployments))
+    this.#state = state
+    this.#linkLoader()
+    this.#releaseHolds()
+  }
+
+  #bootFiles(deployments: readonly ListedDeployment[]) {
+    return bootEntries(deployments, id => {
+      const { version } = readRecord(this.paths, id)
+      const { root } = this.repository.commits.load(commitOf(id))
+      const release = osRelease(this.repository, root)
+      const name = release.get('PRETTY_NAME') ?? release.get('NAME') ?? id.os
+      const shown = version ?? id.commit.slice(0, 12)
+      return { title: `${name} (${shown}.${id.serial})`, version: shown }
+    })
+  }
+
+  /** Where boot loaders look; left alone when something else is there. */
+  #linkLoader(): void {
+    const { loader } = this.paths
+    if (!existsSync(join(loader, '..'))) return
+    try {
+      readlinkSync(loader)
+    } catch {
+      if (!existsSync(loader)) makeSymlink('../dendro/boot/loader', loader)
+    }
+  }
+
+  pathOf(id: DeploymentId): string {
+    return deploymentPath(this.paths, id)
+  }
+
+  end(): void {
+    this.history.close()
+    this.#lock.release()
+  }
+}
+
+/** A directory with all that is in it, or a link on its way. */
+const remove = (path: string): void => {
+  if (lstatSync(path).isDirectory()) removeTree(Buffer.from(path))
+  else removeIfThere(path)
+}
+
+/** Runs `work` in a transaction, and ends it in any case. */
+export const withTransaction = async <T>(
+  paths: SysrootPaths,
+  repository: Repository,
+  onWait: (() => void) | undefined,
+  work: (transaction: Transaction) => T | Promise<T>,
+): Promise<T> => {
+  const transaction = await Transaction.begin(paths, repository, onWait)
+  try {
+    return await work(transaction)
+  } finally {
+    transaction.end()
+  }
+}
