@@ -35,6 +35,10 @@ export interface CommandOptions {
 
 export type Counts = Readonly<Record<string, number>>
 
+const sleepMs = (ms: number): void => {
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms)
+}
+
 /** One test: its own temporary directory and repository. */
 export class TestContext {
   readonly directory: string
@@ -182,8 +186,10 @@ export class TestContext {
     for (const name of readdirSync('/run/dendro')) {
       const path = join('/run/dendro', name)
       const state = readState(path)
-      if (!name.startsWith(id) || (state !== undefined && isAlive(state)))
-        continue
+      if (!name.startsWith(id)) continue
+      for (let i = 0; i < 40 && state !== undefined && isAlive(state); i++)
+        sleepMs(50)
+      if (state !== undefined && isAlive(state)) continue
       if (readMountTable().some(m => m.mountpoint.startsWith(path))) continue
       rmSync(path, { recursive: true, force: true })
     }

@@ -9,7 +9,7 @@ import { isInLayer } from '../etc/plan.ts'
 import type { PlanItem } from '../etc/plan.ts'
 import type { PlannedMerge } from '../etc/merge.ts'
 import { formatBytes } from '../units.ts'
-import { jsonPath, print, printJson } from './output.ts'
+import { counted, jsonPath, print, printJson } from './output.ts'
 
 /** `/etc/...` as a person reads it. */
 export const etcPath = (path: string): string => `/etc/${latin1ToDisplay(path)}`
@@ -100,13 +100,13 @@ export const printDeployed = (deployed: Deployed, isJson: boolean): void => {
   )
   if (removed.length > 0)
     print(
-      `Freed: ${formatBytes(freedBytes)} (${removed.length} deployments; dendro prune frees their objects)`,
+      `Freed: ${formatBytes(freedBytes)} (${counted(removed.length, 'deployment')}; dendro prune frees their objects)`,
     )
   const count = (outcome: string) =>
     plan.items.filter(item => outcomeOf(item, plan) === outcome).length
   if (plan.items.length > 0)
     print(
-      `Merged /etc: ${count('kept') + count('removed')} of your changes kept, ${count('merged')} merged, ${count('default')} now defaults, ${conflicts.length} conflicts`,
+      `Merged /etc: ${count('kept') + count('removed')} of your changes kept, ${count('merged')} merged, ${count('default')} now defaults, ${counted(conflicts.length, 'conflict')}`,
     )
   for (const { path, why } of conflicts)
     print(`  conflict ${etcPath(path)}: ${why}; yours is in force`)

@@ -21,7 +21,7 @@ import { etcPath, planLines, planToJson } from './deploy-output.ts'
 import { formatTime } from './describe.ts'
 import { listConflicts, resolveCommand } from './etc-conflicts.ts'
 import { onWait, optionalIndex, toIndex, withSysroot } from './open-sysroot.ts'
-import { jsonPath, print, printJson, printRaw } from './output.ts'
+import { counted, jsonPath, print, printJson, printRaw } from './output.ts'
 
 const usage =
   'etc diff [-u] [N]\n' +
@@ -105,7 +105,7 @@ const merge = async (context: VerbContext, parsed: Parsed): Promise<void> => {
     }
     for (const line of planLines(plan)) print(line)
     const count = conflictsOf(plan).length
-    if (count > 0) process.stderr.write(`${count} conflicts\n`)
+    if (count > 0) process.stderr.write(`${counted(count, 'conflict')}\n`)
   })
 }
 

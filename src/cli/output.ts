@@ -17,6 +17,10 @@ export const printJson = (value: unknown): void => {
   print(JSON.stringify(value, undefined, 2))
 }
 
+/** `1 conflict`, `2 conflicts`. */
+export const counted = (count: number, what: string): string =>
+  `${count} ${what}${count === 1 ? '' : 's'}`
+
 export const warn = (line: string): void => {
   process.stderr.write(`dendro: ${line}\n`)
 }

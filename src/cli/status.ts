@@ -8,7 +8,7 @@ import type { Verb } from './arguments.ts'
 import { etcPath } from './deploy-output.ts'
 import { formatTime } from './describe.ts'
 import { withSysroot } from './open-sysroot.ts'
-import { jsonPath, print, printJson } from './output.ts'
+import { counted, jsonPath, print, printJson } from './output.ts'
 
 const usage = 'status'
 
@@ -78,7 +78,7 @@ const show = (status: DeploymentStatus): void => {
   if (status.origin !== null) line('Ref', status.origin)
   line(
     '/etc',
-    `${status.etcChanges} changes, ${status.conflicts.length} conflicts`,
+    `${counted(status.etcChanges, 'change')}, ${counted(status.conflicts.length, 'conflict')}`,
   )
   for (const path of status.conflicts) line('Conflict', etcPath(path))
   if (status.isOutdated)

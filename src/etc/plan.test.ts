@@ -230,6 +230,11 @@ t.test('policies', async t => {
   t.match(one('** fail'), { isForbidden: true })
   t.match(one('** fail\napp/? merge # last one counts'), { isForbidden: false })
   t.match(one('ap? keep-mine\n*.conf fail'), { source: 'mine' })
+  const copy = { 'passwd-': file('a\0') }
+  t.match(
+    plan(copy, { 'passwd-': file('b\0') }, { 'passwd-': file('c\0') })[0],
+    { source: 'mine', conflict: undefined },
+  )
   t.throws(() => parsePolicy('x frobnicate'), { code: 'INVALID_ARGUMENT' })
   t.throws(() => parsePolicy('x merge y'), { code: 'INVALID_ARGUMENT' })
 })

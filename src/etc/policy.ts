@@ -54,9 +54,26 @@ export class MergePolicy {
 const isPolicy = (word: string): word is Policy =>
   (POLICIES as readonly string[]).includes(word)
 
+/**
+ * What holds before the file is read: copies that the account tools keep of the
+ * version before, which nothing reads, and the cache that ldconfig makes of /usr.
+ */
+const BUILT_IN: readonly (readonly [string, Policy])[] = [
+  ['passwd-', 'keep-mine'],
+  ['group-', 'keep-mine'],
+  ['shadow-', 'keep-mine'],
+  ['gshadow-', 'keep-mine'],
+  ['subuid-', 'keep-mine'],
+  ['subgid-', 'keep-mine'],
+  ['ld.so.cache', 'take-theirs'],
+]
+
 /** Parses a policy file (latin1 text). Errors: `INVALID_ARGUMENT`. */
 export const parsePolicy = (text: string): MergePolicy => {
-  const rules: Rule[] = []
+  const rules: Rule[] = BUILT_IN.map(([glob, policy]) => ({
+    pattern: globToRegExp(glob),
+    policy,
+  }))
   for (const [index, raw] of text.split('\n').entries()) {
     const line = raw.replace(/(^|\s)#.*/, '').trim()
     if (line === '') continue

@@ -127,6 +127,5 @@ const KEYFILE_PLACES = /^(?:systemd|NetworkManager|dconf|pulse)\/.*\.conf$/
 
 /** The format of a raw path relative to /etc; undefined for plain text. */
 export const formatOf = (path: string): RecordFormat | undefined =>
-  // `passwd-` and the like are what the tools keep of the version before.
-  BY_PATH.get(path.replace(/-$/, '')) ??
+  BY_PATH.get(path) ??
   (KEYFILE_NAMES.test(path) || KEYFILE_PLACES.test(path) ? keyfile : undefined)
