@@ -291,7 +291,8 @@ const listAfter = (
       id.isPinned ||
       running.has(deploymentName(id)) ||
       (from !== undefined && isSameDeployment(id, from))
-    if (id.os !== next.os || isNeeded || count < keep) {
+    if (id.os !== next.os) return true
+    if (isNeeded || count < keep) {
       count++
       return true
     }
