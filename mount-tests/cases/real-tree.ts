@@ -76,7 +76,7 @@ const runAll = (
   )
 
 /** How often the server is killed; the long form has 1,000. */
-const SERVER_KILLS = Number(process.env['SERVER_KILLS'] ?? '20')
+const SERVER_KILLS = Number(process.env['SERVER_KILLS'] ?? '12')
 
 /** Reads everything until it is told to stop; one line for each time. */
 const READER = `

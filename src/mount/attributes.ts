@@ -27,12 +27,19 @@ export const childPathKey = (parent: NodeKey, name: string): NodeKey => {
 }
 
 /** The key of a file object, a commit or the view's own names: of any digest. */
-export const digestKey = (digest: Digest): NodeKey =>
-  keyOf(Buffer.from(digest, 'latin1'))
+export const digestKey = (digest: Digest): NodeKey => keyOf(digest)
 
-const keyOf = (bytes: Buffer): NodeKey => {
+/** Word `index` of a hash in latin1, little-endian. */
+const wordOf = (hash: string, index: number): number =>
+  (hash.charCodeAt(index * 4) |
+    (hash.charCodeAt(index * 4 + 1) << 8) |
+    (hash.charCodeAt(index * 4 + 2) << 16) |
+    (hash.charCodeAt(index * 4 + 3) << 24)) >>>
+  0
+
+const keyOf = (hash: string): NodeKey => {
   const key = new Uint32Array(4)
-  for (let i = 0; i < 4; i++) key[i] = bytes.readUInt32LE(i * 4)
+  for (let i = 0; i < 4; i++) key[i] = wordOf(hash, i)
   return key
 }
 
@@ -63,7 +70,7 @@ export const directoryInode = (
   writeKey(pathKey)
   scratch.write(object, PATH_KEY_BYTES, object.length, 'latin1')
   const hash = blake3(scratch.subarray(0, PATH_KEY_BYTES + object.length))
-  return inodeNumber(hash.readUInt32LE(4), hash.readUInt32LE(0))
+  return inodeNumber(wordOf(hash, 1), wordOf(hash, 0))
 }
 
 const BLOCK_BYTES = 512

@@ -114,6 +114,7 @@ class Service {
     const repository = Repository.open(config.repository, {
       frameCacheBytes: FRAME_CACHE_BYTES,
       treeCacheBytes: TREE_CACHE_BYTES,
+      reusesBuffers: true,
     })
     this.#config = config
     this.#state = state

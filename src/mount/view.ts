@@ -193,8 +193,11 @@ export class View implements FuseHandler {
       return
     }
     const directory = this.#directory(nodeId)
-    const self = this.#inode(nodeId, directory)
-    if (!addDots(cookie, sink, self)) return
+    if (
+      cookie < FIRST_COOKIE &&
+      !addDots(cookie, sink, this.#inode(nodeId, directory))
+    )
+      return
     const tree = this.#repository.loadTree(directory.tree)
     const { entries } = tree
     const ownPathKey = this.#pathKey(nodeId)

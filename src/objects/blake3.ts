@@ -7,14 +7,18 @@
  */
 
 import { createRequire } from 'node:module'
+import { bytesToLatin1 } from '../bytes/latin1.ts'
 
 interface NativeHasher {
   reset(): void
   update(input: Uint8Array): unknown
-  digestBuffer(): Buffer
+  digest(format: 'hex'): string
 }
 
-type HashFunction = (bytes: Uint8Array) => Buffer
+/** The digest as a latin1 string of 32 characters. */
+type HashFunction = (bytes: Uint8Array) => string
+
+const DIGEST_BYTES = 32
 
 const require = createRequire(import.meta.url)
 
@@ -24,10 +28,13 @@ const loadNative = (): HashFunction | undefined => {
       Blake3Hasher: new () => NativeHasher
     }
     const hasher = new Blake3Hasher()
+    const scratch = Buffer.alloc(DIGEST_BYTES)
     return bytes => {
       hasher.reset()
       hasher.update(bytes)
-      return hasher.digestBuffer()
+      // A Buffer made over there costs 1.6 us, most of what a small object does.
+      scratch.write(hasher.digest('hex'), 'hex')
+      return scratch.toString('latin1')
     }
   } catch {
     // An optional dependency: without it the portable one serves.
@@ -37,9 +44,9 @@ const loadNative = (): HashFunction | undefined => {
 
 const loadPortable = (): HashFunction => {
   const { hash } = require('blake3-wasm') as {
-    hash: (bytes: Uint8Array) => Buffer
+    hash: (bytes: Uint8Array) => Uint8Array
   }
-  return bytes => Buffer.from(hash(bytes))
+  return bytes => bytesToLatin1(hash(bytes))
 }
 
 export type Blake3Name = 'native' | 'portable'
@@ -53,5 +60,5 @@ const native = loadNative()
 /** Whether hashing is cheap enough to verify every chunk that is read. */
 export const isBlake3Fast = native !== undefined
 
-/** The 32-byte BLAKE3 digest of `bytes`. */
+/** The BLAKE3-256 digest of `bytes`. */
 export const blake3: HashFunction = native ?? loadPortable()

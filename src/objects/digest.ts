@@ -5,7 +5,7 @@
  * people see 64 hex digits. Only this file makes the brand.
  */
 
-import { bytesToLatin1, latin1ToBytes } from '../bytes/latin1.ts'
+import { latin1ToBytes } from '../bytes/latin1.ts'
 import { blake3 } from './blake3.ts'
 
 declare const digestBrand: unique symbol
@@ -16,8 +16,7 @@ export type Digest = string & { readonly [digestBrand]: true }
 export const DIGEST_BYTES = 32
 
 /** The digest of `bytes`. */
-export const digestOf = (bytes: Uint8Array): Digest =>
-  bytesToLatin1(blake3(bytes)) as Digest
+export const digestOf = (bytes: Uint8Array): Digest => blake3(bytes) as Digest
 
 /** Latin1 text as a digest, or undefined when it is not 32 bytes long. */
 export const toDigest = (latin1: string): Digest | undefined =>

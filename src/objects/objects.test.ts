@@ -116,7 +116,7 @@ t.test(
     const portable = loadBlake3('portable')
     for (const length of [0, 1, 63, 64, 65, 1023, 1024, 1025, 70_000]) {
       const bytes = Buffer.alloc(length, length)
-      t.equal(portable?.(bytes).toString('latin1'), digestOf(bytes))
+      t.equal(portable?.(bytes), digestOf(bytes))
     }
   },
 )

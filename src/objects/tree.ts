@@ -51,6 +51,7 @@ export class Tree {
   readonly #bytes: Uint8Array
   /** Entry i is encoded at [spans[2i], spans[2i+1]). */
   readonly #spans: Uint32Array
+  readonly #digests: (Digest | undefined)[] = []
 
   private constructor(
     bytes: Uint8Array,
@@ -107,10 +108,14 @@ export class Tree {
     return this.entries[this.indexOf(name)]
   }
 
-  /** Identity of the file object of entry `index`. */
+  /** Identity of the file object of entry `index`; computed once. */
   objectDigest(index: number): Digest {
-    return digestOf(
+    const known = this.#digests[index]
+    if (known !== undefined) return known
+    const digest = digestOf(
       this.#bytes.subarray(this.#spans[index * 2], this.#spans[index * 2 + 1]),
     )
+    this.#digests[index] = digest
+    return digest
   }
 }

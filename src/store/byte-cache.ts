@@ -13,11 +13,18 @@ export class ByteCache<V extends object> {
   readonly #sizeOf: (value: V) => number
   #large: { readonly key: string; readonly value: V } | undefined
 
-  /** `sizeOf` estimates what a value takes in memory. */
-  constructor(maxBytes: number, sizeOf: (value: V) => number) {
+  /**
+   * `sizeOf` estimates what a value takes in memory; `onEvicted` is told of
+   * values that leave the cache, but for the large one.
+   */
+  constructor(
+    maxBytes: number,
+    sizeOf: (value: V) => number,
+    onEvicted: (value: V) => void = () => undefined,
+  ) {
     this.#maxBytes = maxBytes
     this.#sizeOf = sizeOf
-    this.#cache = new LRUCache({ maxSize: maxBytes })
+    this.#cache = new LRUCache({ maxSize: maxBytes, dispose: onEvicted })
   }
 
   get(key: string): V | undefined {

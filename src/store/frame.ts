@@ -144,9 +144,14 @@ export const decodeFrameTable = (
 
 /**
  * The plain bytes of a whole frame. The checksum over table and stored bytes
- * is verified first. Errors: `CORRUPT_PACK`.
+ * is verified first. With `allocate` they are in a buffer of it, else they may
+ * be part of `frame`. Errors: `CORRUPT_PACK`.
  */
-export const decodeFramePlain = (frame: Buffer, where: string): Buffer => {
+export const decodeFramePlain = (
+  frame: Buffer,
+  where: string,
+  allocate?: (length: number) => Buffer,
+): Buffer => {
   const bad = (why: string, cause?: unknown) =>
     new DendroError('CORRUPT_PACK', `damaged ${where}: ${why}`, {
       cause,
@@ -159,10 +164,13 @@ export const decodeFramePlain = (frame: Buffer, where: string): Buffer => {
   const stored = frame.subarray(FRAME_HEADER_BYTES + tableBytes(header.objects))
   if (header.codec === CODEC_NONE) {
     if (header.storedBytes !== header.plainBytes) throw bad('wrong length')
-    return stored
+    if (allocate === undefined) return stored
+    const plain = allocate(header.plainBytes)
+    stored.copy(plain)
+    return plain
   }
   try {
-    return zstd().decompress(stored, header.plainBytes)
+    return zstd().decompress(stored, header.plainBytes, allocate)
   } catch (error) {
     if (error instanceof DendroError) throw error
     throw bad('it does not decompress', error)

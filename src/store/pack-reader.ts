@@ -9,6 +9,7 @@
 import { closeSync, openSync, readSync } from 'node:fs'
 import { join } from 'node:path'
 import { LRUCache } from 'lru-cache'
+import { FrameBuffers } from './frame-buffers.ts'
 import { DendroError, errnoOf, wrapSystemError } from '../errors.ts'
 import { isBlake3Fast } from '../objects/blake3.ts'
 import { digestOf, digestToHex } from '../objects/digest.ts'
@@ -43,13 +44,16 @@ const MAX_OPEN_PACKS = 128
 /** What an object's entry in a loaded frame takes, about. */
 const FRAME_OBJECT_BYTES = 200
 
-/** Reads `length` bytes at `position`, or fewer at the end of the file. */
+/**
+ * Reads `length` bytes at `position`, or fewer at the end of the file, into the
+ * beginning of `bytes`.
+ */
 export const readAt = (
   fd: number,
   position: number,
   length: number,
+  bytes: Buffer = Buffer.allocUnsafeSlow(length),
 ): Buffer => {
-  const bytes = Buffer.allocUnsafeSlow(length)
   let done = 0
   while (done < length) {
     const count = readSync(fd, bytes, done, length - done, position + done)
@@ -64,10 +68,18 @@ export class PackReader {
   readonly #files: LRUCache<string, { fd: number }>
   readonly #frames: ByteCache<LoadedFrame>
   readonly #verifyAlways: boolean
+  readonly #buffers: FrameBuffers | undefined
+  /** The stored form of the frame that is being read, where buffers are reused. */
+  #stored = Buffer.alloc(0)
 
   constructor(
     paths: RepositoryPaths,
-    options: { readonly cacheBytes: number; readonly verifyAlways?: boolean },
+    options: {
+      readonly cacheBytes: number
+      readonly verifyAlways?: boolean
+      /** What `read` returned is valid only until the next call. */
+      readonly reusesBuffers?: boolean
+    },
   ) {
     this.#paths = paths
     this.#verifyAlways = options.verifyAlways ?? false
@@ -78,12 +90,14 @@ export class PackReader {
     this.#frames = new ByteCache(
       options.cacheBytes,
       frame => frame.plain.length + frame.objects.size * FRAME_OBJECT_BYTES,
+      frame => this.#buffers?.give(frame.plain),
     )
+    if (options.reusesBuffers === true) this.#buffers = new FrameBuffers()
   }
 
   /**
    * The bytes of an object: a view that nobody may change, valid as long as
-   * it is kept. Errors: `CORRUPT_PACK`, `CORRUPT_INDEX`, `CORRUPT_OBJECT`.
+   * it is kept, or until the next call where buffers are reused. Errors: `CORRUPT_PACK`, `CORRUPT_INDEX`, `CORRUPT_OBJECT`.
    */
   read(digest: Digest, place: Place): Buffer {
     const frame = this.#load(place)
@@ -124,7 +138,11 @@ export class PackReader {
     const where = `pack ${place.pack} at byte ${place.frameOffset}`
     const bytes = this.#readFrame(place, where)
     const header = decodeFrameHeader(bytes, 0, where)
-    const plain = decodeFramePlain(bytes, where)
+    const buffers = this.#buffers
+    const plain =
+      buffers === undefined
+        ? decodeFramePlain(bytes, where)
+        : decodeFramePlain(bytes, where, length => buffers.take(length))
     const objects = decodeFrameTable(bytes, FRAME_HEADER_BYTES, header, where)
     const frame: LoadedFrame = {
       plain,
@@ -137,7 +155,13 @@ export class PackReader {
 
   #readFrame(place: Place, where: string): Buffer {
     try {
-      return readAt(this.#open(place.pack), place.frameOffset, place.frameBytes)
+      const { frameOffset, frameBytes } = place
+      const fd = this.#open(place.pack)
+      if (this.#buffers === undefined)
+        return readAt(fd, frameOffset, frameBytes)
+      if (this.#stored.length < frameBytes)
+        this.#stored = Buffer.allocUnsafeSlow(frameBytes)
+      return readAt(fd, frameOffset, frameBytes, this.#stored)
     } catch (error) {
       throw wrapSystemError(`cannot read ${where}`, error)
     }

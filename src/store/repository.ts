@@ -49,6 +49,11 @@ export interface RepositoryOptions {
   readonly frameCacheBytes?: number
   /** Bytes of decoded trees kept, estimated. */
   readonly treeCacheBytes?: number
+  /**
+   * Frames that leave the cache are overwritten: what `readObject` returned is
+   * valid only until the next call. For a server, which sends it at once.
+   */
+  readonly reusesBuffers?: boolean
   /** Open it also where indexes are damaged: for a check. */
   readonly isTolerant?: boolean
 }
@@ -89,6 +94,7 @@ export class Repository {
     this.#indexes = new IndexSet(paths, options.isTolerant)
     this.#packs = new PackReader(paths, {
       cacheBytes: options.frameCacheBytes ?? 64 * MIB,
+      reusesBuffers: options.reusesBuffers ?? false,
     })
     this.#trees = new ByteCache(
       options.treeCacheBytes ?? 64 * MIB,

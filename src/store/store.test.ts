@@ -98,6 +98,41 @@ t.test('frames', async t => {
   t.equal(served, 0, 'no flipped bit is served')
 })
 
+t.test('a reader that reuses its buffers reads the same', async t => {
+  const path = join(t.testdir(), 'repo')
+  const writer = Repository.create(path)
+  // Frames of many small objects, of incompressible ones, and larger than a slot.
+  const objects = [
+    ...Array.from({ length: 3000 }, (_, i) => numbered(i, 200 + (i % 900))),
+    ...Array.from({ length: 20 }, (_, i) => {
+      const bytes = Buffer.alloc(100_000)
+      for (let at = 0; at < bytes.length; at++)
+        bytes[at] = (Math.imul(at + i * 7919, 2654435761) >>> 13) & 255
+      return bytes
+    }),
+    numbered(9999, 2_000_000),
+  ]
+  const ids = await store(writer, objects)
+  writer.close()
+  const repository = Repository.open(path, {
+    frameCacheBytes: 600_000,
+    reusesBuffers: true,
+  })
+  t.teardown(() => repository.close())
+  let slots = new Set<ArrayBufferLike>()
+  for (let round = 0; round < 3; round++) {
+    slots = new Set()
+    for (let i = 0; i < objects.length; i++) {
+      // Back and forth, so that frames leave the cache and come again.
+      const at = i % 2 === 0 ? i : objects.length - i
+      const bytes = repository.readObject(ids[at] as Digest)
+      if (!bytes.equals(objects[at] as Buffer)) t.fail(`object ${at}`)
+      slots.add(bytes.buffer)
+    }
+  }
+  t.ok(slots.size < 20, `${slots.size} buffers served all of it`)
+})
+
 t.test('objects are stored once and read back', async t => {
   const repository = Repository.create(join(t.testdir(), 'repo'))
   t.teardown(() => repository.close())

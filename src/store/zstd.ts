@@ -31,8 +31,15 @@ interface ZlibZstd {
 
 export interface Zstd {
   compress(plain: Uint8Array): Buffer
-  /** Throws an Error when `stored` does not hold exactly `plainLength` bytes. */
-  decompress(stored: Uint8Array, plainLength: number): Buffer
+  /**
+   * Into a buffer of `allocate`, where the implementation can. Throws an Error
+   * when `stored` does not hold exactly `plainLength` bytes.
+   */
+  decompress(
+    stored: Uint8Array,
+    plainLength: number,
+    allocate?: (length: number) => Buffer,
+  ): Buffer
 }
 
 const require = createRequire(import.meta.url)
@@ -56,8 +63,12 @@ const loadAddon = (): Zstd | undefined => {
       const length = compressor.compress2(scratch, plain)
       return Buffer.from(scratch.subarray(0, length))
     },
-    decompress: (stored, plainLength) => {
-      const plain = Buffer.allocUnsafeSlow(plainLength)
+    decompress: (
+      stored,
+      plainLength,
+      allocate = length => Buffer.allocUnsafeSlow(length),
+    ) => {
+      const plain = allocate(plainLength)
       const length = decompressor.decompress(plain, stored)
       if (length !== plainLength) throw new Error('wrong plain length')
       return plain
