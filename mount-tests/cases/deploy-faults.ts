@@ -124,6 +124,27 @@ export const tests: TestTable = {
     s.run('echo nonsense > /etc/dendro/merge.policy')
     assert.match(s.try('deploy', '23.31').stderr, /bad line 1 of \/etc\/dendro/)
   },
+  'a deploy goes on while the running /etc changes': async s0 => {
+    const s = site(s0)
+    s.dendro('deploy', 'os/test')
+    const root = assemble(s)
+    const flicker = spawn('sh', [
+      '-c',
+      'cd "$1"; while [ -d . ]; do for i in 1 2 3 4 5 6 7 8; do mkdir d$i; echo $i > d$i/f; echo $i > g$i; done; rm -r d[1-8] g[1-8]; done',
+      'sh',
+      join(root, 'etc'),
+    ])
+    const ended = new Promise(done => flicker.on('close', done))
+    try {
+      nextVersion(s)
+      for (let round = 0; round < 6; round++)
+        s.dendro('deploy', round % 2 === 0 ? '23.32' : '23.31')
+    } finally {
+      flicker.kill('SIGKILL')
+      await ended
+      release(s)
+    }
+  },
   'deploys at once wait for one another': async s0 => {
     const s = site(s0)
     const children = [0, 1, 2].map(

@@ -13,7 +13,7 @@ import {
   latin1ToDisplay,
   textToLatin1,
 } from '../bytes/latin1.ts'
-import { DendroError, wrapSystemError } from '../errors.ts'
+import { DendroError, errnoOf, wrapSystemError } from '../errors.ts'
 import { writeLayer } from '../etc/layer-writer.ts'
 import { layerFingerprint, readLayer } from '../etc/layer.ts'
 import type { PlannedMerge } from '../etc/merge.ts'
@@ -96,14 +96,29 @@ export const deploy = (
   paths: SysrootPaths,
   options: DeployOptions,
 ): Promise<Deployed> =>
-  withTransaction(paths, repository, options.onWait, transaction => {
-    const planned = planDeploy(repository, paths, transaction.state, options)
-    return carryOut(transaction, planned, {
-      kind: 'deploy',
-      keep: options.keep ?? DEFAULT_KEEP,
-      replaces: undefined,
-    })
-  })
+  withTransaction(paths, repository, options.onWait, transaction =>
+    retrying(() => {
+      const planned = planDeploy(repository, paths, transaction.state, options)
+      return carryOut(transaction, planned, {
+        kind: 'deploy',
+        keep: options.keep ?? DEFAULT_KEEP,
+        replaces: undefined,
+      })
+    }),
+  )
+
+const MAX_TRIES = 5
+
+/** The running /etc may change while it is read: what vanished is not missed. */
+const retrying = async <T>(work: () => Promise<T>): Promise<T> => {
+  for (let tries = 1; ; tries++) {
+    try {
+      return await work()
+    } catch (error) {
+      if (tries === MAX_TRIES || errnoOf(error) !== 'ENOENT') throw error
+    }
+  }
+}
 
 /**
  * Merges the running /etc into the pending deployment again; undefined when
@@ -114,24 +129,26 @@ export const remerge = (
   paths: SysrootPaths,
   onWait?: () => void,
 ): Promise<Deployed | undefined> =>
-  withTransaction(paths, repository, onWait, transaction => {
-    const { state } = transaction
-    const [pending] = state.deployments
-    if (pending === undefined) throw noDeployment()
-    const record = readRecord(paths, pending)
-    const from = state.deployments.find(
-      id => deploymentName(id) === record.mergedFrom,
-    )
-    if (from === undefined) return undefined
-    const layout = inspectCommit(repository, commitOf(pending))
-    const plan = planFor(repository, paths, layout, from, pending)
-    if (plan.fingerprint === record.mergedFingerprint) return undefined
-    return carryOut(
-      transaction,
-      { layout, os: pending.os, origin: record.origin, from, plan },
-      { kind: 'remerge', keep: Infinity, replaces: pending },
-    )
-  })
+  withTransaction(paths, repository, onWait, transaction =>
+    retrying(async () => {
+      const { state } = transaction
+      const [pending] = state.deployments
+      if (pending === undefined) throw noDeployment()
+      const record = readRecord(paths, pending)
+      const from = state.deployments.find(
+        id => deploymentName(id) === record.mergedFrom,
+      )
+      if (from === undefined) return undefined
+      const layout = inspectCommit(repository, commitOf(pending))
+      const plan = planFor(repository, paths, layout, from, pending)
+      if (plan.fingerprint === record.mergedFingerprint) return undefined
+      return carryOut(
+        transaction,
+        { layout, os: pending.os, origin: record.origin, from, plan },
+        { kind: 'remerge', keep: Infinity, replaces: pending },
+      )
+    }),
+  )
 
 interface CarryOut {
   readonly kind: 'deploy' | 'remerge'

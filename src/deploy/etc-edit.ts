@@ -3,16 +3,20 @@
  * one entry in the operation log, between two snapshots of the layer.
  */
 
+import { join } from 'node:path'
 import { textToLatin1 } from '../bytes/latin1.ts'
 import { DendroError } from '../errors.ts'
 import { CommitDefaults, digestOfBytes } from '../etc/defaults.ts'
+import { EffectiveEtc } from '../etc/effective-etc.ts'
 import type { EtcChange } from '../etc/etc-diff.ts'
-import { fileOf } from '../etc/etc-node.ts'
-import type { Maybe } from '../etc/etc-node.ts'
+import { fileOf, isSameNode } from '../etc/etc-node.ts'
 import { layerTarget, mountedTarget } from '../etc/etc-target.ts'
 import type { EtcTarget } from '../etc/etc-target.ts'
+import { readLayer } from '../etc/layer.ts'
 import { globToRegExp } from '../etc/policy.ts'
 import type { Repository } from '../store/repository.ts'
+import { temporaryName } from '../system/durable-file.ts'
+import { removeTree } from '../system/remove-tree.ts'
 import { joinRaw } from '../tree/scan.ts'
 import { inspectCommit } from './commit-layout.ts'
 import { writeRecord } from './deployment.ts'
@@ -240,53 +244,45 @@ export const resolveConflict = (
     }
   })
 
-/** Puts paths back to what they were in a snapshot; those that a layer named then or names now. */
+/**
+ * Puts everything at and below some paths back to what it was in a snapshot;
+ * the paths that changed. The snapshot's layer is laid out beside, and read as any
+ * other.
+ */
 const putSnapshot = (
   transaction: Transaction,
   view: EtcView,
   target: EtcTarget,
   snapshotId: string,
-  above: string,
+  above: readonly string[],
 ): string[] => {
-  const { history, repository } = transaction
-  const snapshot = history.snapshot(snapshotId)
-  const then = new CommitDefaults(
+  const { history, repository, paths } = transaction
+  const { commit } = history.snapshot(snapshotId)
+  const layout = inspectCommit(
     repository,
-    inspectCommit(
-      repository,
-      commitOf({ ...view.deployment, commit: snapshot.commit }),
-    ).defaults,
+    commitOf({ ...view.deployment, commit }),
   )
-  const below = [...history.paths(snapshotId), ...view.changes.keys()].filter(
-    path => isAtOrBelow(path, above),
-  )
-  const all = [...new Set([above, ...below])].sort()
-  const nodes = all.map(
-    path => [path, history.at(snapshotId, path, then)] as const,
-  )
-  const now = (path: string): Maybe =>
-    view.changes.has(path) ? view.changes.get(path) : view.defaults.get(path)
-  for (const [path, node] of [...nodes].reverse())
-    if (node === undefined && now(path) !== undefined)
-      target.put(path, undefined)
-  for (const [path, node] of nodes) {
-    if (node === undefined) continue
-    target.put(path, node)
-    if (node.kind !== 'directory' || now(path)?.kind === 'directory') continue
-    fillFrom(then, target, path)
-  }
-  return all
-}
-
-const fillFrom = (
-  defaults: CommitDefaults,
-  target: EtcTarget,
-  directory: string,
-): void => {
-  for (const name of defaults.names(directory)) {
-    const child = joinRaw(directory, name)
-    target.put(child, defaults.get(child))
-    fillFrom(defaults, target, child)
+  const defaults = new CommitDefaults(repository, layout.defaults)
+  const beside = join(paths.deploy, '..', temporaryName('layer'))
+  try {
+    history.restoreLayer(snapshotId, beside)
+    const changes = readLayer(textToLatin1(beside), defaults)
+    const then = new EffectiveEtc(changes, defaults)
+    const now = new EffectiveEtc(view.changes, view.defaults)
+    const all = above.flatMap(path => [...then.paths(path), ...now.paths(path)])
+    const differing = [...new Set(all)]
+      .sort()
+      .filter(path => !isSameNode(then.get(path), now.get(path)))
+    // What is to go goes from the leaves up; what comes back comes down.
+    for (const path of [...differing].reverse())
+      if (then.get(path) === undefined) target.put(path, undefined)
+    for (const path of differing) {
+      const node = then.get(path)
+      if (node !== undefined) target.put(path, node)
+    }
+    return differing
+  } finally {
+    removeTree(Buffer.from(beside))
   }
 }
 
@@ -305,7 +301,7 @@ export const restorePath = (
         hint: 'dendro etc log lists them',
       })
     return {
-      paths: putSnapshot(transaction, view, target, snapshot.id, path),
+      paths: putSnapshot(transaction, view, target, snapshot.id, [path]),
     }
   })
 
@@ -330,8 +326,7 @@ export const undoEdit = async (
   await snapshotLayer(transaction, deployment, 'before undo')
   const view = readEtc(repository, paths, deployment)
   const target = targetOf(paths, view)
-  for (const path of changed)
-    putSnapshot(transaction, view, target, snapshotId, path)
+  putSnapshot(transaction, view, target, snapshotId, changed)
   writeRecord(deploymentPath(paths, deployment), record)
   await snapshotLayer(transaction, deployment, 'undo')
 }

@@ -214,12 +214,16 @@ export const writeSysroot = (
   syncDirectory(join(paths.boot, '..'))
 }
 
-/** Names of boot directories that are not the current one. */
+/** Boot directories that are not the current one, and what was on its way. */
 export const oldBootDirectories = (paths: SysrootPaths): string[] => {
   const parent = join(paths.boot, '..')
   const current = isLink(paths.boot) ? readlinkSync(paths.boot) : ''
   return readdirSync(parent)
-    .filter(name => /^boot\.(?:\d+|.*\.tmp)$/.test(name) && name !== current)
+    .filter(
+      name =>
+        /^(?:boot\.(?:\d+|.*\.tmp)|layer\..*\.tmp)$/.test(name) &&
+        name !== current,
+    )
     .map(name => join(parent, name))
 }
 

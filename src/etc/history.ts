@@ -12,18 +12,12 @@ import { textToLatin1 } from '../bytes/latin1.ts'
 import { DendroError } from '../errors.ts'
 import type { Commit } from '../objects/commit.ts'
 import { digestFromHex, digestToHex } from '../objects/digest.ts'
-import type { FsObject } from '../objects/fs-object.ts'
 import { toRefName } from '../refs/ref-name.ts'
 import { RefStore } from '../refs/ref-store.ts'
 import { firstParents } from '../refs/revision.ts'
 import { Repository } from '../store/repository.ts'
 import { checkoutTree } from '../tree/checkout.ts'
 import { commitDirectory } from '../tree/commit.ts'
-import { lookUpPath } from '../tree/lookup.ts'
-import { walkTree } from '../tree/walk.ts'
-import { CommitDefaults } from './defaults.ts'
-import { withMetadata } from './etc-node.ts'
-import type { Maybe } from './etc-node.ts'
 
 /** What a layer belongs to. */
 export interface LayerOwner {
@@ -139,38 +133,6 @@ export class LayerHistory {
     return toSnapshot(id, this.#load(id).commit)
   }
 
-  /**
-   * What stood at `path` (raw, relative to /etc) then, over `defaults` of the
-   * commit that was below. `paths` are all that the layer said at or below it.
-   */
-  at(id: string, path: string, defaults: CommitDefaults): Maybe {
-    const { repository, commit } = this.#load(id)
-    const parts = path.split('/')
-    for (let i = 1; i < parts.length; i++) {
-      const above = lookUpPath(
-        repository,
-        commit.root,
-        parts.slice(0, i).join('/'),
-      )
-      if (above === undefined) return defaults.get(path)
-      if (above.kind !== 'directory') return undefined
-    }
-    const object = lookUpPath(repository, commit.root, path)
-    if (object === undefined)
-      return isHiddenAbove(repository, commit, parts)
-        ? undefined
-        : defaults.get(path)
-    if (isWhiteout(object)) return undefined
-    const node = new CommitDefaults(repository, commit.root).get(path)
-    return node === undefined ? undefined : withoutOverlay(node)
-  }
-
-  /** Raw paths that the layer of a snapshot says something of. */
-  paths(id: string): string[] {
-    const { repository, commit } = this.#load(id)
-    return [...walkTree(repository, commit.root)].map(({ path }) => path)
-  }
-
   /** Writes the layer of a snapshot out again, exactly. */
   restoreLayer(id: string, upper: string): void {
     const { repository, commit } = this.#load(id)
@@ -186,32 +148,3 @@ const toSnapshot = (id: string, commit: Commit): Snapshot => ({
   commit: commit.metadata.get(KEYS.commit) ?? '',
   fingerprint: commit.metadata.get(KEYS.fingerprint) ?? '',
 })
-
-const isWhiteout = (object: FsObject): boolean =>
-  object.kind === 'char' && object.major === 0 && object.minor === 0
-
-/** Whether a directory above shows nothing of the defaults. */
-const isHiddenAbove = (
-  repository: Repository,
-  commit: Commit,
-  parts: readonly string[],
-): boolean =>
-  parts.slice(1).some((_, i) => {
-    const above = lookUpPath(
-      repository,
-      commit.root,
-      parts.slice(0, i + 1).join('/'),
-    )
-    return above?.xattrs.some(
-      ({ name, value }) => name === 'trusted.overlay.opaque' && value === 'y',
-    )
-  })
-
-const withoutOverlay = (node: NonNullable<Maybe>): NonNullable<Maybe> => {
-  const xattrs = node.xattrs.filter(
-    ({ name }) => !/^(?:trusted|user)\.overlay\./.test(name),
-  )
-  return xattrs.length === node.xattrs.length
-    ? node
-    : withMetadata(node, { ...node, xattrs })
-}

@@ -13,6 +13,7 @@ import {
   constants,
   openSync,
   readdirSync,
+  readFileSync,
   readlinkSync,
   readSync,
 } from 'node:fs'
@@ -33,6 +34,8 @@ import { metadataOf } from './etc-node.ts'
 
 const OVERLAY_XATTR = /^(?:trusted|user)\.overlay\./
 const PIECE_BYTES = 256 * 1024
+/** Files up to this size are read at once: /etc may change under the reader. */
+const HELD_BYTES = 256 * 1024
 const SEEK_DATA = 3
 const BLOCK_BYTES = 512
 
@@ -46,13 +49,26 @@ export type LayerEntry =
       readonly redirect: string | undefined
     }
 
+/** Opens what was a regular file a moment ago: never a link, never waiting. */
+const openFile = (full: string): number =>
+  openSync(
+    latin1ToBytes(full),
+    constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK,
+  )
+
+const readSmall = (full: string): Buffer => {
+  const fd = openFile(full)
+  try {
+    return readFileSync(fd)
+  } finally {
+    closeSync(fd)
+  }
+}
+
 /** The bytes of the file at `full` (raw path), without its holes. */
 const filePieces = (full: string, status: FileStatus) =>
   function* (): Generator<Piece> {
-    const fd = openSync(
-      latin1ToBytes(full),
-      constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK,
-    )
+    const fd = openFile(full)
     const isSparse = status.blocks * BLOCK_BYTES < status.sizeBytes
     try {
       for (let at = 0; at < status.sizeBytes;) {
@@ -95,6 +111,20 @@ const readNode = (
   }
   switch (kind) {
     case 'file': {
+      if (status.sizeBytes <= HELD_BYTES) {
+        const bytes = readSmall(full)
+        const piece = { offsetBytes: 0, bytes }
+        let known: string | undefined
+        return {
+          kind,
+          ...metadata,
+          sizeBytes: bytes.length,
+          pieces: () => [piece],
+          get digest() {
+            return (known ??= contentDigest([piece], bytes.length))
+          },
+        }
+      }
       const pieces = filePieces(full, status)
       let digest: string | undefined
       return {
@@ -129,15 +159,24 @@ const readNode = (
 }
 
 /** What stands at `full` (raw path), or undefined. */
-export const readEntry = (full: string): LayerEntry | undefined => {
-  let status: FileStatus
+export const readEntry = (full: string): LayerEntry | undefined =>
+  unlessGone(() => readEntryAt(full))
+
+/** Undefined when it, or what it is in, is not there, or not any more. */
+const unlessGone = <T>(work: () => T): T | undefined => {
   try {
-    status = lstatBytes(latin1ToBytes(full))
+    return work()
   } catch (error) {
     const errno = errnoOf(error)
-    if (errno === 'ENOENT' || errno === 'ENOTDIR') return undefined
+    // ELOOP: a link came in the place of a file.
+    if (errno === 'ENOENT' || errno === 'ENOTDIR' || errno === 'ELOOP')
+      return undefined
     throw error
   }
+}
+
+const readEntryAt = (full: string): LayerEntry => {
+  const status = lstatBytes(latin1ToBytes(full))
   const isWhiteout =
     kindOfMode(status.mode) === 'char' &&
     status.rdevMajor === 0 &&
@@ -181,9 +220,13 @@ class LayerReader {
   /** `lower` is the path in the defaults that shows through, if any does. */
   #directory(path: string, lower: string | undefined): void {
     const full = path === '' ? this.#upper : `${this.#upper}/${path}`
-    const names = readdirSync(latin1ToBytes(full), {
-      encoding: 'latin1',
-    }).sort()
+    const names = unlessGone(() =>
+      readdirSync(latin1ToBytes(full), { encoding: 'latin1' }).sort(),
+    )
+    if (names === undefined) {
+      this.#changes.delete(path)
+      return
+    }
     for (const name of names) this.#entry(path, name, lower)
     if (lower === path) return
     const here = new Set(names)
