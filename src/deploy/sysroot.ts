@@ -22,6 +22,8 @@ import { digestFromHex } from '../objects/digest.ts'
 import type { Digest } from '../objects/digest.ts'
 import { decodeChecked, encodeChecked } from '../store/operation-log.ts'
 import {
+  closeFile,
+  createFile,
   makeDirectory,
   makeSymlink,
   renameFile,
@@ -227,11 +229,20 @@ export const oldBootDirectories = (paths: SysrootPaths): string[] => {
     .map(name => join(parent, name))
 }
 
+/** Never replaced once it is there: others may hold it. */
+const makeLockFile = (path: string): void => {
+  try {
+    closeFile(createFile(path))
+  } catch (error) {
+    if (errnoOf(error) !== 'EEXIST') throw error
+  }
+}
+
 /** Makes what every sysroot has. Errors: system errors. */
 export const prepareSysroot = (paths: SysrootPaths): void => {
   try {
     makeDirectoryDurably(paths.deploy)
-    if (!existsSync(paths.lock)) writeDurably(paths.lock, Buffer.alloc(0))
+    makeLockFile(paths.lock)
   } catch (error) {
     throw wrapSystemError(`cannot prepare ${paths.root} for deployments`, error)
   }
