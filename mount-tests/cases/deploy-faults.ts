@@ -147,6 +147,7 @@ export const tests: TestTable = {
   },
   'deploys at once wait for one another': async s0 => {
     const s = site(s0)
+    write(s.sysroot, { 'dendro/deploy/README': 'somebody wrote this\n' })
     const children = [0, 1, 2, 3, 4, 5].map(
       () =>
         new Promise<number | null>(done => {

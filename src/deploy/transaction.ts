@@ -90,7 +90,10 @@ export class Transaction {
   /** Removes directories of deployments that the state does not list. */
   removeUnlisted(): void {
     const listed = new Set(this.#state.deployments.map(deploymentName))
-    for (const os of readdirSync(this.paths.deploy))
+    const found = readdirSync(this.paths.deploy, { withFileTypes: true })
+    // Files that are none of ours are left alone.
+    const systems = found.filter(entry => entry.isDirectory())
+    for (const { name: os } of systems)
       for (const name of readdirSync(join(this.paths.deploy, os)))
         if (/^[0-9a-f]{64}\.\d+$/.test(name) && !listed.has(`${os}/${name}`))
           removeTree(Buffer.from(join(this.paths.deploy, os, name)))
