@@ -147,6 +147,12 @@ export class TestContext {
     return (JSON.parse(text) as { requests: Counts }).requests
   }
 
+  /** Files that the server stored before they were asked for. */
+  storedFiles(mountpoint: string): number {
+    const text = this.dendro('mount', 'stats', mountpoint, '--json')
+    return (JSON.parse(text) as { storedFiles: number }).storedFiles
+  }
+
   /** Requests that `work` causes; FORGETs come when the kernel likes and are left out. */
   countRequests(mountpoint: string, work: () => void): Counts {
     const before = this.requests(mountpoint)

@@ -45,6 +45,8 @@ enum {
   BACKOFF_MAX_MS = 5000,
   STEADY_MS = 30000,
   BUSY_FACTOR = 6,
+  /* How often a server is looked at whose descriptor may stay silent. */
+  LOOK_MS = 1000,
   /* Deaths in a row that are called a loop. */
   LOOP_DEATHS = 5,
 };
@@ -124,16 +126,6 @@ static void clear(server_t *server) {
   *server = (server_t){.pidfd = -1, .sock = -1};
 }
 
-/* Forgets a server that is dead: the signal or status, -1 when not known. */
-static long bury(server_t *server) {
-  int status = 0;
-  long result = -1;
-  if (server->is_child && waitpid(server->pid, &status, 0) == server->pid)
-    result = WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
-  clear(server);
-  return result;
-}
-
 /* Lets a server end by itself, and ends it when it does not. */
 static void retire(server_t *server, int64_t patience_ms) {
   for (int i = 0; i < MAX_LEAVING; i++) {
@@ -145,6 +137,41 @@ static void retire(server_t *server, int64_t patience_ms) {
   }
   kill_server(server);
   clear(server);
+}
+
+/*
+ * Forgets a server that is dead: the signal or status, -1 when not known. One
+ * whose threads have not all ended yet is left to be reaped.
+ */
+static long bury(server_t *server) {
+  int status = 0;
+  pid_t got = server->is_child ? waitpid(server->pid, &status, WNOHANG) : -1;
+  if (got == 0) {
+    retire(server, LEAVE_MS);
+    return -1;
+  }
+  clear(server);
+  if (got < 0) return -1;
+  return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+}
+
+/*
+ * Whether the server's main thread has ended. Its descriptor tells when the
+ * last thread has, and one may sleep in the kernel on a page that only a
+ * server can fill: the next one.
+ */
+static bool is_headless(const server_t *server) {
+  char path[64], line[256];
+  snprintf(path, sizeof path, "/proc/%ld/stat", (long)server->pid);
+  int fd = open(path, O_RDONLY | O_CLOEXEC);
+  if (fd < 0) return false;
+  ssize_t length = read(fd, line, sizeof line - 1);
+  close(fd);
+  if (length <= 0) return false;
+  line[length] = 0;
+  /* proc(5): "PID (NAME) STATE ...", and the name may hold anything. */
+  const char *end = strrchr(line, ')');
+  return end != NULL && end[1] == ' ' && (end[2] == 'Z' || end[2] == 'X');
 }
 
 static void reap(int64_t now) {
@@ -181,8 +208,16 @@ static bool start(server_t *server, const char *with_node,
     if (dup2(pair[1], SOCKET_FD) < 0) _exit(126);
     fcntl(FUSE_FD, F_SETFD, 0);
     fcntl(STATE_FD, F_SETFD, 0);
-    char *argv[] = {"@dendro", "--max-semi-space-size=4", (char *)with_program,
-                    "resume", (char *)directory, NULL};
+    /* As in src/mount/start-server.ts. */
+    char *argv[] = {"@dendro",
+                    "--max-semi-space-size=2",
+                    "--optimize-for-size",
+                    "--single-threaded-gc",
+                    "--always-sparkplug",
+                    (char *)with_program,
+                    "resume",
+                    (char *)directory,
+                    NULL};
     execv(with_node, argv);
     _exit(127);
   }
@@ -405,6 +440,7 @@ static int64_t wait_ms(int64_t now) {
   if (phase != IDLE && phase_deadline < until) until = phase_deadline;
   if (restart_at != 0 && restart_at < until) until = restart_at;
   if (is_anyone_leaving() && now + 100 < until) until = now + 100;
+  if (current.pid != 0 && now + LOOK_MS < until) until = now + LOOK_MS;
   return until > now ? until - now : 0;
 }
 
@@ -473,7 +509,7 @@ int main(int argc, char **argv) {
       take_back_program();
       give_up_next("the new server ended");
     }
-    if (current.pid != 0 && fds[1].revents != 0) {
+    if (current.pid != 0 && (fds[1].revents != 0 || is_headless(&current))) {
       on_current_death();
     } else if (current.pid != 0 && !current_open) {
       /* It dropped its end: nothing can be asked of it any more. */

@@ -30,7 +30,9 @@
 #include <time.h>
 #include <unistd.h>
 
-#define MAX_ARGS 8
+/* A head and the most parts that a reply of 1 MiB has. */
+#define MAX_PARTS 132
+#define MAX_ARGS (3 + 3 * MAX_PARTS)
 
 typedef struct {
   napi_env env;
@@ -263,6 +265,7 @@ static int64_t now_ns(void) {
 /*
  * One request from a non-blocking /dev/fuse: tries for `spin` microseconds,
  * then sleeps in poll. 0 means that the wake descriptor was written to.
+ * With a negative `spin` it does not wait at all: -EAGAIN.
  */
 FUNCTION(shim_fuse_receive) {
   args_t a = get_args(env, info);
@@ -277,7 +280,7 @@ FUNCTION(shim_fuse_receive) {
     ssize_t got = read(fd, buffer, length);
     if (got >= 0) return number(env, (double)got);
     if (errno == EINTR || errno == ENOENT) continue;
-    if (errno != EAGAIN) return number(env, -errno);
+    if (errno != EAGAIN || spin_ns < 0) return number(env, -errno);
     if (until != 0 && now_ns() < until) continue;
     struct pollfd fds[2] = {{.fd = fd, .events = POLLIN},
                             {.fd = wake, .events = POLLIN}};
@@ -290,26 +293,29 @@ FUNCTION(shim_fuse_receive) {
   }
 }
 
-/* writev of head[0, headLength) and, when given, body[begin, begin + length). */
+/* writev of head[0, headLength) and of body[begin, begin + length) for each. */
 FUNCTION(shim_write_parts) {
   args_t a = get_args(env, info);
   int fd = (int)get_number(&a, 0);
-  size_t head_size, body_size = 0;
-  char *head = get_bytes(&a, 1, &head_size);
-  size_t head_length = (size_t)get_number(&a, 2);
-  char *body = NULL;
-  size_t begin = 0, length = 0;
-  if (a.argc > 3) {
-    body = get_bytes(&a, 3, &body_size);
-    begin = (size_t)get_number(&a, 4);
-    length = (size_t)get_number(&a, 5);
-  }
+  struct iovec parts[1 + MAX_PARTS];
+  size_t size;
+  char *head = get_bytes(&a, 1, &size);
+  size_t length = (size_t)get_number(&a, 2);
   if (a.failed) return NULL;
-  if (head_length > head_size || begin > body_size || length > body_size - begin)
+  if (length > size || a.argc > MAX_ARGS || a.argc % 3 != 0)
     return number(env, -EFAULT);
-  struct iovec parts[2] = {{.iov_base = head, .iov_len = head_length},
-                           {.iov_base = body + begin, .iov_len = length}};
-  return result_of(env, writev(fd, parts, length > 0 ? 2 : 1));
+  parts[0] = (struct iovec){.iov_base = head, .iov_len = length};
+  int count = 1;
+  for (size_t i = 3; i < a.argc; i += 3) {
+    char *body = get_bytes(&a, i, &size);
+    size_t begin = (size_t)get_number(&a, i + 1);
+    length = (size_t)get_number(&a, i + 2);
+    if (a.failed) return NULL;
+    if (begin > size || length > size - begin) return number(env, -EFAULT);
+    if (length > 0)
+      parts[count++] = (struct iovec){.iov_base = body + begin, .iov_len = length};
+  }
+  return result_of(env, writev(fd, parts, count));
 }
 
 FUNCTION(shim_flock) {

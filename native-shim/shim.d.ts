@@ -29,7 +29,8 @@ export interface Shim {
   receiveFd(socket: number): number
   /**
    * One request from a non-blocking /dev/fuse, spinning `spinMicros` before it
-   * sleeps. 0: the eventfd `wake` was written to. -ENODEV: unmounted.
+   * sleeps; a negative number: not waiting at all, -EAGAIN when none is there.
+   * 0: the eventfd `wake` was written to. -ENODEV: unmounted.
    */
   fuseReceive(
     fd: number,
@@ -37,14 +38,15 @@ export interface Shim {
     buffer: Uint8Array,
     spinMicros: number,
   ): number
-  /** writev(2) of a head and, when given, part of a body. */
+  /**
+   * writev(2) of a head and of parts, each a body, where to begin in it and a
+   * length; 132 parts at most, else -EFAULT.
+   */
   writeParts(
     fd: number,
     head: Uint8Array,
     headLength: number,
-    body?: Uint8Array,
-    bodyBegin?: number,
-    bodyLength?: number,
+    ...parts: (Uint8Array | number)[]
   ): number
   /** flock(2): LOCK_SH 1, LOCK_EX 2, LOCK_NB 4, LOCK_UN 8. */
   flock(fd: number, operation: number): number

@@ -9,6 +9,7 @@ const result = await build({
     'src/cli/main.ts',
     'src/mount/server-main.ts',
     'src/mount/control.ts',
+    'src/mount/ahead-worker.ts',
     'src/store/compress-worker.ts',
   ],
   outdir: 'dist/bundle',

@@ -4,6 +4,7 @@ import assert from 'node:assert/strict'
 import { lstatSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { encodeCommit } from '../../src/objects/commit.ts'
 import { digestToHex } from '../../src/objects/digest.ts'
+import { encodeExtentList } from '../../src/objects/extents.ts'
 import type { Digest } from '../../src/objects/digest.ts'
 import { toRefName } from '../../src/refs/ref-name.ts'
 import { RefStore } from '../../src/refs/ref-store.ts'
@@ -271,6 +272,29 @@ export const tests: TestTable = {
       assert.equal(t.tryDendro('checkout', 'evil', t.path('out')).status, 1)
       isUntouched(t, before)
     },
+  'a file in 3,000 pieces is read whole': async t => {
+    prepare(t)
+    const PIECES = 3000
+    await publish(t, writer => {
+      const extents = Array.from({ length: PIECES }, (_, i) => ({
+        lengthBytes: 10,
+        chunk: writer.add('data', Buffer.from(`piece${i}`.padEnd(10, '.'))),
+      }))
+      const list = writer.add('meta', encodeExtentList(extents))
+      return rawTree([
+        {
+          ...empty('pieces'),
+          payload: { kind: 'list', size: PIECES * 10, list },
+        },
+      ])
+    })
+    const mounted = t.mount('evil', t.path('mnt'))
+    const expected = Array.from({ length: PIECES }, (_, i) =>
+      `piece${i}`.padEnd(10, '.'),
+    ).join('')
+    assert.equal(t.run('cat', [`${mounted}/pieces`]), expected)
+    assert.equal(t.dendro('cat', 'evil', 'pieces'), expected)
+  },
   'directories nested 5,000 deep are refused by what would go down':
     async t => {
       const before = prepare(t)

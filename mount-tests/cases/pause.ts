@@ -115,6 +115,17 @@ export const tests: TestTable = {
       assert.equal(events(t, 'server-died').length, 1)
       assert.equal(events(t, 'server-restarted').length, 1)
     },
+  'a killed server of which a thread still sleeps in the kernel is replaced':
+    t => {
+      const root = new URL('../../../', import.meta.url).pathname
+      const types = t.sh(
+        'exec python3 "$1/mount-tests/headless-server.py" "$2" "$3" 2>/dev/null',
+        root,
+        `${root}native-shim/dendro-keeper`,
+        t.makeDirectory('keeper'),
+      )
+      assert.equal(types, 'server-died server-restarted\n')
+    },
   'open files, directories and a working directory go on': async t => {
     const source = start(t)
     const mounted = t.mount('r', t.path('mnt'))

@@ -42,7 +42,7 @@ export const tests: TestTable = {
     const mounted = t.mount('r', t.path('mnt'))
     const { pid, keeperPid } = t.processes(mounted)
     // What the server gains from here on is counted; the next one is outside.
-    const release = limitMemory(16_000_000, [pid])
+    const release = limitMemory(4_000_000, [pid])
     try {
       t.run('diff', ['-r', source, mounted])
       assert.match(t.dendro('events', '--type', 'server-died'), /server-died/)

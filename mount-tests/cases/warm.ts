@@ -2,12 +2,12 @@
 
 import assert from 'node:assert/strict'
 import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs'
-import { countWarm } from '../context.ts'
+import { countWarm, waitFor } from '../context.ts'
 import type { TestContext, TestTable } from '../context.ts'
 
 const FILES = 300
 
-const mountPlain = (t: TestContext): string => {
+const mountPlain = (t: TestContext, ...options: string[]): string => {
   const source = t.makeDirectory('source')
   mkdirSync(`${source}/bin`)
   for (let i = 0; i < FILES; i++) {
@@ -21,7 +21,7 @@ const mountPlain = (t: TestContext): string => {
   t.sh('cp /bin/true /bin/ls "$1/bin/"', source)
   t.dendro('init')
   t.commit('plain', source)
-  return t.mount('plain', t.path('mnt'))
+  return t.mount(...options, 'plain', t.path('mnt'))
 }
 
 const costsNothing =
@@ -98,8 +98,34 @@ export const tests: TestTable = {
       JSON.stringify(counts),
     )
   },
-  'a first cat of files: one READ each': t => {
+  'files behind those that were read are stored: no READ comes': async t => {
     const mounted = mountPlain(t)
+    t.sh('ls -l "$1/d2" > /dev/null', mounted)
+    const first = t.countRequests(mounted, () =>
+      t.sh('cd "$1/d2" && cat f100 f101 f102 > /dev/null', mounted),
+    )
+    assert.equal(first['READ'], 3)
+    await waitFor('the rest', () => t.storedFiles(mounted) === 47)
+    const counts = t.countRequests(mounted, () =>
+      t.sh('cat "$1"/d2/f* > /dev/null', mounted),
+    )
+    assert.deepEqual(counts, {})
+    t.sh('diff -r "$1/d2" "$2/d2"', t.path('source'), mounted)
+  },
+  'a directory that is listed behind them is stored when it was listed':
+    async t => {
+      const mounted = mountPlain(t)
+      t.sh('ls -l "$1/d2" > /dev/null; cat "$1"/d2/f10[012]', mounted)
+      await waitFor('the first', () => t.storedFiles(mounted) === 47)
+      t.sh('ls -l "$1/d3" > /dev/null', mounted)
+      await waitFor('the second', () => t.storedFiles(mounted) === 97)
+      const counts = t.countRequests(mounted, () =>
+        t.sh('cat "$1"/d3/f* > /dev/null', mounted),
+      )
+      assert.deepEqual(counts, {})
+    },
+  'with ahead=off, a first cat of files: one READ each': t => {
+    const mounted = mountPlain(t, '-o', 'ahead=off')
     t.sh('ls -l "$1/d2" > /dev/null; cat "$1/d1/f50" > /dev/null', mounted)
     const counts = t.countRequests(mounted, () =>
       t.sh('cat "$1"/d2/f* > /dev/null', mounted),

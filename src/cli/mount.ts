@@ -88,6 +88,7 @@ const showStatistics = async (
   }
   print(`server ${statistics.pid}, transport ${statistics.transport}`)
   print(`nodes ${statistics.nodes}, resident ${statistics.rssBytes} bytes`)
+  print(`stored ahead: ${statistics.storedFiles} files`)
   for (const [name, count] of Object.entries(statistics.requests))
     print(`${name.padEnd(16)} ${count}`)
   for (const [name, count] of Object.entries(statistics.failures))

@@ -36,6 +36,23 @@ export interface Slice {
   readonly lengthBytes: number
 }
 
+/**
+ * Records of READDIRPLUS, one behind the other, encoded but for node id and
+ * generation.
+ */
+export interface RecordBlock {
+  readonly bytes: Buffer
+  /** Where each record ends. */
+  readonly ends: Uint32Array
+}
+
+/** Gives the node ids that a block of records lacks. */
+export interface RecordIdentities {
+  /** The node of record `index`; counts a lookup. */
+  acquire(index: number): number
+  generationOf(nodeId: number): number
+}
+
 /** Receives directory entries until it is full. */
 export interface DirectorySink {
   /**
@@ -51,6 +68,15 @@ export interface DirectorySink {
     inoLow: number,
     resolve?: () => Entry,
   ): boolean
+  /**
+   * Adds records from `first` on, as many as fit; returns how many. Absent, or
+   * undefined, where records of this form are not wanted: `add` each then.
+   */
+  addRecords?(
+    block: RecordBlock,
+    first: number,
+    identities: RecordIdentities,
+  ): number | undefined
 }
 
 export interface FileSystemStatistics {
@@ -63,7 +89,8 @@ export interface FuseHandler {
   lookup(parent: number, name: string): Entry | undefined
   getattr(nodeId: number): Attributes
   readlink(nodeId: number): Buffer
-  read(nodeId: number, offset: number, lengthBytes: number): Slice
+  /** Together as long as asked for, or up to the end of the file. */
+  read(nodeId: number, offset: number, lengthBytes: number): readonly Slice[]
   readdir(nodeId: number, cookie: number, sink: DirectorySink): void
   /** Undefined: no such attribute. */
   getxattr(nodeId: number, name: string): Buffer | undefined
@@ -71,6 +98,13 @@ export interface FuseHandler {
   listxattr(nodeId: number): Buffer
   statfs(): FileSystemStatistics
   forget(nodeId: number, count: number): void
+  /** Called when an answer has left: the kernel knows the nodes in it now. */
+  replied?(): void
+  /**
+   * Called while no request waits: does a little of what may be asked next.
+   * False: there is nothing left to do.
+   */
+  idle?(): boolean
 }
 
 /** An errno as an answer. */

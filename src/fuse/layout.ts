@@ -112,6 +112,7 @@ export const FORGET_ONE_BYTES = 16
 export const FUSE_NOTIFY_INVAL_INODE = 2
 export const FUSE_NOTIFY_INVAL_ENTRY = 3
 /** Kernel 6.9: what was read and not answered is sent again. */
+export const FUSE_NOTIFY_STORE = 4
 export const FUSE_NOTIFY_RESEND = 7
 
 export const FUSE_ROOT_ID = 1
@@ -120,6 +121,7 @@ export const EPERM = 1
 export const ENOENT = 2
 export const EIO = 5
 export const ENOMEM = 12
+export const EAGAIN = 11
 export const EINVAL = 22
 export const ENOTDIR = 20
 export const EISDIR = 21

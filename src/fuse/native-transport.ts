@@ -144,12 +144,9 @@ export const mountNativeTransport = (
       const finish: Callback = errno => done(errno < 0 ? errno : count)
       answer(kernel.FUSE_READ, finish, () => {
         withPath(handler, path, nodeId => {
-          const { bytes, begin, lengthBytes } = handler.read(
-            nodeId,
-            position,
-            length,
-          )
-          count = bytes.copy(into, 0, begin, begin + lengthBytes)
+          const parts = handler.read(nodeId, position, length)
+          for (const { bytes, begin, lengthBytes } of parts)
+            count += bytes.copy(into, count, begin, begin + lengthBytes)
         })
         return []
       })

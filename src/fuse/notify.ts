@@ -11,6 +11,7 @@ import {
   FUSE_NOTIFY_INVAL_ENTRY,
   FUSE_NOTIFY_INVAL_INODE,
   FUSE_NOTIFY_RESEND,
+  FUSE_NOTIFY_STORE,
   OUT_HEADER_BYTES,
 } from './layout.ts'
 
@@ -58,4 +59,32 @@ export const sendResend = (fd: number): number => {
   bytes.writeUInt32LE(bytes.length, 0)
   bytes.writeInt32LE(FUSE_NOTIFY_RESEND, 4)
   return Math.min(0, shim().writeParts(fd, bytes, bytes.length))
+}
+
+const STORE_BYTES = 24
+const storeHead = Buffer.alloc(OUT_HEADER_BYTES + STORE_BYTES)
+
+/**
+ * Puts the whole content of a file, in parts, into the page cache. It sleeps while a page
+ * is locked by a READ that is not answered: never from the serving thread.
+ * Returns bytes written or -errno; -ENOENT when the kernel dropped the node.
+ * Source: fs/fuse/dev.c, fuse_notify_store.
+ */
+export const storePages = (
+  fd: number,
+  nodeId: number,
+  parts: readonly Buffer[],
+): number => {
+  const head = storeHead
+  const rest: (Buffer | number)[] = []
+  let length = 0
+  for (const part of parts) {
+    rest.push(part, 0, part.length)
+    length += part.length
+  }
+  head.writeUInt32LE(head.length + length, 0)
+  head.writeInt32LE(FUSE_NOTIFY_STORE, 4)
+  head.writeUInt32LE(nodeId, OUT_HEADER_BYTES)
+  head.writeUInt32LE(length, OUT_HEADER_BYTES + 16)
+  return shim().writeParts(fd, head, head.length, ...rest)
 }

@@ -7,7 +7,13 @@ import {
   INIT_OUT_BYTES,
   STATFS_OUT_BYTES,
 } from './layout.ts'
-import type { Attributes, DirectorySink, Entry } from './handler.ts'
+import type {
+  Attributes,
+  DirectorySink,
+  Entry,
+  RecordBlock,
+  RecordIdentities,
+} from './handler.ts'
 
 /** For ever: the kernel saturates what does not fit its jiffies. */
 const FOREVER_SEC = 0x7fffffff
@@ -131,6 +137,49 @@ export const writeStatfsOut = (
   return STATFS_OUT_BYTES
 }
 
+/** Length of a READDIRPLUS record with a name of so many bytes. */
+export const direntPlusBytes = (nameBytes: number): number =>
+  (ENTRY_OUT_BYTES + DIRENT_BYTES + nameBytes + 7) & ~7
+
+/** struct fuse_dirent with its name and padding; returns where it ends. */
+const writeDirent = (
+  out: Buffer,
+  at: number,
+  name: string,
+  cookie: number,
+  type: number,
+  inoHigh: number,
+  inoLow: number,
+): number => {
+  out.writeUInt32LE(inoLow, at)
+  out.writeUInt32LE(inoHigh, at + 4)
+  writeU64(out, at + 8, cookie)
+  out.writeUInt32LE(name.length, at + 16)
+  out.writeUInt32LE(type, at + 20)
+  const end = at + DIRENT_BYTES + name.length
+  out.write(name, at + DIRENT_BYTES, name.length, 'latin1')
+  const padded = (end + 7) & ~7
+  for (let i = end; i < padded; i++) out[i] = 0
+  return padded
+}
+
+/**
+ * struct fuse_direntplus, without node id and generation; returns where it
+ * ends. `at` is a multiple of 8.
+ */
+export const writeDirentPlus = (
+  out: Buffer,
+  at: number,
+  name: string,
+  cookie: number,
+  attributes: Attributes,
+): number => {
+  writeEntryOut(out, at, { nodeId: 0, generation: 0, attributes })
+  const { inoHigh, inoLow, mode } = attributes
+  const head = at + ENTRY_OUT_BYTES
+  return writeDirent(out, head, name, cookie, mode >>> 12, inoHigh, inoLow)
+}
+
 /** A page of READDIR or READDIRPLUS records. */
 export class DirectoryPage implements DirectorySink {
   readonly #out: Buffer
@@ -174,15 +223,34 @@ export class DirectoryPage implements DirectorySink {
       if (resolve === undefined) out.fill(0, at, at + head)
       else writeEntryOut(out, at, resolve())
     }
-    const dirent = at + head
-    out.writeUInt32LE(inoLow, dirent)
-    out.writeUInt32LE(inoHigh, dirent + 4)
-    writeU64(out, dirent + 8, cookie)
-    out.writeUInt32LE(name.length, dirent + 16)
-    out.writeUInt32LE(type, dirent + 20)
-    out.write(name, dirent + DIRENT_BYTES, name.length, 'latin1')
-    out.fill(0, dirent + DIRENT_BYTES + name.length, at + length)
+    writeDirent(out, at + head, name, cookie, type, inoHigh, inoLow)
     this.#at = at + length
     return true
+  }
+
+  addRecords(
+    block: RecordBlock,
+    first: number,
+    identities: RecordIdentities,
+  ): number | undefined {
+    if (!this.#plus) return undefined
+    const { bytes, ends } = block
+    const begin = first === 0 ? 0 : (ends[first - 1] as number)
+    const room = this.#limit - this.#at
+    let last = first
+    while (last < ends.length && (ends[last] as number) - begin <= room) last++
+    if (last === first) return 0
+    const out = this.#out
+    const shift = this.#at - begin
+    bytes.copy(out, this.#at, begin, ends[last - 1])
+    let at = begin
+    for (let i = first; i < last; i++) {
+      const nodeId = identities.acquire(i)
+      writeU64(out, at + shift, nodeId)
+      out.writeUInt32LE(identities.generationOf(nodeId), at + shift + 8)
+      at = ends[i] as number
+    }
+    this.#at = at + shift
+    return last - first
   }
 }

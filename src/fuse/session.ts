@@ -10,7 +10,7 @@
 import { DendroError } from '../errors.ts'
 import { check, shim } from '../system/native.ts'
 import { FuseErrno } from './handler.ts'
-import type { FuseHandler } from './handler.ts'
+import type { FuseHandler, Slice } from './handler.ts'
 import { sendResend } from './notify.ts'
 import * as kernel from './layout.ts'
 import {
@@ -64,7 +64,7 @@ export interface SessionOptions {
   /** Whether NOTIFY_RESEND is negotiated where the kernel offers it. */
   readonly resend: boolean
   /** How long to spin for the next request before sleeping. */
-  readonly spinMicros: number
+  readonly spinMicros: () => number
   /** Requests by opcode; written by this thread alone. */
   readonly counters: Float64Array
   /** Turns what a handler threw into an errno. */
@@ -74,6 +74,11 @@ export interface SessionOptions {
   /** Called when the wake descriptor was written to; true: stop serving. */
   readonly onWake: () => boolean
 }
+
+/** Parts that one call sends. */
+const MAX_PARTS = 128
+/** Ask for a request that is there already. */
+const NO_SLEEP = -1
 
 /** No reply is owed: FORGET and its like. */
 const NO_REPLY = -1
@@ -89,7 +94,8 @@ export class Session {
   readonly #request: Request
   readonly #reply = Buffer.allocUnsafeSlow(REPLY_BYTES)
   readonly #page = new DirectoryPage(this.#reply, OUT)
-  #body: { bytes: Buffer; begin: number; lengthBytes: number } | undefined
+  /** What follows the header, when it does not stand in the reply's buffer. */
+  #body: readonly Slice[] | undefined
   /** The unique of a request that is not to be tried again. */
   #fatal: Buffer | undefined
 
@@ -158,13 +164,13 @@ export class Session {
   run(): 'unmounted' | 'stopped' {
     const native = shim()
     const { spinMicros, onWake } = this.#options
+    const { bytes } = this.#request
     for (;;) {
-      const got = native.fuseReceive(
-        this.#fd,
-        this.#wakeFd,
-        this.#request.bytes,
-        spinMicros,
-      )
+      let got = native.fuseReceive(this.#fd, this.#wakeFd, bytes, NO_SLEEP)
+      if (got === -kernel.EAGAIN) {
+        if (this.#handler.idle?.() === true) continue
+        got = native.fuseReceive(this.#fd, this.#wakeFd, bytes, spinMicros())
+      }
       if (got > 0) {
         this.#serve(got)
         this.#request.clear()
@@ -201,7 +207,10 @@ export class Session {
       errno =
         error instanceof FuseErrno ? error.errno : this.#options.toErrno(error)
     }
-    if (length !== NO_REPLY) this.#send(errno, length)
+    if (length !== NO_REPLY) {
+      this.#send(errno, length)
+      this.#handler.replied?.()
+    }
     if (opcode === kernel.FUSE_INIT) this.#options.onReady()
   }
 
@@ -230,7 +239,9 @@ export class Session {
           request.u32(16),
         )
         this.#body = body
-        return body.lengthBytes
+        let length = 0
+        for (const part of body) length += part.lengthBytes
+        return length
       }
       case kernel.FUSE_READLINK:
         return this.#whole(handler.readlink(request.nodeId))
@@ -261,7 +272,7 @@ export class Session {
   }
 
   #whole(bytes: Buffer): number {
-    this.#body = { bytes, begin: 0, lengthBytes: bytes.length }
+    this.#body = [{ bytes, begin: 0, lengthBytes: bytes.length }]
     return bytes.length
   }
 
@@ -332,18 +343,7 @@ export class Session {
     const { bytes } = this.#request
     for (let i = 0; i < 8; i++)
       reply[8 + i] = bytes[kernel.IN_UNIQUE + i] as number
-    const native = shim()
-    const result =
-      body === undefined
-        ? native.writeParts(this.#fd, reply, OUT + length)
-        : native.writeParts(
-            this.#fd,
-            reply,
-            OUT,
-            body.bytes,
-            body.begin,
-            body.lengthBytes,
-          )
+    const result = sendParts(this.#fd, reply, OUT, body, length)
     if (result >= 0) return
     if (result === -kernel.ENOENT) {
       if (errno === 0) this.#takeBack(OUT + length)
@@ -380,6 +380,35 @@ export class Session {
       at += Math.ceil(record / 8) * 8
     }
   }
+}
+
+/** A header and its body, which stands behind it where no parts are given. */
+const sendParts = (
+  fd: number,
+  head: Buffer,
+  headLength: number,
+  parts: readonly Slice[] | undefined,
+  length: number,
+): number => {
+  const native = shim()
+  if (parts === undefined)
+    return native.writeParts(fd, head, headLength + length)
+  const [first] = parts
+  if (first === undefined) return native.writeParts(fd, head, headLength)
+  const { bytes, begin, lengthBytes } = first
+  if (parts.length === 1)
+    return native.writeParts(fd, head, headLength, bytes, begin, lengthBytes)
+  if (parts.length > MAX_PARTS) {
+    const whole = Buffer.concat(
+      parts.map(part =>
+        part.bytes.subarray(part.begin, part.begin + part.lengthBytes),
+      ),
+    )
+    return native.writeParts(fd, head, headLength, whole, 0, whole.length)
+  }
+  const rest: (Buffer | number)[] = []
+  for (const part of parts) rest.push(part.bytes, part.begin, part.lengthBytes)
+  return native.writeParts(fd, head, headLength, ...rest)
 }
 
 const isForget = (opcode: number): boolean =>

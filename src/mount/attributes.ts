@@ -58,9 +58,12 @@ const inodeNumber = (high: number, low: number): InodeNumber =>
     ? { inoHigh: 0, inoLow: low + 2 }
     : { inoHigh: high, inoLow: low }
 
-/** The inode number of what is not a directory: a function of its object. */
-export const objectInode = (key: NodeKey): InodeNumber =>
-  inodeNumber(key[1] as number, key[0] as number)
+/**
+ * The inode number of what is not a directory: a function of its object, whose
+ * key stands in `key` from `at` on.
+ */
+export const objectInode = (key: NodeKey, at = 0): InodeNumber =>
+  inodeNumber(key[at + 1] as number, key[at] as number)
 
 /** The inode number of a directory: a function of its path and its object. */
 export const directoryInode = (
@@ -103,6 +106,9 @@ export const attributesOf = (
     rdevMinor: isDevice ? object.minor : 0,
   }
 }
+
+/** Cookies: 1 is behind ".", 2 behind "..", 3 + i behind entry i. */
+export const FIRST_COOKIE = 2
 
 /** The directory type of a dirent. */
 export const DT_DIR = 4

@@ -153,6 +153,7 @@ const statistics = async (): Promise<ServerStatistics> => {
     transport: config.transport,
     xattrs,
     nodes: reply.nodes,
+    storedFiles: reply.storedFiles,
     rssBytes: process.memoryUsage.rss(),
     requests,
     failures: reply.failures,

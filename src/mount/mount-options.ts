@@ -12,6 +12,8 @@ export interface MountOptions {
   readonly transport: 'kernel' | 'fuse-native'
   readonly readAheadKib: number
   readonly spinMicros: number
+  /** Whether files are decoded and stored before they are asked for. */
+  readonly ahead: boolean
   /** A silent server is replaced after so long; 0 is never. */
   readonly watchdogMs: number
   /** Whether the kernel is asked to send again what a dead server had in hand. */
@@ -30,12 +32,13 @@ export const DEFAULT_MOUNT_OPTIONS: MountOptions = {
   transport: 'kernel',
   readAheadKib: 1024,
   spinMicros: 50,
+  ahead: true,
   watchdogMs: 10_000,
   resend: true,
 }
 
 const KNOWN =
-  'ro, [no]suid, [no]dev, [no]exec, allow_other, xattr=auto|on|off, transport=kernel|fuse-native, readahead=KIB, spin=MICROSECONDS, watchdog=SECONDS, resend=on|off'
+  'ro, [no]suid, [no]dev, [no]exec, allow_other, xattr=auto|on|off, transport=kernel|fuse-native, readahead=KIB, spin=MICROSECONDS, ahead=on|off, watchdog=SECONDS, resend=on|off'
 
 const bad = (option: string, why: string): DendroError =>
   new DendroError('USAGE', `bad mount option ${option}: ${why}`, {
@@ -79,6 +82,9 @@ const parseOne = (option: string): Partial<MountOptions> => {
       return { readAheadKib: number(option, value, 16 * 1024) }
     case 'spin':
       return { spinMicros: number(option, value, 1000) }
+    case 'ahead':
+      if (value === 'on' || value === 'off') return { ahead: value === 'on' }
+      throw bad(option, 'it is on or off')
     case 'watchdog':
       return { watchdogMs: number(option, value, 3600) * 1000 }
     case 'resend':

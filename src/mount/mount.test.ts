@@ -22,7 +22,7 @@ import type { NodeKey } from './node-table.ts'
 import { compareSnapshots } from './view-names.ts'
 import type { ViewDirectory, ViewNode } from './view-names.ts'
 
-const container = 'c'.repeat(32) as Digest
+const container = Buffer.from('c'.repeat(32))
 const keyOf = (n: number): NodeKey => new Uint32Array([n % 7, n, 0, 1])
 
 t.test('one identity is one node', async t => {
@@ -30,7 +30,7 @@ t.test('one identity is one node', async t => {
   const a = table.acquire(NODE_OBJECT, 0, keyOf(1), container, 5)
   t.equal(table.acquire(NODE_OBJECT, 0, keyOf(1), container, 9), a)
   t.equal(table.indexOf(a), 5)
-  t.equal(table.containerOf(a), container)
+  t.equal(table.containerOf(a), container.toString('latin1'))
   t.not(table.acquire(NODE_DIRECTORY, 3, keyOf(1), container, 0), a)
   t.not(
     table.acquire(NODE_DIRECTORY, 4, keyOf(1), container, 0),
@@ -44,6 +44,29 @@ t.test('one identity is one node', async t => {
   const again = table.acquire(NODE_OBJECT, 0, keyOf(8), container, 0)
   t.equal(again, a, 'a free row is used again')
   t.equal(table.generationOf(again), 1, 'with another generation')
+})
+
+t.test('an id that somebody still uses is given to nobody', async t => {
+  let isHeld = true
+  const table = new NodeTable(undefined, () => isHeld)
+  const a = table.acquire(NODE_OBJECT, 0, keyOf(1), container, 0)
+  table.forget(a, 1)
+  const b = table.acquire(NODE_OBJECT, 0, keyOf(2), container, 0)
+  t.not(b, a)
+  t.equal(table.find(NODE_OBJECT, 0, keyOf(1)), undefined)
+  isHeld = false
+  t.equal(table.acquire(NODE_OBJECT, 0, keyOf(3), container, 0), a)
+  t.equal(table.generationOf(a), 1)
+})
+
+t.test('a key may stand among others', async t => {
+  const table = new NodeTable()
+  const keys = new Uint32Array([9, 9, 9, 9, 1, 2, 3, 4])
+  const a = table.acquire(NODE_OBJECT, 0, keys, container, 0, 4)
+  const key = new Uint32Array([1, 2, 3, 4])
+  t.equal(table.find(NODE_OBJECT, 0, key), a)
+  t.equal(table.find(NODE_OBJECT, 0, keys, 4), a)
+  t.equal(table.find(NODE_OBJECT, 0, keys), undefined)
 })
 
 t.test(
@@ -96,7 +119,7 @@ t.test('inode numbers', async t => {
   )
   t.notSame(
     directoryInode(etc, object),
-    directoryInode(etc, container),
+    directoryInode(etc, 'c'.repeat(32) as Digest),
     'the object is part of it',
   )
   t.same(

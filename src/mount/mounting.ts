@@ -263,6 +263,7 @@ const baseConfig = (
   transport: options.transport,
   readAheadKib: options.readAheadKib,
   spinMicros: options.spinMicros,
+  ahead: options.ahead,
   watchdogMs: options.watchdogMs,
   resend: options.resend,
 })

@@ -15,7 +15,6 @@
  */
 
 import type { Digest } from '../objects/digest.ts'
-import { latin1ToBytes } from '../bytes/latin1.ts'
 import { DendroError } from '../errors.ts'
 import { NodeRows } from './node-rows.ts'
 
@@ -44,12 +43,24 @@ export class NodeTable {
   readonly #rows: NodeRows
   #count = 0
   #free: number[] = []
+  /** Free rows whose ids may still be used by what `isHeld` stands for. */
+  #held: number[] = []
   /** Open addressing with linear probing; 0 is empty. */
   #slots = new Int32Array(INITIAL_SLOTS)
 
-  /** A table over `rows`, with what they hold already. */
-  constructor(rows: NodeRows = NodeRows.local(LOCAL_ROWS)) {
+  readonly #isHeld: () => boolean
+
+  /**
+   * A table over `rows`, with what they hold already. While `isHeld` says yes
+   * somebody else may use ids he was told: none that becomes free then is
+   * given to another object before it says no.
+   */
+  constructor(
+    rows: NodeRows = NodeRows.local(LOCAL_ROWS),
+    isHeld: () => boolean = () => false,
+  ) {
     this.#rows = rows
+    this.#isHeld = isHeld
     this.restore()
   }
 
@@ -62,6 +73,7 @@ export class NodeTable {
     const end = Math.max(FIRST_ID, next[0] as number)
     next[0] = end
     this.#free = []
+    this.#held = []
     this.#count = 0
     let slots = INITIAL_SLOTS
     while (slots < end * 2) slots *= 2
@@ -124,30 +136,31 @@ export class NodeTable {
 
   /**
    * The node with this identity, made if there is none; counts one lookup.
-   * `container` and `index` say where its object stands.
+   * `container` and `index` say where its object stands; the key is four words
+   * of `key` from `keyAt` on.
    */
   acquire(
     kind: NodeKind,
     place: number,
     key: NodeKey,
-    container: Digest,
+    container: Uint8Array,
     index: number,
+    keyAt = 0,
   ): number {
-    let slot = this.#slotOf(kind, place, key)
+    let slot = this.#slotOf(kind, place, key, keyAt)
     let nodeId = this.#slots[slot] as number
     if (nodeId === 0) {
       if (this.#count * 2 >= this.#slots.length) {
         this.#rehash(this.#slots.length * 2)
-        slot = this.#slotOf(kind, place, key)
+        slot = this.#slotOf(kind, place, key, keyAt)
       }
       nodeId = this.#allocate()
       this.#slots[slot] = nodeId
       this.#rows.place[nodeId] = place
-      this.#rows.key.set(key, nodeId * KEY_WORDS)
-      this.#rows.container.set(
-        latin1ToBytes(container),
-        nodeId * CONTAINER_BYTES,
-      )
+      const { key: keys } = this.#rows
+      for (let i = 0; i < KEY_WORDS; i++)
+        keys[nodeId * KEY_WORDS + i] = key[keyAt + i] as number
+      this.#rows.container.set(container, nodeId * CONTAINER_BYTES)
       this.#rows.index[nodeId] = index
       this.#rows.kind[nodeId] = kind
       this.#count++
@@ -157,8 +170,13 @@ export class NodeTable {
   }
 
   /** The node with this identity if the kernel knows it; counts nothing. */
-  find(kind: NodeKind, place: number, key: NodeKey): number | undefined {
-    const nodeId = this.#slots[this.#slotOf(kind, place, key)] as number
+  find(
+    kind: NodeKind,
+    place: number,
+    key: NodeKey,
+    keyAt = 0,
+  ): number | undefined {
+    const nodeId = this.#slots[this.#slotOf(kind, place, key, keyAt)] as number
     return nodeId === 0 ? undefined : nodeId
   }
 
@@ -177,6 +195,10 @@ export class NodeTable {
   /** A free row. Errors: `LIMIT_EXCEEDED`. */
   #allocate(): number {
     const { generation, next, capacity } = this.#rows
+    if (this.#free.length === 0 && this.#held.length > 0 && !this.#isHeld()) {
+      this.#free = this.#held
+      this.#held = []
+    }
     const reused = this.#free.pop()
     if (reused !== undefined) {
       generation[reused] = (generation[reused] as number) + 1
@@ -211,20 +233,21 @@ export class NodeTable {
   }
 
   /** The slot that holds the identity, or the empty one where it belongs. */
-  #slotOf(kind: number, place: number, key: NodeKey): number {
+  #slotOf(kind: number, place: number, key: NodeKey, keyAt: number): number {
     const slots = this.#slots
-    let slot = this.#hash(kind, place, key[0] as number) % slots.length
+    const { key: keys, kind: kinds, place: places } = this.#rows
+    let slot = this.#hash(kind, place, key[keyAt] as number) % slots.length
     for (;;) {
       const nodeId = slots[slot] as number
       if (nodeId === 0) return slot
       const at = nodeId * KEY_WORDS
       if (
-        this.#rows.key[at] === key[0] &&
-        this.#rows.key[at + 1] === key[1] &&
-        this.#rows.key[at + 2] === key[2] &&
-        this.#rows.key[at + 3] === key[3] &&
-        this.#rows.kind[nodeId] === kind &&
-        this.#rows.place[nodeId] === place
+        keys[at] === key[keyAt] &&
+        keys[at + 1] === key[keyAt + 1] &&
+        keys[at + 2] === key[keyAt + 2] &&
+        keys[at + 3] === key[keyAt + 3] &&
+        kinds[nodeId] === kind &&
+        places[nodeId] === place
       )
         return slot
       slot = slot + 1 === slots.length ? 0 : slot + 1
@@ -250,7 +273,8 @@ export class NodeTable {
     }
     this.#rows.kind[nodeId] = NODE_FREE
     this.#rows.lookups[nodeId] = 0
-    this.#free.push(nodeId)
+    if (this.#isHeld()) this.#held.push(nodeId)
+    else this.#free.push(nodeId)
     this.#count--
   }
 

@@ -15,6 +15,8 @@ export interface ServerConfig {
   readonly transport: 'kernel' | 'fuse-native'
   readonly readAheadKib: number
   readonly spinMicros: number
+  /** Decode and store before it is asked for. */
+  readonly ahead: boolean
   /** A server that does not answer the keeper for so long is replaced; 0: never. */
   readonly watchdogMs: number
   /** Use NOTIFY_RESEND where the kernel has it; else the journal. */
@@ -52,6 +54,7 @@ export type ServerMessage =
       readonly type: 'stats'
       readonly id: number
       readonly nodes: number
+      readonly storedFiles: number
       readonly failures: Readonly<Record<string, number>>
     }
   | {
@@ -70,6 +73,8 @@ export interface ServerStatistics {
   readonly transport: string
   readonly xattrs: boolean
   readonly nodes: number
+  /** Files put into the page cache before they were asked for. */
+  readonly storedFiles: number
   readonly rssBytes: number
   readonly requests: Readonly<Record<string, number>>
   readonly failures: Readonly<Record<string, number>>
@@ -95,6 +100,8 @@ export const cleanEnvironment = (): NodeJS.ProcessEnv => {
   const environment: NodeJS.ProcessEnv = {
     PATH: '/usr/sbin:/usr/bin:/sbin:/bin',
     LANG: 'C.UTF-8',
+    // mallopt(3): few threads allocate, and an arena each costs memory.
+    MALLOC_ARENA_MAX: '1',
   }
   for (const name of kept)
     if (process.env[name] !== undefined) environment[name] = process.env[name]

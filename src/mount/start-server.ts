@@ -50,8 +50,16 @@ const start = async (
   throw parseStartError(message, logPath)
 }
 
-/** A read-mostly server: small young generation, little memory. */
-const NODE_FLAGS = ['--max-semi-space-size=4']
+/**
+ * Little memory, and no code that is slow until it ran often. The keeper and
+ * scripts/dendro start servers the same way. docs/decisions/ahead.md
+ */
+const NODE_FLAGS = [
+  '--max-semi-space-size=2',
+  '--optimize-for-size',
+  '--single-threaded-gc',
+  '--always-sparkplug',
+]
 
 const firstLine = (
   pipe: NodeJS.ReadableStream,

@@ -20,7 +20,7 @@ import type { Digest } from '../objects/digest.ts'
 import { S_IFDIR, S_IFLNK } from '../objects/fs-object.ts'
 import { joinRaw } from '../tree/scan.ts'
 import type { Repository } from '../store/repository.ts'
-import { addDots, digestKey } from './attributes.ts'
+import { addDots, digestKey, FIRST_COOKIE } from './attributes.ts'
 import { NODE_VIRTUAL } from './node-table.ts'
 import type { NodeTable } from './node-table.ts'
 import {
@@ -31,9 +31,8 @@ import {
 } from './view-names.ts'
 import type { ViewDirectory, ViewNode } from './view-names.ts'
 
-const FIRST_COOKIE = 2
 const MAX_STALE_LINES = 10_000
-const NO_CONTAINER = '\0'.repeat(32) as Digest
+const NO_CONTAINER = new Uint8Array(32)
 
 interface VirtualNode {
   readonly path: string

@@ -27,10 +27,9 @@ import { digestFromHex } from '../objects/digest.ts'
 import type { Digest } from '../objects/digest.ts'
 import { fsObjectDigest } from '../objects/fs-object.ts'
 import type { DirectoryObject, FsObject } from '../objects/fs-object.ts'
-import type { Tree, TreeEntry } from '../objects/tree.ts'
 import type { Repository } from '../store/repository.ts'
-import { readRange, singleChunk } from '../tree/read-file.ts'
-import { MIB } from '../units.ts'
+import { readParts } from '../tree/read-file.ts'
+import type { Ahead } from './ahead.ts'
 import {
   addDots,
   attributesOf,
@@ -38,10 +37,15 @@ import {
   digestKey,
   directoryInode,
   DT_DIR,
+  FIRST_COOKIE,
   objectInode,
   ROOT_PATH_KEY,
 } from './attributes.ts'
 import type { InodeNumber } from './attributes.ts'
+import { Directories } from './directories.ts'
+import { isDirectoryRecord } from './directory.ts'
+import type { Directory } from './directory.ts'
+import { Foresight } from './foresight.ts'
 import {
   NODE_DIRECTORY,
   NODE_FREE,
@@ -56,10 +60,6 @@ import { COMMITS } from './view-names.ts'
 import { ViewTop } from './view-top.ts'
 import type { VirtualJournal } from './view-top.ts'
 
-const READ_BUFFER_BYTES = MIB + 4096
-/** Cookies: 1 is behind ".", 2 behind "..", 3 + i behind entry i. */
-const FIRST_COOKIE = 2
-
 export interface ViewOptions {
   /** Serve this directory of a commit as the root instead of the whole view. */
   readonly root?: { readonly commit: Digest; readonly object: DirectoryObject }
@@ -67,6 +67,8 @@ export interface ViewOptions {
   readonly rows?: NodeRows
   /** Where the view's own nodes outlive this process. */
   readonly journal?: VirtualJournal
+  /** Stores files before they are asked for. */
+  readonly ahead?: Ahead | undefined
 }
 
 export class View implements FuseHandler {
@@ -75,8 +77,9 @@ export class View implements FuseHandler {
   readonly #top: ViewTop
   readonly #rootObject: DirectoryObject | undefined
   readonly #rootCommit: Digest | undefined
-  readonly #buffer = Buffer.allocUnsafeSlow(READ_BUFFER_BYTES)
   readonly #roots = new Map<Digest, DirectoryObject>()
+  readonly #directories: Directories
+  readonly #foresight: Foresight
   /** Commits (hex) that are about to be pruned: nobody enters them now. */
   readonly #condemned = new Set<string>()
 
@@ -84,8 +87,16 @@ export class View implements FuseHandler {
     this.#repository = repository
     this.#rootObject = options.root?.object
     this.#rootCommit = options.root?.commit
-    this.#nodes = new NodeTable(options.rows)
+    const { ahead } = options
+    this.#directories = new Directories(repository)
+    this.#nodes = new NodeTable(options.rows, () => ahead?.isBusy === true)
     this.#top = new ViewTop(repository, this.#nodes, options.journal)
+    this.#foresight = new Foresight(
+      repository,
+      this.#directories,
+      this.#nodes,
+      ahead,
+    )
   }
 
   /** Nodes that the kernel knows. */
@@ -144,11 +155,9 @@ export class View implements FuseHandler {
       if (entry === undefined) throw new FuseErrno(ENOENT)
       return entry
     }
-    const directory = this.#directory(parent)
-    const tree = this.#repository.loadTree(directory.tree)
-    const index = tree.indexOf(name)
-    if (index < 0) return undefined
-    return this.#enter(parent, directory.tree, tree, index)
+    const directory = this.#directories.load(this.#directory(parent).tree)
+    const index = directory.indexOf(name)
+    return index < 0 ? undefined : this.#enter(parent, directory, index)
   }
 
   getattr(nodeId: number): Attributes {
@@ -164,25 +173,14 @@ export class View implements FuseHandler {
     return Buffer.from(object.target, 'latin1')
   }
 
-  read(nodeId: number, offset: number, lengthBytes: number): Slice {
+  read(nodeId: number, offset: number, lengthBytes: number): readonly Slice[] {
     const object = this.#isVirtual(nodeId) ? undefined : this.#object(nodeId)
     if (object?.kind !== 'file')
       throw new FuseErrno(object?.kind === 'directory' ? EISDIR : EINVAL)
-    const whole = singleChunk(this.#repository, object)
-    if (whole !== undefined) {
-      const begin = Math.min(offset, whole.length)
-      const length = Math.min(lengthBytes, whole.length - begin)
-      return { bytes: whole, begin, lengthBytes: length }
-    }
-    const length = Math.min(lengthBytes, this.#buffer.length)
-    const got = readRange(
-      this.#repository,
-      object,
-      offset,
-      length,
-      this.#buffer,
-    )
-    return { bytes: this.#buffer, begin: 0, lengthBytes: got }
+    if (offset === 0) this.#foresight.opened(nodeId)
+    // The answer before this one has left.
+    this.#repository.releaseChunks()
+    return readParts(this.#repository, object, offset, lengthBytes)
   }
 
   readdir(nodeId: number, cookie: number, sink: DirectorySink): void {
@@ -198,30 +196,71 @@ export class View implements FuseHandler {
       !addDots(cookie, sink, this.#inode(nodeId, directory))
     )
       return
-    const tree = this.#repository.loadTree(directory.tree)
-    const { entries } = tree
-    const ownPathKey = this.#pathKey(nodeId)
-    const first = Math.max(0, cookie - FIRST_COOKIE)
-    for (let i = first; i < entries.length; i++) {
-      const { name, object } = entries[i] as TreeEntry
-      const digest = tree.objectDigest(i)
-      const pathKey =
-        object.kind === 'directory' ? childPathKey(ownPathKey, name) : undefined
-      const key = pathKey ?? digestKey(digest)
-      const inode =
-        pathKey === undefined
-          ? objectInode(key)
-          : directoryInode(pathKey, digest)
-      const added = sink.add(
-        name,
-        i + FIRST_COOKIE + 1,
-        object.mode >>> 12,
-        inode.inoHigh,
-        inode.inoLow,
-        () => this.#acquire(nodeId, directory.tree, i, object, key, inode),
-      )
-      if (!added) return
+    this.#list(nodeId, directory.tree, Math.max(0, cookie - FIRST_COOKIE), sink)
+  }
+
+  /** Adds the entries of a commit's directory from `first` on. */
+  #list(nodeId: number, tree: Digest, first: number, sink: DirectorySink) {
+    const path = this.#pathKey(nodeId)
+    if (first === 0) this.#foresight.arrived(tree, path)
+    const directory = this.#directories.load(tree, path)
+    const place = this.#placeBelow(nodeId)
+    let index = first
+    while (index < directory.count) {
+      const records = directory.records(index, path)
+      const { first: base, keys, count } = records
+      const added = sink.addRecords?.(records, index - base, {
+        acquire: i => {
+          const isDirectory = isDirectoryRecord(records, i)
+          return this.#nodes.acquire(
+            isDirectory ? NODE_DIRECTORY : NODE_OBJECT,
+            isDirectory ? place : 0,
+            keys,
+            directory.treeId,
+            base + i,
+            i * 4,
+          )
+        },
+        generationOf: id => this.#nodes.generationOf(id),
+      })
+      if (added === undefined) {
+        this.#listPlain(nodeId, directory, index, sink)
+        return
+      }
+      index += added
+      if (index < base + count) return
     }
+    if (first < directory.count) this.#foresight.listed(directory, path)
+    else this.#foresight.askedBehindEnd(directory)
+  }
+
+  /** The same entry by entry, for a reader that wants no attributes. */
+  #listPlain(
+    nodeId: number,
+    directory: Directory,
+    first: number,
+    sink: DirectorySink,
+  ): void {
+    const ownPathKey = this.#pathKey(nodeId)
+    for (let i = first; i < directory.count; i++) {
+      const name = directory.name(i)
+      const { mode, kind } = directory.object(i)
+      const digest = directory.objectDigest(i)
+      const { inoHigh, inoLow } =
+        kind === 'directory'
+          ? directoryInode(childPathKey(ownPathKey, name), digest)
+          : objectInode(digestKey(digest))
+      const cookie = i + FIRST_COOKIE + 1
+      if (!sink.add(name, cookie, mode >>> 12, inoHigh, inoLow)) return
+    }
+  }
+
+  replied(): void {
+    this.#foresight.replied()
+  }
+
+  idle(): boolean {
+    return this.#foresight.prepare()
   }
 
   getxattr(nodeId: number, name: string): Buffer | undefined {
@@ -258,8 +297,7 @@ export class View implements FuseHandler {
     if (nodeId === FUSE_ROOT_ID) return this.#rootObject as DirectoryObject
     const container = this.#nodes.containerOf(nodeId)
     if (this.#nodes.kindOf(nodeId) === NODE_ROOT) return this.#root(container)
-    const tree = this.#repository.loadTree(container)
-    return (tree.entries[this.#nodes.indexOf(nodeId)] as TreeEntry).object
+    return this.#directories.load(container).object(this.#nodes.indexOf(nodeId))
   }
 
   #directory(nodeId: number): DirectoryObject {
@@ -273,6 +311,7 @@ export class View implements FuseHandler {
     if (known !== undefined) return known
     const { root } = this.#repository.commits.load(commit)
     this.#roots.set(commit, root)
+    this.#foresight.entered(root.tree)
     return root
   }
 
@@ -288,35 +327,27 @@ export class View implements FuseHandler {
     return directoryInode(this.#pathKey(nodeId), fsObjectDigest(object))
   }
 
-  /** The entry `index` of a directory as an answer to LOOKUP. */
-  #enter(parent: number, treeId: Digest, tree: Tree, index: number): Entry {
-    const { name, object } = tree.entries[index] as TreeEntry
-    const digest = tree.objectDigest(index)
-    if (object.kind !== 'directory') {
-      const key = digestKey(digest)
-      return this.#acquire(parent, treeId, index, object, key, objectInode(key))
-    }
-    const key = childPathKey(this.#pathKey(parent), name)
-    const inode = directoryInode(key, digest)
-    return this.#acquire(parent, treeId, index, object, key, inode)
+  /** The commit root of what is in the directory `nodeId`. */
+  #placeBelow(nodeId: number): number {
+    return nodeId === FUSE_ROOT_ID ? FUSE_ROOT_ID : this.#nodes.placeOf(nodeId)
   }
 
-  #acquire(
-    parent: number,
-    treeId: Digest,
-    index: number,
-    object: FsObject,
-    key: NodeKey,
-    inode: InodeNumber,
-  ): Entry {
+  /** The entry `index` of a directory as an answer to LOOKUP. */
+  #enter(parent: number, directory: Directory, index: number): Entry {
+    const object = directory.object(index)
+    const digest = directory.objectDigest(index)
     const isDirectory = object.kind === 'directory'
-    const place = !isDirectory
-      ? 0
-      : parent === FUSE_ROOT_ID
-        ? FUSE_ROOT_ID
-        : this.#nodes.placeOf(parent)
-    const kind = isDirectory ? NODE_DIRECTORY : NODE_OBJECT
-    const nodeId = this.#nodes.acquire(kind, place, key, treeId, index)
+    const key = isDirectory
+      ? childPathKey(this.#pathKey(parent), directory.name(index))
+      : digestKey(digest)
+    const inode = isDirectory ? directoryInode(key, digest) : objectInode(key)
+    const nodeId = this.#nodes.acquire(
+      isDirectory ? NODE_DIRECTORY : NODE_OBJECT,
+      isDirectory ? this.#placeBelow(parent) : 0,
+      key,
+      directory.treeId,
+      index,
+    )
     return {
       nodeId,
       generation: this.#nodes.generationOf(nodeId),
@@ -336,7 +367,13 @@ export class View implements FuseHandler {
   #acquireRoot(id: Digest): Entry {
     const object = this.#root(id)
     const inode = directoryInode(ROOT_PATH_KEY, fsObjectDigest(object))
-    const nodeId = this.#nodes.acquire(NODE_ROOT, 0, digestKey(id), id, 0)
+    const nodeId = this.#nodes.acquire(
+      NODE_ROOT,
+      0,
+      digestKey(id),
+      Buffer.from(id, 'latin1'),
+      0,
+    )
     return {
       nodeId,
       generation: this.#nodes.generationOf(nodeId),

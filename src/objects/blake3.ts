@@ -18,6 +18,14 @@ interface NativeHasher {
 /** The digest as a latin1 string of 32 characters. */
 type HashFunction = (bytes: Uint8Array) => string
 
+/** The first words of a digest, little-endian, into `out` from `at` on. */
+type HashWordsFunction = (
+  bytes: Uint8Array,
+  out: Uint32Array,
+  at: number,
+  count: number,
+) => void
+
 const DIGEST_BYTES = 32
 
 const require = createRequire(import.meta.url)
@@ -42,6 +50,44 @@ const loadNative = (): HashFunction | undefined => {
   }
 }
 
+const loadNativeWords = (): HashWordsFunction | undefined => {
+  if (native === undefined) return undefined
+  const { Blake3Hasher } = require('@napi-rs/blake-hash') as {
+    Blake3Hasher: new () => NativeHasher
+  }
+  const hasher = new Blake3Hasher()
+  return (bytes, out, at, count) => {
+    hasher.reset()
+    hasher.update(bytes)
+    const hex = hasher.digest('hex')
+    for (let word = 0; word < count; word++) {
+      let value = 0
+      // Bytes from the last to the first: the word is little-endian.
+      for (let i = word * 8 + 6; i >= word * 8; i -= 2)
+        value =
+          (value << 8) |
+          (hexDigit(hex.charCodeAt(i)) << 4) |
+          hexDigit(hex.charCodeAt(i + 1))
+      out[at + word] = value
+    }
+  }
+}
+
+/** The value of a hex digit, lower case. */
+const hexDigit = (code: number): number =>
+  code < 0x3a ? code - 0x30 : code - 0x57
+
+/** `blake3Words` by way of `blake3`. */
+export const portableWords: HashWordsFunction = (bytes, out, at, count) => {
+  const hash = blake3(bytes)
+  for (let word = 0; word < count; word++)
+    out[at + word] =
+      hash.charCodeAt(word * 4) |
+      (hash.charCodeAt(word * 4 + 1) << 8) |
+      (hash.charCodeAt(word * 4 + 2) << 16) |
+      (hash.charCodeAt(word * 4 + 3) << 24)
+}
+
 const loadPortable = (): HashFunction => {
   const { hash } = require('blake3-wasm') as {
     hash: (bytes: Uint8Array) => Uint8Array
@@ -62,3 +108,9 @@ export const isBlake3Fast = native !== undefined
 
 /** The BLAKE3-256 digest of `bytes`. */
 export const blake3: HashFunction = native ?? loadPortable()
+
+/**
+ * The first `count` words of the digest, for those who need no more of it:
+ * makes no string and no Buffer.
+ */
+export const blake3Words: HashWordsFunction = loadNativeWords() ?? portableWords

@@ -2,7 +2,7 @@ import t from 'tap'
 import { MsgpackReader } from '../bytes/msgpack-reader.ts'
 import { MsgpackWriter } from '../bytes/msgpack-writer.ts'
 import { DendroError } from '../errors.ts'
-import { loadBlake3 } from './blake3.ts'
+import { blake3Words, loadBlake3, portableWords } from './blake3.ts'
 import { decodeCommit, encodeCommit } from './commit.ts'
 import type { Commit } from './commit.ts'
 import { digestFromHex, digestOf, digestToHex, toDigest } from './digest.ts'
@@ -117,6 +117,16 @@ t.test(
     for (const length of [0, 1, 63, 64, 65, 1023, 1024, 1025, 70_000]) {
       const bytes = Buffer.alloc(length, length)
       t.equal(portable?.(bytes), digestOf(bytes))
+      const words = new Uint32Array([7, 0, 0, 0, 0, 7])
+      for (const hashWords of [blake3Words, portableWords]) {
+        hashWords(bytes, words, 1, 4)
+        t.equal(
+          Buffer.from(words.buffer, 4, 16).toString('latin1'),
+          digestOf(bytes).slice(0, 16),
+        )
+        t.same([words[0], words[5]], [7, 7])
+        words.fill(0, 1, 5)
+      }
     }
   },
 )

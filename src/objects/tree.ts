@@ -44,6 +44,35 @@ export const encodeTree = (
   return writer.finish()
 }
 
+/**
+ * Decodes a tree entry by entry and keeps none: `visit` is told where each
+ * object is encoded. Refuses what `encodeTree` would not have written; what
+ * came before the damage was visited. Returns the number of entries.
+ */
+export const visitTree = (
+  bytes: Uint8Array,
+  visit: (name: string, object: FsObject, begin: number, end: number) => void,
+): number => {
+  const reader = new MsgpackReader(bytes, 'tree')
+  const elements = reader.array(1 + MAX_TREE_ENTRIES * 2)
+  if (elements % 2 !== 1 || reader.text(16) !== TAG)
+    throw reader.corrupt('not a tree')
+  const count = (elements - 1) / 2
+  let previous = ''
+  for (let i = 0; i < count; i++) {
+    const name = reader.binary(MAX_NAME_BYTES)
+    const bad = explainBadName(name)
+    if (bad !== undefined) throw reader.corrupt(bad)
+    if (name <= previous) throw reader.corrupt('names not sorted or not unique')
+    const begin = reader.offsetBytes
+    const object = decodeFsObject(reader)
+    visit(name, object, begin, reader.offsetBytes)
+    previous = name
+  }
+  reader.expectEnd()
+  return count
+}
+
 /** A decoded directory. Keeps the bytes it was made from. */
 export class Tree {
   readonly entries: readonly TreeEntry[]
@@ -66,27 +95,13 @@ export class Tree {
 
   /** Decodes `bytes`, which the tree keeps and nobody may change. */
   static decode(bytes: Uint8Array): Tree {
-    const reader = new MsgpackReader(bytes, 'tree')
-    const elements = reader.array(1 + MAX_TREE_ENTRIES * 2)
-    if (elements % 2 !== 1 || reader.text(16) !== TAG)
-      throw reader.corrupt('not a tree')
-    const count = (elements - 1) / 2
     const entries: TreeEntry[] = []
-    const spans = new Uint32Array(count * 2)
-    let previous = ''
-    for (let i = 0; i < count; i++) {
-      const name = reader.binary(MAX_NAME_BYTES)
-      const bad = explainBadName(name)
-      if (bad !== undefined) throw reader.corrupt(bad)
-      if (name <= previous)
-        throw reader.corrupt('names not sorted or not unique')
-      spans[i * 2] = reader.offsetBytes
-      entries.push({ name, object: decodeFsObject(reader) })
-      spans[i * 2 + 1] = reader.offsetBytes
-      previous = name
-    }
-    reader.expectEnd()
-    return new Tree(bytes, entries, spans)
+    const spans: number[] = []
+    visitTree(bytes, (name, object, begin, end) => {
+      entries.push({ name, object })
+      spans.push(begin, end)
+    })
+    return new Tree(bytes, entries, Uint32Array.from(spans))
   }
 
   /** Index of the entry called `name`, or -1. */

@@ -3,7 +3,7 @@
  * cache. A server that reads gigabytes then makes no garbage of that size, and
  * stays as large as its cache.
  *
- * Who gives a buffer back says that nobody looks at it any more.
+ * A buffer that was given back is used again after `release`.
  */
 
 import { FRAME_TARGET_BYTES } from './frame.ts'
@@ -13,6 +13,8 @@ const MAX_FREE = 8
 
 export class FrameBuffers {
   readonly #free: ArrayBuffer[] = []
+  /** Given back, but somebody may still look at them. */
+  readonly #waiting: ArrayBuffer[] = []
 
   /** `length` bytes of anything. Larger ones than frames have are made anew. */
   take(length: number): Buffer {
@@ -27,6 +29,13 @@ export class FrameBuffers {
       buffer instanceof ArrayBuffer &&
       byteOffset === 0 &&
       buffer.byteLength === FRAME_TARGET_BYTES
-    if (isSlot && this.#free.length < MAX_FREE) this.#free.push(buffer)
+    if (isSlot && this.#waiting.length < MAX_FREE) this.#waiting.push(buffer)
+  }
+
+  /** Nobody looks at what was given back before. */
+  release(): void {
+    for (const slot of this.#waiting)
+      if (this.#free.length < MAX_FREE) this.#free.push(slot)
+    this.#waiting.length = 0
   }
 }

@@ -22,6 +22,8 @@ import {
 } from './frame.ts'
 import type { FrameObject } from './frame.ts'
 import { ByteCache } from './byte-cache.ts'
+import { packKey } from './frame-ring.ts'
+import type { FrameRing, PackKey } from './frame-ring.ts'
 import type { RepositoryPaths } from './layout.ts'
 import { decodePackHeader, PACK_HEADER_BYTES } from './pack-format.ts'
 
@@ -32,6 +34,13 @@ export interface Place {
   readonly frameBytes: number
   readonly offsetBytes: number
   readonly lengthBytes: number
+}
+
+/** The frame of a pack that was read last, and where the next one begins. */
+interface PackStream {
+  readonly key: PackKey
+  frameOffset: number
+  next: number
 }
 
 interface LoadedFrame {
@@ -69,6 +78,13 @@ export class PackReader {
   readonly #frames: ByteCache<LoadedFrame>
   readonly #verifyAlways: boolean
   readonly #buffers: FrameBuffers | undefined
+  readonly #ring: FrameRing | undefined
+  readonly #streams = new Map<string, PackStream>()
+  #current: PackStream | undefined
+  /** The slot of the ring that the last object stands in, or -1. */
+  #slot = -1
+  /** Slots that are in use until `release`. */
+  readonly #pinned: number[] = []
   /** The stored form of the frame that is being read, where buffers are reused. */
   #stored = Buffer.alloc(0)
 
@@ -77,12 +93,15 @@ export class PackReader {
     options: {
       readonly cacheBytes: number
       readonly verifyAlways?: boolean
-      /** What `read` returned is valid only until the next call. */
+      /** What was returned is valid only until `release`. */
       readonly reusesBuffers?: boolean
+      /** Frames that another thread decodes ahead; goes with `reusesBuffers`. */
+      readonly ring?: FrameRing | undefined
     },
   ) {
     this.#paths = paths
     this.#verifyAlways = options.verifyAlways ?? false
+    this.#ring = options.ring
     this.#files = new LRUCache({
       max: MAX_OPEN_PACKS,
       dispose: ({ fd }) => closeSync(fd),
@@ -97,7 +116,7 @@ export class PackReader {
 
   /**
    * The bytes of an object: a view that nobody may change, valid as long as
-   * it is kept, or until the next call where buffers are reused. Errors: `CORRUPT_PACK`, `CORRUPT_INDEX`, `CORRUPT_OBJECT`.
+   * it is kept, or until `release` where buffers are reused. Errors: `CORRUPT_PACK`, `CORRUPT_INDEX`, `CORRUPT_OBJECT`.
    */
   read(digest: Digest, place: Place): Buffer {
     const frame = this.#load(place)
@@ -124,6 +143,51 @@ export class PackReader {
       frame.verified.add(digest)
     }
     return bytes
+  }
+
+  /**
+   * As `read`, of content: what follows it in the pack is decoded ahead where
+   * there is a ring.
+   */
+  readContent(digest: Digest, place: Place): Buffer {
+    return this.#readAhead(digest, place) ?? this.read(digest, place)
+  }
+
+  /** Nobody looks any more at what was returned before. */
+  release(): void {
+    for (const slot of this.#pinned) this.#ring?.unpin(slot)
+    this.#pinned.length = 0
+    this.#slot = -1
+    this.#buffers?.release()
+  }
+
+  /** The object out of the ring, when its frame is there; sets the aim. */
+  #readAhead(digest: Digest, place: Place): Buffer | undefined {
+    const ring = this.#ring
+    if (ring === undefined) return undefined
+    const { pack, frameOffset, frameBytes } = place
+    let stream = this.#streams.get(pack)
+    if (stream === undefined)
+      this.#streams.set(
+        pack,
+        (stream = { key: packKey(pack), frameOffset: -1, next: -1 }),
+      )
+    const isSame =
+      this.#current === stream && stream.frameOffset === frameOffset
+    if (!isSame || this.#slot < 0) {
+      this.#slot = ring.pin(stream.key, frameOffset)
+      if (this.#slot >= 0) this.#pinned.push(this.#slot)
+      this.#current = stream
+    }
+    if (stream.frameOffset !== frameOffset) {
+      const next = frameOffset + frameBytes
+      // Of a frame that is read for itself nothing follows.
+      if (this.#slot >= 0 || stream.next === frameOffset)
+        ring.aim(stream.key, next)
+      stream.frameOffset = frameOffset
+      stream.next = next
+    }
+    return ring.object(this.#slot, digest, place.offsetBytes, place.lengthBytes)
   }
 
   close(): void {

@@ -25,6 +25,7 @@ import type { FileLock, LockMode } from '../system/lock.ts'
 import { MIB } from '../units.ts'
 import { ByteCache } from './byte-cache.ts'
 import { CommitStore } from './commit-store.ts'
+import type { FrameRing } from './frame-ring.ts'
 import { readGrafts } from './grafts.ts'
 import type { Grafts } from './grafts.ts'
 import { IndexSet } from './index-set.ts'
@@ -51,9 +52,11 @@ export interface RepositoryOptions {
   readonly treeCacheBytes?: number
   /**
    * Frames that leave the cache are overwritten: what `readObject` returned is
-   * valid only until the next call. For a server, which sends it at once.
+   * valid only until `releaseChunks`. For a server, which sends it at once.
    */
   readonly reusesBuffers?: boolean
+  /** Frames that another thread decodes ahead; goes with `reusesBuffers`. */
+  readonly ring?: FrameRing
   /** Open it also where indexes are damaged: for a check. */
   readonly isTolerant?: boolean
 }
@@ -95,6 +98,7 @@ export class Repository {
     this.#packs = new PackReader(paths, {
       cacheBytes: options.frameCacheBytes ?? 64 * MIB,
       reusesBuffers: options.reusesBuffers ?? false,
+      ring: options.ring,
     })
     this.#trees = new ByteCache(
       options.treeCacheBytes ?? 64 * MIB,
@@ -131,10 +135,24 @@ export class Repository {
    * Errors: `MISSING_OBJECT`, `CORRUPT_PACK`, `CORRUPT_INDEX`, `CORRUPT_OBJECT`.
    */
   readObject(digest: Digest): Buffer {
+    return this.#read(digest, place => this.#packs.read(digest, place))
+  }
+
+  /** As `readObject`, of a chunk: what follows it is decoded ahead. */
+  readChunk(digest: Digest): Buffer {
+    return this.#read(digest, place => this.#packs.readContent(digest, place))
+  }
+
+  /** Nobody looks any more at what was read, where buffers are reused. */
+  releaseChunks(): void {
+    this.#packs.release()
+  }
+
+  #read(digest: Digest, from: (place: Place) => Buffer): Buffer {
     const place = this.#indexes.find(digest)
     if (place !== undefined) {
       try {
-        return this.#packs.read(digest, place)
+        return from(place)
       } catch (error) {
         if (!isDamage(error)) throw error
         return this.#readElsewhere(digest, atPlace(error, digest, place))
@@ -185,10 +203,18 @@ export class Repository {
   loadTree(digest: Digest): Tree {
     const known = this.#trees.get(digest)
     if (known !== undefined) return known
-    // Copied, so that a small tree does not keep its whole frame in memory.
-    const tree = Tree.decode(Buffer.from(this.readObject(digest)))
+    const tree = Tree.decode(this.readTree(digest))
     this.#trees.set(digest, tree)
     return tree
+  }
+
+  /** The encoding of a directory, to be kept. Errors: as `readObject`. */
+  readTree(digest: Digest): Buffer {
+    // Copied, so that a small tree does not keep its whole frame in memory.
+    const bytes = this.readObject(digest)
+    const copy = Buffer.allocUnsafeSlow(bytes.length)
+    bytes.copy(copy)
+    return copy
   }
 
   /** The extents of a file, wherever they are stored. Errors: as `readObject`. */

@@ -6,6 +6,7 @@ import type { Digest } from '../objects/digest.ts'
 import type { Extent } from '../objects/extents.ts'
 import type { FileObject } from '../objects/fs-object.ts'
 import type { Repository } from '../store/repository.ts'
+import { KIB } from '../units.ts'
 
 /** A run of bytes of a file: `bytes` is undefined for a hole. */
 export interface ContentRun {
@@ -30,40 +31,67 @@ export function* readContent(
   }
 }
 
+/** Part of a buffer. */
+export interface ContentPart {
+  readonly bytes: Buffer
+  readonly begin: number
+  readonly lengthBytes: number
+}
+
+const ZEROS = Buffer.alloc(64 * KIB)
+
+/** Where each extent of a list begins; lists are kept by the repository. */
+const startsOf = new WeakMap<readonly Extent[], Float64Array>()
+
+const findExtent = (extents: readonly Extent[], offset: number) => {
+  let starts = startsOf.get(extents)
+  if (starts === undefined) {
+    starts = new Float64Array(extents.length)
+    let at = 0
+    extents.forEach(({ lengthBytes }, index) => {
+      ;(starts as Float64Array)[index] = at
+      at += lengthBytes
+    })
+    startsOf.set(extents, starts)
+  }
+  let low = 0
+  let high = extents.length - 1
+  while (low < high) {
+    const middle = (low + high + 1) >>> 1
+    if ((starts[middle] as number) <= offset) low = middle
+    else high = middle - 1
+  }
+  return { index: low, at: starts[low] ?? 0 }
+}
+
 /**
- * Fills `target` from `begin` with bytes [offset, offset + length) of the
- * content, cut at the end of the file. Returns how many. Never returns fewer
- * for another reason: a damaged chunk throws.
+ * Bytes [offset, offset + length) of the content, cut at the end of the file,
+ * without a copy: parts of the stored chunks, valid as long as the repository
+ * says (`Repository.readChunk`). Never fewer bytes for another reason: a
+ * damaged chunk throws.
  */
-export const readRange = (
+export const readParts = (
   repository: Repository,
   file: FileObject,
   offset: number,
   length: number,
-  target: Buffer,
-  begin = 0,
-): number => {
+): ContentPart[] => {
   const end = Math.min(offset + length, file.sizeBytes)
-  if (offset >= end) return 0
+  const parts: ContentPart[] = []
+  if (offset >= end) return parts
   const extents = repository.loadExtents(file)
-  let at = 0
-  for (const { lengthBytes, chunk } of extents) {
-    const next = at + lengthBytes
-    if (next > offset) {
-      const from = Math.max(offset, at)
-      const to = Math.min(end, next)
-      const place = begin + from - offset
-      if (chunk === undefined) target.fill(0, place, place + to - from)
-      else
-        readChunk(repository, chunk, lengthBytes).copy(
-          target,
-          place,
-          from - at,
-          to - at,
-        )
-      if (to === end) return end - offset
+  let { index, at } = findExtent(extents, offset)
+  for (; index < extents.length; index++) {
+    const { lengthBytes, chunk } = extents[index] as Extent
+    const from = Math.max(offset, at)
+    const to = Math.min(end, at + lengthBytes)
+    if (chunk === undefined) addZeros(parts, to - from)
+    else {
+      const bytes = readChunk(repository, chunk, lengthBytes)
+      parts.push({ bytes, begin: from - at, lengthBytes: to - from })
     }
-    at = next
+    at += lengthBytes
+    if (to === end) return parts
   }
   throw new DendroError(
     'CORRUPT_OBJECT',
@@ -72,13 +100,37 @@ export const readRange = (
   )
 }
 
+const addZeros = (parts: ContentPart[], lengthBytes: number): void => {
+  for (let left = lengthBytes; left > 0; left -= ZEROS.length)
+    parts.push({
+      bytes: ZEROS,
+      begin: 0,
+      lengthBytes: Math.min(left, ZEROS.length),
+    })
+}
+
+/** Copies what `readParts` gives to `target`, from `begin` on. Returns how much. */
+export const readRange = (
+  repository: Repository,
+  file: FileObject,
+  offset: number,
+  length: number,
+  target: Buffer,
+  begin = 0,
+): number => {
+  let at = begin
+  for (const part of readParts(repository, file, offset, length))
+    at += part.bytes.copy(target, at, part.begin, part.begin + part.lengthBytes)
+  return at - begin
+}
+
 /** A chunk, checked to be as long as the extent says. */
 const readChunk = (
   repository: Repository,
   chunk: NonNullable<Extent['chunk']>,
   lengthBytes: number,
 ): Buffer => {
-  const bytes = repository.readObject(chunk)
+  const bytes = repository.readChunk(chunk)
   if (bytes.length !== lengthBytes) throw wrongLength(chunk, bytes, lengthBytes)
   return bytes
 }
@@ -89,19 +141,3 @@ const wrongLength = (chunk: Digest, bytes: Buffer, expected: number) =>
     `damaged file object: chunk ${digestToHex(chunk)} has ${bytes.length} bytes, not ${expected}`,
     { hint: 'dendro fsck tells what it touches' },
   )
-
-/**
- * The only chunk of a file when it has just one, else undefined: lets a reader
- * hand on the stored bytes without a copy.
- */
-export const singleChunk = (
-  repository: Repository,
-  file: FileObject,
-): Buffer | undefined => {
-  const { content } = file
-  if (typeof content === 'string' || content.length !== 1) return undefined
-  const { chunk, lengthBytes } = content[0] as Extent
-  return chunk === undefined
-    ? undefined
-    : readChunk(repository, chunk, lengthBytes)
-}

@@ -1,0 +1,156 @@
+import t from 'tap'
+import { MsgpackWriter } from '../bytes/msgpack-writer.ts'
+import { DirectoryPage } from '../fuse/reply.ts'
+import { digestOf } from '../objects/digest.ts'
+import { encodeFsObject, fsObjectDigest } from '../objects/fs-object.ts'
+import type { FsObject } from '../objects/fs-object.ts'
+import { encodeTree } from '../objects/tree.ts'
+import type { TreeEntry } from '../objects/tree.ts'
+import {
+  attributesOf,
+  childPathKey,
+  digestKey,
+  directoryInode,
+  objectInode,
+  ROOT_PATH_KEY,
+} from './attributes.ts'
+import { Directory, isDirectoryRecord } from './directory.ts'
+import type { NodeKey } from './node-table.ts'
+
+const METADATA = { uid: 7, gid: 8, mtimeSec: 1e9, mtimeNsec: 5, xattrs: [] }
+
+const objectOf = (i: number): FsObject => {
+  const digest = digestOf(Buffer.from(`object ${i}`))
+  switch (i % 3) {
+    case 0:
+      return {
+        ...METADATA,
+        kind: 'directory',
+        mode: 0o40755,
+        tree: digest,
+        subdirectories: 2,
+      }
+    case 1:
+      return {
+        ...METADATA,
+        kind: 'symlink',
+        mode: 0o120777,
+        target: `to ${i}`,
+        links: undefined,
+      }
+    default:
+      return {
+        ...METADATA,
+        kind: 'file',
+        mode: 0o100644,
+        sizeBytes: i,
+        dataBytes: i,
+        content: [{ lengthBytes: i, chunk: digest }],
+        links: undefined,
+      }
+  }
+}
+
+/** Names of all lengths, and of bytes that are not UTF-8. */
+const nameOf = (i: number): string =>
+  String(i).padStart(6, '0') + '\xe9'.repeat(i % 249)
+
+const makeEntries = (count: number): TreeEntry[] =>
+  Array.from({ length: count }, (_, i) => ({
+    name: nameOf(i),
+    object: objectOf(i),
+  }))
+
+const decode = (entries: readonly TreeEntry[], path?: NodeKey) => {
+  const bytes = Buffer.from(encodeTree(entries))
+  return Directory.decode(digestOf(bytes), bytes, path)
+}
+
+const keyOf = ({ name, object }: TreeEntry, path: NodeKey): NodeKey => {
+  if (object.kind === 'directory') return childPathKey(path, name)
+  const writer = new MsgpackWriter()
+  encodeFsObject(writer, object)
+  return digestKey(digestOf(writer.finish()))
+}
+
+for (const count of [0, 1, 3, 700, 2500])
+  t.test(`a directory of ${count} entries is its tree`, async t => {
+    const entries = makeEntries(count)
+    const directory = decode(entries)
+    t.equal(directory.count, count)
+    entries.forEach(({ name, object }, i) => {
+      if (directory.name(i) !== name) t.fail(`name ${i}`)
+      if (directory.objectDigest(i) !== fsObjectDigest(object))
+        t.fail(`digest ${i}`)
+      if (directory.indexOf(name) !== i) t.fail(`index of ${i}`)
+      t.same(
+        encodeTree([{ name, object: directory.object(i) }]),
+        encodeTree([{ name, object }]),
+      )
+    })
+    for (const absent of ['', '0', '\xff', `${nameOf(0)}x`, 'x'.repeat(300)])
+      t.equal(directory.indexOf(absent), -1)
+  })
+
+for (const isListed of [true, false])
+  t.test('records are what is written one by one', async t => {
+    const entries = makeEntries(2500)
+    const path = childPathKey(ROOT_PATH_KEY, 'somewhere')
+    const directory = decode(entries, isListed ? path : undefined)
+    for (let first = 0; first < entries.length;) {
+      const records = directory.records(first, path)
+      const at = first - records.first
+      const end = Math.min(records.first + records.count, entries.length)
+      const out = Buffer.alloc(1 << 20)
+      const page = new DirectoryPage(out, 0)
+      page.reset(out.length, true)
+      const identities = {
+        acquire: (i: number) => 1000 + i,
+        generationOf: () => 3,
+      }
+      t.equal(page.addRecords(records, at, identities), end - first)
+      const expected = Buffer.alloc(1 << 20)
+      const one = new DirectoryPage(expected, 0)
+      one.reset(expected.length, true)
+      for (let i = first; i < end; i++) {
+        const entry = entries[i] as TreeEntry
+        const { name, object } = entry
+        const key = keyOf(entry, path)
+        const isDirectory = object.kind === 'directory'
+        const inode = isDirectory
+          ? directoryInode(key, fsObjectDigest(object))
+          : objectInode(key)
+        const record = i - records.first
+        t.same(records.keys.slice(record * 4, record * 4 + 4), key)
+        t.equal(isDirectoryRecord(records, record), isDirectory)
+        one.add(
+          name,
+          i + 3,
+          object.mode >>> 12,
+          inode.inoHigh,
+          inode.inoLow,
+          () => ({
+            nodeId: 1000 + record,
+            generation: 3,
+            attributes: attributesOf(object, inode),
+          }),
+        )
+      }
+      t.ok(page.lengthBytes > 0)
+      t.equal(page.lengthBytes, one.lengthBytes)
+      t.ok(
+        out
+          .subarray(0, page.lengthBytes)
+          .equals(expected.subarray(0, page.lengthBytes)),
+      )
+      first = end
+    }
+  })
+
+t.test('records belong to one path', async t => {
+  const directory = decode(makeEntries(3), ROOT_PATH_KEY)
+  const other = childPathKey(ROOT_PATH_KEY, 'other')
+  const here = directory.records(0, ROOT_PATH_KEY).keys.slice(0, 4)
+  t.notSame(directory.records(0, other).keys.slice(0, 4), here)
+  t.same(directory.records(0, ROOT_PATH_KEY).keys.slice(0, 4), here)
+})

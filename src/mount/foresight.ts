@@ -1,0 +1,188 @@
+/**
+ * What the view does before it is asked: it prepares the directories that a
+ * walk comes to next, and has the files stored that a program is about to read.
+ * docs/decisions/ahead.md
+ */
+
+import { DendroError } from '../errors.ts'
+import type { Digest } from '../objects/digest.ts'
+import type { FileObject } from '../objects/fs-object.ts'
+import type { Repository } from '../store/repository.ts'
+import { KIB, MIB } from '../units.ts'
+import type { Ahead, StoreItem, StorePart } from './ahead.ts'
+import { digestKey, ROOT_PATH_KEY } from './attributes.ts'
+import type { Directories } from './directories.ts'
+import { isDirectoryRecord } from './directory.ts'
+import type { Directory } from './directory.ts'
+import { NODE_OBJECT } from './node-table.ts'
+import type { NodeKey, NodeTable } from './node-table.ts'
+import { ReadPattern } from './read-pattern.ts'
+import { Upcoming } from './upcoming.ts'
+
+/** Files up to this size are stored ahead, and so much of a directory at once. */
+const MAX_STORED_FILE_BYTES = MIB
+const MAX_BATCH_BYTES = 4 * MIB
+const MAX_BATCH_FILES = 256
+/** Larger trees are decoded only when they are asked for. */
+const MAX_PREPARED_TREE_BYTES = 64 * KIB
+
+interface Plan {
+  readonly directory: Directory
+  /** The first entry to store. */
+  readonly from: number
+}
+
+export class Foresight {
+  readonly #repository: Repository
+  readonly #directories: Directories
+  readonly #nodes: NodeTable
+  readonly #ahead: Ahead | undefined
+  readonly #upcoming = new Upcoming()
+  readonly #pattern = new ReadPattern()
+  /** For when the answer in hand has left. */
+  #plan: Plan | undefined
+  /** The directory whose files are being stored, and the job that does it. */
+  #stored: { readonly tree: Digest; readonly job: number } | undefined
+
+  /** Without `ahead` only directories are prepared. */
+  constructor(
+    repository: Repository,
+    directories: Directories,
+    nodes: NodeTable,
+    ahead: Ahead | undefined,
+  ) {
+    this.#repository = repository
+    this.#directories = directories
+    this.#nodes = nodes
+    this.#ahead = ahead
+  }
+
+  /** Somebody came to a commit. */
+  entered(rootTree: Digest): void {
+    this.#upcoming.entered(rootTree, ROOT_PATH_KEY)
+  }
+
+  /** A directory is listed from its beginning. */
+  arrived(tree: Digest, path: NodeKey): void {
+    this.#upcoming.arrived(tree, path)
+  }
+
+  /** The last entry of a directory was listed. */
+  listed(directory: Directory, path: NodeKey): void {
+    eachBelow(directory, path, (tree, itsPath) =>
+      this.#upcoming.expect(tree, itsPath),
+    )
+  }
+
+  /** Asked for what is behind the end, the reader has taken up all nodes. */
+  askedBehindEnd(directory: Directory): void {
+    if (this.#ahead !== undefined && this.#pattern.onListed(directory.tree))
+      this.#plan = { directory, from: 0 }
+  }
+
+  /** The first bytes of a file are asked for. */
+  opened(nodeId: number): void {
+    if (this.#ahead === undefined) return
+    const tree = this.#nodes.containerOf(nodeId)
+    const index = this.#nodes.indexOf(nodeId)
+    if (this.#stored?.tree === tree)
+      this.#ahead.progress(this.#stored.job, index)
+    const from = this.#pattern.onRead(tree, index)
+    if (from !== undefined)
+      this.#plan = { directory: this.#directories.load(tree), from }
+  }
+
+  /** What was planned begins once the reader has its answer. */
+  replied(): void {
+    const plan = this.#plan
+    if (plan === undefined) return
+    this.#plan = undefined
+    this.#store(plan)
+  }
+
+  /** Prepares one directory that is likely to be listed; false: none is. */
+  prepare(): boolean {
+    const next = this.#upcoming.next()
+    const explored = next === undefined ? this.#upcoming.explore() : undefined
+    const { tree, path } = next ?? explored ?? {}
+    if (tree === undefined || path === undefined) return false
+    try {
+      const place = this.#repository.indexes.find(tree)
+      if (place === undefined || place.lengthBytes > MAX_PREPARED_TREE_BYTES)
+        return true
+      const directory = this.#directories.load(tree, path)
+      directory.records(0, path)
+      if (explored !== undefined)
+        eachBelow(directory, path, (below, itsPath) =>
+          this.#upcoming.found(below, itsPath),
+        )
+    } catch (error) {
+      // Whoever asks for it is told.
+      if (!(error instanceof DendroError)) throw error
+    }
+    return true
+  }
+
+  /** Has the files of a directory from entry `from` on put into the page cache. */
+  #store({ directory, from }: Plan): void {
+    const isProbing = from === 0 && this.#pattern.isProbing
+    const items: StoreItem[] = []
+    let files = 0
+    let bytes = 0
+    let index = from
+    for (; index < directory.count; index++) {
+      if (bytes >= MAX_BATCH_BYTES || files >= MAX_BATCH_FILES) break
+      const object = directory.object(index)
+      if (object.kind !== 'file') continue
+      const parts = this.#partsOf(object)
+      if (parts === undefined) continue
+      if (files++ === 0 && isProbing) continue
+      const key = digestKey(directory.objectDigest(index))
+      const nodeId = this.#nodes.find(NODE_OBJECT, 0, key)
+      if (nodeId === undefined) continue
+      items.push({ index, nodeId, parts })
+      bytes += object.sizeBytes
+    }
+    const marker =
+      index < directory.count
+        ? items.splice(items.length >>> 1, 1)[0]?.index
+        : undefined
+    this.#pattern.planned(index, marker ?? Infinity)
+    if (items.length > 0 && this.#ahead !== undefined)
+      this.#stored = { tree: directory.tree, job: this.#ahead.store(items) }
+  }
+
+  /** Where the whole content stands; undefined for what is not stored ahead. */
+  #partsOf({ sizeBytes, content }: FileObject): StorePart[] | undefined {
+    if (
+      sizeBytes === 0 ||
+      sizeBytes > MAX_STORED_FILE_BYTES ||
+      typeof content === 'string'
+    )
+      return undefined
+    const parts: StorePart[] = []
+    for (const { chunk } of content) {
+      const place =
+        chunk === undefined ? undefined : this.#repository.indexes.find(chunk)
+      if (chunk === undefined || place === undefined) return undefined
+      parts.push({ digest: chunk, place })
+    }
+    return parts
+  }
+}
+
+/** Calls `visit` for the subdirectories of a directory, the last first. */
+const eachBelow = (
+  directory: Directory,
+  path: NodeKey,
+  visit: (tree: Digest, path: NodeKey) => void,
+): void => {
+  // The records that are there say which entries are directories.
+  const records = directory.records(0, path)
+  for (let i = records.count - 1; i >= 0; i--) {
+    if (!isDirectoryRecord(records, i)) continue
+    const object = directory.object(i)
+    if (object.kind === 'directory')
+      visit(object.tree, records.keys.slice(i * 4, i * 4 + 4))
+  }
+}

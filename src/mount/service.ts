@@ -1,0 +1,241 @@
+/**
+ * What both transports serve: the view of a repository, and the word with the
+ * control thread.
+ */
+
+import { writeSync } from 'node:fs'
+import { join } from 'node:path'
+import {
+  MessageChannel,
+  receiveMessageOnPort,
+  Worker,
+} from 'node:worker_threads'
+import { DendroError } from '../errors.ts'
+import type { Invalidation } from '../fuse/notify.ts'
+import { digestFromHex } from '../objects/digest.ts'
+import { Repository } from '../store/repository.ts'
+import { siblingModule } from '../system/sibling-module.ts'
+import { requirePath } from '../tree/lookup.ts'
+import { MIB } from '../units.ts'
+import { Ahead } from './ahead.ts'
+import type { ControlSetup } from './control.ts'
+import { failures, toErrno } from './errno.ts'
+import { eventLogOf, tellDamage } from './news.ts'
+import { GATE_ENDING, VIEW_NODES } from './server-config.ts'
+import type {
+  ControlMessage,
+  ServerConfig,
+  ServerMessage,
+} from './server-config.ts'
+import { writeState } from './server-state.ts'
+import type { SharedState } from './shared-state.ts'
+import { View } from './view.ts'
+import type { ViewOptions } from './view.ts'
+import { fileJournal } from './virtual-journal.ts'
+
+/** Frames that the serving thread decoded; the ring of ahead.ts comes on top. */
+const FRAME_CACHE_BYTES = 6 * MIB
+/** The view keeps directories in a form of its own. */
+const TREE_CACHE_BYTES = 1 * MIB
+const ACL_PREFIX = 'system.posix_acl_'
+
+/** Names of the xattrs in any commit: they decide what the kernel may ask. */
+const xattrNamesOf = (repository: Repository): Set<string> => {
+  const names = new Set<string>()
+  for (const id of repository.commits.list())
+    // A commit may be pruned between the two.
+    for (const name of repository.commits.get(id)?.summary.xattrNames ?? [])
+      names.add(name)
+  return names
+}
+
+const viewOptions = (
+  repository: Repository,
+  root: ServerConfig['root'],
+): ViewOptions => {
+  if (root === undefined) return {}
+  const commit = digestFromHex(root.commit)
+  if (commit === undefined)
+    throw new DendroError('INVALID_ARGUMENT', `bad commit id ${root.commit}`)
+  const loaded = repository.commits.load(commit)
+  const object = requirePath(repository, loaded.root, root.subdir)
+  if (object.kind !== 'directory')
+    throw new DendroError(
+      'NOT_A_DIRECTORY',
+      `cannot mount ${root.subdir}: it is not a directory`,
+    )
+  return { root: { commit, object } }
+}
+
+export class Service {
+  readonly view: View
+  readonly xattrs: boolean
+  readonly posixAcl: boolean
+  /** Set by the control thread's word: another server is to take over. */
+  isPausing = false
+  readonly #config: ServerConfig
+  readonly #state: SharedState | undefined
+  readonly #repository: Repository
+  readonly #ahead: Ahead | undefined
+  readonly #ports = new MessageChannel()
+  /** The gate, and the socket to the keeper of the moment. */
+  readonly #gate = new Int32Array(new SharedArrayBuffer(8))
+
+  constructor(config: ServerConfig, state: SharedState | undefined) {
+    process.title = `@dendro ${config.mountpoint}`
+    // Nothing of the caller's directory is held, and none is looked into.
+    process.chdir('/')
+    const ahead = state !== undefined && config.ahead ? new Ahead() : undefined
+    this.#ahead = ahead
+    const repository = Repository.open(config.repository, {
+      frameCacheBytes: FRAME_CACHE_BYTES,
+      treeCacheBytes: TREE_CACHE_BYTES,
+      reusesBuffers: true,
+      ...(ahead === undefined ? {} : { ring: ahead.ring }),
+    })
+    this.#config = config
+    this.#state = state
+    this.#repository = repository
+    tellDamage(repository, eventLogOf(config))
+    const journal = join(config.runtimeDirectory, VIEW_NODES)
+    this.view = new View(repository, {
+      ...viewOptions(repository, config.root),
+      ahead,
+      ...(state === undefined
+        ? {}
+        : { rows: state.rows, journal: fileJournal(journal) }),
+    })
+    const names = xattrNamesOf(repository)
+    this.xattrs =
+      config.xattrs === 'auto' ? names.size > 0 : config.xattrs === 'on'
+    this.posixAcl =
+      this.xattrs && [...names].some(name => name.startsWith(ACL_PREFIX))
+  }
+
+  /** Leaves word of the server in its runtime directory. */
+  writeState(keeperPid: number): void {
+    writeState(this.#config, { pid: process.pid, keeperPid })
+  }
+
+  /** The descriptors are -1 for a transport that has none. */
+  startControl(
+    descriptors: Pick<
+      ControlSetup,
+      'fd' | 'wakeFd' | 'stateFd' | 'keeperSocket' | 'keeperPid'
+    >,
+    counters: Float64Array | undefined,
+    xattrs: boolean,
+  ): void {
+    const port = this.#ports.port2
+    Atomics.store(this.#gate, 1, descriptors.keeperSocket)
+    const setup: ControlSetup = {
+      ...descriptors,
+      config: this.#config,
+      counters,
+      xattrs,
+      port,
+      gate: this.#gate,
+    }
+    new Worker(siblingModule(import.meta.url, 'control'), {
+      workerData: setup,
+      transferList: [port],
+      stdout: false,
+      stderr: false,
+    })
+  }
+
+  /** Starts what is done ahead, on the mounted connection `fd`. */
+  startAhead(fd: number, wakeFd: number): void {
+    this.#ahead?.start(this.#repository.paths.packs, fd, wakeFd)
+  }
+
+  /** How long to spin: not at all while the other thread needs the core. */
+  spinMicros(): number {
+    return this.#ahead?.isAwake === true ? 0 : this.#config.spinMicros
+  }
+
+  /** Answers what the control thread asked, without an event loop. */
+  answerWaiting(): boolean {
+    for (;;) {
+      const received = receiveMessageOnPort(this.#ports.port1) as
+        { message: ControlMessage } | undefined
+      // What is stored ahead may wait for a request that we have to answer.
+      if (received === undefined)
+        return this.isPausing && this.#ahead?.isBusy !== true
+      this.#answer(received.message)
+    }
+  }
+
+  /** Answers the control thread from the event loop. */
+  answerAlways(): void {
+    this.#ports.port1.on('message', (message: ControlMessage) =>
+      this.#answer(message),
+    )
+  }
+
+  /** The mount is gone: what ends now is not to be started again. */
+  end(): void {
+    Atomics.store(this.#gate, 0, GATE_ENDING)
+    try {
+      writeSync(Atomics.load(this.#gate, 1), 'bye\n')
+    } catch {
+      // It died just now; another one sees that the connection is gone.
+    }
+  }
+
+  /** Sleeps until the control thread says to go on (it may end us instead). */
+  waitPaused(): void {
+    this.#send({ type: 'paused' })
+    Atomics.wait(this.#gate, 0, 0)
+    Atomics.store(this.#gate, 0, 0)
+    this.isPausing = false
+    this.#ahead?.resume()
+    if (this.#state !== undefined) this.view.restore()
+  }
+
+  /** A repository that cannot be read now is looked at again at the next news. */
+  #refresh(): Invalidation[] {
+    try {
+      return this.view.refresh()
+    } catch (error) {
+      toErrno(error)
+      return []
+    }
+  }
+
+  #send(message: ServerMessage): void {
+    this.#ports.port1.postMessage(message)
+  }
+
+  #answer(message: ControlMessage): void {
+    const { view } = this
+    switch (message.type) {
+      case 'refresh':
+        this.#send({ type: 'invalidate', invalidations: this.#refresh() })
+        return
+      case 'pause':
+        this.isPausing = true
+        this.#ahead?.cancel()
+        return
+      case 'condemn':
+        this.#send({
+          type: 'condemned',
+          id: message.id,
+          inUse: view.condemn(message.commits),
+          invalidations: view.letGo(message.commits),
+        })
+        return
+      case 'pardon':
+        view.pardon(message.commits)
+        return
+      case 'stats':
+        this.#send({
+          type: 'stats',
+          id: message.id,
+          nodes: view.nodes,
+          storedFiles: this.#ahead?.storedFiles ?? 0,
+          failures: Object.fromEntries(failures),
+        })
+    }
+  }
+}
