@@ -338,6 +338,19 @@ FUNCTION(shim_lseek) {
   return result_of(env, lseek(fd, offset, whence));
 }
 
+/* Tells the kernel that the first bytes of a regular file will be needed. */
+FUNCTION(shim_prefetch) {
+  args_t a = get_args(env, info);
+  PATH(path, 0);
+  off_t length = (off_t)get_number(&a, 1);
+  if (a.failed) return NULL;
+  int fd = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+  if (fd < 0) return number(env, -errno);
+  int result = posix_fadvise(fd, 0, length, POSIX_FADV_WILLNEED);
+  close(fd);
+  return number(env, -result);
+}
+
 FUNCTION(shim_lgetxattr) {
   args_t a = get_args(env, info);
   PATH(path, 0);
@@ -440,7 +453,8 @@ NAPI_MODULE_INIT() {
       {"eventfd", shim_eventfd},       {"socketpair", shim_socketpair},
       {"receiveFd", shim_receive_fd},  {"fuseReceive", shim_fuse_receive},
       {"writeParts", shim_write_parts}, {"flock", shim_flock},
-      {"lseek", shim_lseek},           {"lgetxattr", shim_lgetxattr},
+      {"lseek", shim_lseek},           {"prefetch", shim_prefetch},
+      {"lgetxattr", shim_lgetxattr},
       {"llistxattr", shim_llistxattr}, {"lsetxattr", shim_lsetxattr},
       {"lremovexattr", shim_lremovexattr}, {"lstat", shim_lstat},
       {"setMtime", shim_set_mtime},    {"mknod", shim_mknod},

@@ -50,6 +50,8 @@ export interface Shim {
   ): number
   /** flock(2): LOCK_SH 1, LOCK_EX 2, LOCK_NB 4, LOCK_UN 8. */
   flock(fd: number, operation: number): number
+  /** posix_fadvise(2), WILLNEED, of the first bytes of a file; 0 or -errno. */
+  prefetch(path: Uint8Array, lengthBytes: number): number
   /** lseek(2): SEEK_DATA 3, SEEK_HOLE 4. */
   lseek(fd: number, offset: number, whence: number): number
   /** lgetxattr(2): bytes of the value; -ERANGE when `value` is too small. */

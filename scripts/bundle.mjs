@@ -11,6 +11,7 @@ const result = await build({
     'src/mount/control.ts',
     'src/mount/ahead-worker.ts',
     'src/store/compress-worker.ts',
+    'src/tree/prefetch-worker.ts',
   ],
   outdir: 'dist/bundle',
   entryNames: '[name]',

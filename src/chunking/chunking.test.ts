@@ -59,6 +59,20 @@ const join = (content: Buffer): Buffer => {
   return Buffer.concat(parts)
 }
 
+/** The definition, byte by byte. */
+const plainCutPoint = (bytes: Buffer, begin: number, end: number): number => {
+  const { minBytes, normalBytes, maxBytes } = DEFAULT_CHUNKER
+  let hash = 0
+  for (let length = minBytes; length < end - begin; length++) {
+    if (length === maxBytes) return length
+    const gear = GEAR[bytes[begin + length] as number] as number
+    hash = ((hash << 1) + gear) | 0
+    const bits = length < normalBytes ? 18 : 14
+    if (hash >>> (32 - bits) === 0) return length + 1
+  }
+  return end - begin
+}
+
 t.test('the gear table is part of the format', async t => {
   t.same(
     [...GEAR.slice(0, 3), GEAR[255]],
@@ -97,6 +111,17 @@ t.test('an insertion changes the chunks around it alone', async t => {
   const before = cuts(content)
   const fresh = [...cuts(edited)].filter(chunk => !before.has(chunk))
   t.ok(fresh.length <= 3, `${fresh.length} new chunks`)
+})
+
+t.test('cuts are where the definition says', async t => {
+  const content = noise(4 << 20, 5)
+  let at = 0
+  // The end moves, so that it falls on every remainder of four.
+  for (let end = content.length; at < end; end--) {
+    const length = cutPoint(content, at, end)
+    t.equal(length, plainCutPoint(content, at, end), `from ${at} to ${end}`)
+    at += length
+  }
 })
 
 t.test('small content is one chunk', async t => {

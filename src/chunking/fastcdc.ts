@@ -47,16 +47,56 @@ export const cutPoint = (
   const strict = highMask(bits + NORMALIZATION_LEVEL)
   const loose = highMask(bits - NORMALIZATION_LEVEL)
   const normalEnd = begin + Math.min(parameters.normalBytes, available)
-  const last = begin + available
-  let at = begin + parameters.minBytes
-  let hash = 0
-  for (; at < normalEnd; at++) {
-    hash = ((hash << 1) + (GEAR[bytes[at] as number] as number)) | 0
-    if ((hash & strict) === 0) return at + 1 - begin
-  }
-  for (; at < last; at++) {
-    hash = ((hash << 1) + (GEAR[bytes[at] as number] as number)) | 0
-    if ((hash & loose) === 0) return at + 1 - begin
-  }
+  const state: GearState = { at: begin + parameters.minBytes, hash: 0 }
+  if (isCutBefore(bytes, normalEnd, strict, state)) return state.at - begin
+  if (isCutBefore(bytes, begin + available, loose, state))
+    return state.at - begin
   return available
+}
+
+const gear = (bytes: Uint8Array, at: number): number =>
+  GEAR[bytes[at] as number] as number
+
+/** Where the hash has come to, and its value there. */
+interface GearState {
+  at: number
+  hash: number
+}
+
+/**
+ * Goes on until `mask` finds no bit in the hash (true: the cut is before
+ * `state.at`), or to `end`. Four bytes at a time: each hash then waits for the
+ * one four bytes before, not for its neighbour.
+ */
+const isCutBefore = (
+  bytes: Uint8Array,
+  end: number,
+  mask: number,
+  state: GearState,
+): boolean => {
+  let { at, hash } = state
+  for (const last = end - 3; at < last; at += 4) {
+    const one = gear(bytes, at)
+    const two = ((one << 1) + gear(bytes, at + 1)) | 0
+    const three = ((two << 1) + gear(bytes, at + 2)) | 0
+    const four = ((three << 1) + gear(bytes, at + 3)) | 0
+    let cut = 0
+    if ((((hash << 1) + one) & mask) === 0) cut = 1
+    else if ((((hash << 2) + two) & mask) === 0) cut = 2
+    else if ((((hash << 3) + three) & mask) === 0) cut = 3
+    hash = ((hash << 4) + four) | 0
+    if (cut === 0 && (hash & mask) === 0) cut = 4
+    if (cut === 0) continue
+    state.at = at + cut
+    return true
+  }
+  for (; at < end; at++) {
+    hash = ((hash << 1) + gear(bytes, at)) | 0
+    if ((hash & mask) !== 0) continue
+    state.at = at + 1
+    return true
+  }
+  state.at = at
+  state.hash = hash
+  return false
 }

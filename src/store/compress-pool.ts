@@ -10,7 +10,7 @@ import { availableParallelism } from 'node:os'
 import { Worker } from 'node:worker_threads'
 import type { CompressReply, CompressRequest } from './compress-worker.ts'
 import { siblingModule } from '../system/sibling-module.ts'
-import { encodeFrame } from './frame.ts'
+import { encodeFrame, FRAME_BUFFER_BYTES, FRAME_TARGET_BYTES } from './frame.ts'
 import type { PlainFrame } from './frame.ts'
 
 const FRAMES_BEFORE_THREADS = 8
@@ -19,29 +19,53 @@ const MAX_THREADS = 8
 
 type Receiver = (frame: Buffer) => void
 
+interface Finished {
+  readonly frame: Buffer
+  /** Memory of ours, to be used again. */
+  readonly memory?: ArrayBuffer
+}
+
 export class CompressPool {
   readonly #threads: Worker[] = []
   readonly #receivers = new Map<number, Receiver>()
-  readonly #done = new Map<number, Buffer>()
+  readonly #done = new Map<number, Finished>()
+  /** Memory of frames that are written, and of plain ones that are compressed. */
+  readonly #frameMemory: ArrayBuffer[] = []
+  readonly #plainMemory: ArrayBuffer[] = []
   #submitted = 0
   #delivered = 0
   #failure: Error | undefined
   #waiting: (() => void)[] = []
 
-  /** Compresses `frame`; `receive` is called in the order of submission. */
+  /**
+   * `FRAME_TARGET_BYTES` for a plain frame. Memory is used again: for every
+   * frame anew, the collector would have gigabytes to collect.
+   */
+  takePlain(): Buffer {
+    const memory = this.#plainMemory.pop()
+    return Buffer.from(memory ?? new ArrayBuffer(FRAME_TARGET_BYTES))
+  }
+
+  /**
+   * Compresses `frame`, whose memory is not the caller's any more; `receive`
+   * is called in the order of submission, with bytes valid until it returns.
+   */
   submit(frame: PlainFrame, receive: Receiver): void {
     const sequence = this.#submitted++
     this.#receivers.set(sequence, receive)
     if (sequence < FRAMES_BEFORE_THREADS) {
-      this.#finish(sequence, encodeFrame(frame))
+      this.#finish(sequence, { frame: encodeFrame(frame) })
+      this.#keepPlain(frame.plain.buffer as ArrayBuffer)
       return
     }
     if (this.#threads.length === 0) this.#start()
     const thread = this.#threads[sequence % this.#threads.length] as Worker
-    const request: CompressRequest = { sequence, ...frame }
+    const into = this.#frameMemory.pop() ?? new ArrayBuffer(FRAME_BUFFER_BYTES)
+    const request: CompressRequest = { sequence, ...frame, into }
     thread.postMessage(request, [
       frame.table.buffer as ArrayBuffer,
       frame.plain.buffer as ArrayBuffer,
+      into,
     ])
   }
 
@@ -49,7 +73,7 @@ export class CompressPool {
   pass(frame: Buffer, receive: Receiver): void {
     const sequence = this.#submitted++
     this.#receivers.set(sequence, receive)
-    this.#finish(sequence, frame)
+    this.#finish(sequence, { frame })
   }
 
   /** Whether the queue is long. */
@@ -81,8 +105,13 @@ export class CompressPool {
       const thread = new Worker(
         siblingModule(import.meta.url, 'compress-worker'),
       )
-      thread.on('message', ({ sequence, frame }: CompressReply) => {
-        this.#finish(sequence, Buffer.from(frame.buffer))
+      thread.on('message', ({ sequence, frame, plain }: CompressReply) => {
+        const memory = frame.buffer as ArrayBuffer
+        this.#keepPlain(plain)
+        this.#finish(sequence, {
+          frame: Buffer.from(memory, frame.byteOffset, frame.length),
+          memory,
+        })
       })
       thread.on('error', error => {
         this.#failure ??= error
@@ -92,8 +121,8 @@ export class CompressPool {
     }
   }
 
-  #finish(sequence: number, frame: Buffer): void {
-    this.#done.set(sequence, frame)
+  #finish(sequence: number, finished: Finished): void {
+    this.#done.set(sequence, finished)
     for (;;) {
       const next = this.#done.get(this.#delivered)
       if (next === undefined) break
@@ -102,12 +131,18 @@ export class CompressPool {
       this.#receivers.delete(this.#delivered)
       this.#delivered++
       try {
-        receive(next)
+        receive(next.frame)
       } catch (error) {
         this.#failure ??= error as Error
       }
+      if (next.memory?.byteLength === FRAME_BUFFER_BYTES)
+        this.#frameMemory.push(next.memory)
     }
     this.#wake()
+  }
+
+  #keepPlain(memory: ArrayBuffer): void {
+    if (memory.byteLength === FRAME_TARGET_BYTES) this.#plainMemory.push(memory)
   }
 
   #wake(): void {

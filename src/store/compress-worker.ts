@@ -7,18 +7,25 @@ export interface CompressRequest {
   readonly sequence: number
   readonly table: Uint8Array
   readonly plain: Uint8Array
+  /** Where the frame may be written. */
+  readonly into: ArrayBuffer | undefined
 }
 
 export interface CompressReply {
   readonly sequence: number
   readonly frame: Uint8Array
+  /** The memory that `plain` stood in, given back. */
+  readonly plain: ArrayBuffer
 }
 
 parentPort?.on('message', (request: CompressRequest) => {
-  const frame = encodeFrame({
-    table: Buffer.from(request.table.buffer),
-    plain: request.plain,
-  })
-  const reply: CompressReply = { sequence: request.sequence, frame }
-  parentPort?.postMessage(reply, [frame.buffer as ArrayBuffer])
+  const { sequence, plain, into } = request
+  const table = Buffer.from(request.table.buffer)
+  const frame = encodeFrame({ table, plain }, into)
+  const reply: CompressReply = {
+    sequence,
+    frame,
+    plain: plain.buffer as ArrayBuffer,
+  }
+  parentPort?.postMessage(reply, [frame.buffer as ArrayBuffer, reply.plain])
 })

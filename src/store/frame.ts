@@ -41,25 +41,37 @@ export interface PlainFrame {
   readonly plain: Uint8Array
 }
 
-/** The bytes of a frame: header, object table, stored bytes. Pure. */
-export const encodeFrame = ({ table, plain }: PlainFrame): Buffer => {
-  const compressed = zstd().compress(plain)
-  const isSmaller = compressed.length < plain.length
-  const stored = isSmaller ? compressed : plain
-  const frame = Buffer.allocUnsafeSlow(
-    FRAME_HEADER_BYTES + table.length + stored.length,
-  )
+/** Room that a frame of ordinary size takes, also while it is compressed. */
+export const FRAME_BUFFER_BYTES = FRAME_TARGET_BYTES + 32 * KIB
+
+/**
+ * The bytes of a frame: header, object table, stored bytes. They stand in
+ * `buffer` when that has the room, else in one of their own. Pure.
+ */
+export const encodeFrame = (
+  { table, plain }: PlainFrame,
+  buffer?: ArrayBuffer,
+): Buffer => {
+  const storedAt = FRAME_HEADER_BYTES + table.length
+  const room = storedAt + plain.length
+  const frame =
+    buffer === undefined || buffer.byteLength < room
+      ? Buffer.allocUnsafeSlow(room)
+      : Buffer.from(buffer)
+  const compressed = zstd().compressInto(plain, frame, storedAt)
+  if (compressed === 0) frame.set(plain, storedAt)
+  const storedBytes = compressed === 0 ? plain.length : compressed
   frame.writeUInt32LE(FRAME_MAGIC, 0)
-  frame.writeUInt32LE(isSmaller ? CODEC_ZSTD : CODEC_NONE, 4)
+  frame.writeUInt32LE(compressed === 0 ? CODEC_NONE : CODEC_ZSTD, 4)
   frame.writeUInt32LE(table.length / TABLE_ENTRY_BYTES, 8)
-  frame.writeUInt32LE(stored.length, 12)
+  frame.writeUInt32LE(storedBytes, 12)
   frame.writeUInt32LE(plain.length, 16)
   frame.writeUInt32LE(0, 24)
   frame.writeUInt32LE(0, 28)
   table.copy(frame, FRAME_HEADER_BYTES)
-  frame.set(stored, FRAME_HEADER_BYTES + table.length)
-  frame.writeUInt32LE(checksum(frame.subarray(FRAME_HEADER_BYTES)), 20)
-  return frame
+  const whole = frame.subarray(0, storedAt + storedBytes)
+  frame.writeUInt32LE(checksum(whole.subarray(FRAME_HEADER_BYTES)), 20)
+  return whole
 }
 
 /** The table entry of one object. */

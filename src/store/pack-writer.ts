@@ -23,12 +23,7 @@ import {
   writeFully,
 } from '../system/durable-file.ts'
 import type { CompressPool } from './compress-pool.ts'
-import {
-  checksum,
-  FRAME_TARGET_BYTES,
-  tableBytes,
-  writeTableEntry,
-} from './frame.ts'
+import { checksum, tableBytes, writeTableEntry } from './frame.ts'
 import type { RepositoryPaths } from './layout.ts'
 import {
   encodePackFooter,
@@ -98,7 +93,7 @@ export class PackWriter {
     } catch (error) {
       throw writeError(`cannot make ${this.#temporary}`, error)
     }
-    this.#plain = Buffer.allocUnsafeSlow(FRAME_TARGET_BYTES)
+    this.#plain = pool.takePlain()
     const header = encodePackHeader(kind)
     this.#write(header)
     this.#checksum = checksum(header)
@@ -197,7 +192,7 @@ export class PackWriter {
     const plain = this.#plain.subarray(0, this.#plainEnd)
     this.#pool.submit({ table, plain }, this.#receiver(pending))
     this.#pending = []
-    this.#plain = Buffer.allocUnsafeSlow(FRAME_TARGET_BYTES)
+    this.#plain = this.#pool.takePlain()
     this.#plainEnd = 0
   }
 

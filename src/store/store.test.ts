@@ -5,6 +5,7 @@ import {
   truncateSync,
   writeFileSync,
 } from 'node:fs'
+import { randomBytes } from 'node:crypto'
 import { join } from 'node:path'
 import t from 'tap'
 import { DendroError } from '../errors.ts'
@@ -54,8 +55,12 @@ t.test('zstd, by each implementation that is here', async t => {
       t.comment(`${name} is not available on ${process.version}`)
       continue
     }
-    const stored = zstd.compress(plain)
-    t.ok(stored.length < 1000)
+    const target = Buffer.alloc(110_000, 7)
+    const length = zstd.compressInto(plain, target, 5)
+    t.ok(length > 0 && length < 1000)
+    const stored = target.subarray(5, 5 + length)
+    t.equal(target[4], 7)
+    t.equal(zstd.compressInto(randomBytes(900), Buffer.alloc(2000), 5), 0)
     t.ok(zstd.decompress(stored, plain.length).equals(plain))
     t.throws(
       () => zstd.decompress(stored, plain.length - 1),

@@ -30,7 +30,11 @@ interface ZlibZstd {
 }
 
 export interface Zstd {
-  compress(plain: Uint8Array): Buffer
+  /**
+   * Into `target` from `at` on; returns how many bytes, or 0 when they are not
+   * fewer than those of `plain`. `target` has room for all of `plain`.
+   */
+  compressInto(plain: Uint8Array, target: Buffer, at: number): number
   /**
    * Into a buffer of `allocate`, where the implementation can. Throws an Error
    * when `stored` does not hold exactly `plainLength` bytes.
@@ -57,11 +61,16 @@ const loadAddon = (): Zstd | undefined => {
   const decompressor = new binding.DCtx()
   let scratch = Buffer.allocUnsafeSlow(0)
   return {
-    compress: plain => {
+    compressInto: (plain, target, at) => {
       const bound = binding.compressBound(plain.length)
-      if (scratch.length < bound) scratch = Buffer.allocUnsafeSlow(bound)
-      const length = compressor.compress2(scratch, plain)
-      return Buffer.from(scratch.subarray(0, length))
+      const hasRoom = target.length - at >= bound
+      if (!hasRoom && scratch.length < bound)
+        scratch = Buffer.allocUnsafeSlow(bound)
+      const out = hasRoom ? target.subarray(at) : scratch
+      const length = compressor.compress2(out, plain)
+      if (length >= plain.length) return 0
+      if (!hasRoom) scratch.copy(target, at, 0, length)
+      return length
     },
     decompress: (
       stored,
@@ -83,8 +92,12 @@ const loadZlib = (): Zstd | undefined => {
     return undefined
   const level = constants['ZSTD_c_compressionLevel'] as number
   return {
-    compress: plain =>
-      zstdCompressSync(plain, { params: { [level]: ZSTD_LEVEL } }),
+    compressInto: (plain, target, at) => {
+      const stored = zstdCompressSync(plain, {
+        params: { [level]: ZSTD_LEVEL },
+      })
+      return stored.length < plain.length ? stored.copy(target, at) : 0
+    },
     decompress: (stored, plainLength) => {
       const plain = zstdDecompressSync(stored, {
         maxOutputLength: Math.max(1, plainLength),

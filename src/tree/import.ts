@@ -28,6 +28,7 @@ import { lstatBytes } from '../system/file-status.ts'
 import type { FileStatus } from '../system/file-status.ts'
 import { canUseXattrs, readXattrs } from '../system/xattr.ts'
 import { importFileContent } from './import-file.ts'
+import { isRegular, SourcePrefetch } from './source-prefetch.ts'
 import type { FileContent } from './import-file.ts'
 import { applyMtimePolicy } from './mtime-policy.ts'
 import type { MtimePolicy } from './mtime-policy.ts'
@@ -170,6 +171,8 @@ class Importer {
   readonly #counts = { files: 0, directories: 0, others: 0, logicalBytes: 0 }
   readonly #xattrNames = new Set<string>()
   readonly #hasXattrs = canUseXattrs()
+  /** Where nearly everything will be read: nothing is known of the files. */
+  readonly #prefetch: SourcePrefetch | undefined
 
   constructor(
     repository: Repository,
@@ -189,6 +192,9 @@ class Importer {
       options.ignoreStatCache === true
         ? new StatCache()
         : StatCache.load(repository.paths.cache, source)
+    this.#prefetch = this.#cache.isEmpty
+      ? new SourcePrefetch(source, scan.root)
+      : undefined
     this.#cacheWriter = cacheWriter
     this.#report = report
   }
@@ -196,7 +202,11 @@ class Importer {
   async importRoot(): Promise<DirectoryObject> {
     const { root } = this.#scan
     const parent = this.#options.parentRoot
-    return this.#directory(root, '', parent, undefined)
+    try {
+      return await this.#directory(root, '', parent, undefined)
+    } finally {
+      await this.#prefetch?.close()
+    }
   }
 
   summary(): CommitSummary {
@@ -254,6 +264,7 @@ class Importer {
   ): Promise<FsObject | undefined> {
     if (node.children !== undefined)
       return this.#directory(node, path, parent, known)
+    if (isRegular(node)) this.#prefetch?.advance()
     const key = node.status.nlink > 1 ? inodeKey(node.status) : ''
     const seen = this.#linked.get(key)
     if (seen !== undefined) return seen

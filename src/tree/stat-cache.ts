@@ -91,6 +91,11 @@ export class StatCache {
     return cache
   }
 
+  /** Whether nothing is known at all. */
+  get isEmpty(): boolean {
+    return this.#directories.size === 0
+  }
+
   /** What was recorded of the entries of the directory at `path`. */
   directory(path: string): CachedDirectory {
     const records = new Map<string, CacheRecord>()
