@@ -416,6 +416,15 @@ FUNCTION(shim_lstat) {
   return number(env, 0);
 }
 
+/* madvise(MADV_DONTNEED): clean pages of a file come back when touched. */
+FUNCTION(shim_drop_pages) {
+  args_t a = get_args(env, info);
+  uintptr_t address = (uintptr_t)get_number(&a, 0);
+  size_t length = (size_t)get_number(&a, 1);
+  if (a.failed) return NULL;
+  return result_of(env, madvise((void *)address, length, MADV_DONTNEED));
+}
+
 FUNCTION(shim_set_mtime) {
   args_t a = get_args(env, info);
   PATH(path, 0);
@@ -454,7 +463,7 @@ NAPI_MODULE_INIT() {
       {"receiveFd", shim_receive_fd},  {"fuseReceive", shim_fuse_receive},
       {"writeParts", shim_write_parts}, {"flock", shim_flock},
       {"lseek", shim_lseek},           {"prefetch", shim_prefetch},
-      {"lgetxattr", shim_lgetxattr},
+      {"lgetxattr", shim_lgetxattr},   {"dropPages", shim_drop_pages},
       {"llistxattr", shim_llistxattr}, {"lsetxattr", shim_lsetxattr},
       {"lremovexattr", shim_lremovexattr}, {"lstat", shim_lstat},
       {"setMtime", shim_set_mtime},    {"mknod", shim_mknod},

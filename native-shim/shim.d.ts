@@ -52,6 +52,11 @@ export interface Shim {
   flock(fd: number, operation: number): number
   /** posix_fadvise(2), WILLNEED, of the first bytes of a file; 0 or -errno. */
   prefetch(path: Uint8Array, lengthBytes: number): number
+  /**
+   * madvise(2), MADV_DONTNEED. Only for mappings of a file that hold no page
+   * that was written to: such a page would be lost.
+   */
+  dropPages(address: number, lengthBytes: number): number
   /** lseek(2): SEEK_DATA 3, SEEK_HOLE 4. */
   lseek(fd: number, offset: number, whence: number): number
   /** lgetxattr(2): bytes of the value; -ERANGE when `value` is too small. */

@@ -19,7 +19,7 @@ import type { Place } from '../store/pack-reader.ts'
 import { siblingModule } from '../system/sibling-module.ts'
 
 /** Frames in the ring, and how many of them are decoded ahead. */
-const RING_SLOTS = 20
+const RING_SLOTS = 16
 const FRAMES_AHEAD = 8
 
 /** Words that the two threads share. */

@@ -27,6 +27,7 @@ import { sendInvalidation } from '../fuse/notify.ts'
 import type { Invalidation } from '../fuse/notify.ts'
 import { findMount, readMountTable } from '../system/mount-table.ts'
 import { shim } from '../system/native.ts'
+import { releaseProgramPages } from '../system/program-pages.ts'
 import { controlAddress } from './control-socket.ts'
 import { KeeperLink } from './keeper-link.ts'
 import { startKeeper } from './keeper.ts'
@@ -274,6 +275,8 @@ const onKeeper = (line: string): void => {
 }
 
 const EXIT_DELAY_MS = 50
+/** The start, with what it compiles, is over by then. */
+const STARTED_MS = 1000
 
 /** Whether the serving thread was told to sleep. */
 let isPaused = false
@@ -401,4 +404,5 @@ raiseReadAhead()
 watchRepository()
 // What was published while the server started.
 refresh()
+setTimeout(releaseProgramPages, STARTED_MS)
 if (config.endsWhenUnused) setInterval(endIfUnused, UNUSED_CHECK_MS)

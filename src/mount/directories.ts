@@ -7,7 +7,7 @@ import { MIB } from '../units.ts'
 import { Directory } from './directory.ts'
 import type { NodeKey } from './node-table.ts'
 
-const CACHE_BYTES = 8 * MIB
+const CACHE_BYTES = 4 * MIB
 
 export class Directories {
   readonly #repository: Repository

@@ -34,7 +34,7 @@ import type { ViewOptions } from './view.ts'
 import { fileJournal } from './virtual-journal.ts'
 
 /** Frames that the serving thread decoded; the ring of ahead.ts comes on top. */
-const FRAME_CACHE_BYTES = 6 * MIB
+const FRAME_CACHE_BYTES = 3 * MIB
 /** The view keeps directories in a form of its own. */
 const TREE_CACHE_BYTES = 1 * MIB
 const ACL_PREFIX = 'system.posix_acl_'
