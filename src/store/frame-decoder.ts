@@ -12,7 +12,7 @@ import { digestOf } from '../objects/digest.ts'
 import { KIB } from '../units.ts'
 import {
   decodeFrameHeader,
-  decodeFramePlain,
+  decompressFrame,
   decodeFrameTable,
   FRAME_HEADER_BYTES,
   FRAME_TARGET_BYTES,
@@ -137,7 +137,7 @@ const decodeInto = (
   const header = decodeFrameHeader(frame, 0, WHERE)
   const { objects: count, plainBytes } = header
   if (count > MAX_RING_OBJECTS || plainBytes > slot.length) return undefined
-  const plain = decodeFramePlain(frame, WHERE, length =>
+  const plain = decompressFrame(frame, WHERE, length =>
     slot.subarray(0, length),
   )
   // An implementation that decompresses into a buffer of its own.

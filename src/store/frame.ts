@@ -164,18 +164,37 @@ export const decodeFramePlain = (
   where: string,
   allocate?: (length: number) => Buffer,
 ): Buffer => {
-  const bad = (why: string, cause?: unknown) =>
-    new DendroError('CORRUPT_PACK', `damaged ${where}: ${why}`, {
-      cause,
-      hint: 'dendro fsck --repair saves what it can',
-    })
   const header = decodeFrameHeader(frame, 0, where)
-  if (frame.length !== header.frameBytes) throw bad('wrong frame length')
-  if (checksum(frame.subarray(FRAME_HEADER_BYTES)) !== header.checksum)
-    throw bad('the checksum does not match')
+  if (
+    frame.length === header.frameBytes &&
+    checksum(frame.subarray(FRAME_HEADER_BYTES)) !== header.checksum
+  )
+    throw damaged(where, 'the checksum does not match')
+  return decompressFrame(frame, where, allocate)
+}
+
+const damaged = (where: string, why: string, cause?: unknown): DendroError =>
+  new DendroError('CORRUPT_PACK', `damaged ${where}: ${why}`, {
+    cause,
+    hint: 'dendro fsck --repair saves what it can',
+  })
+
+/**
+ * The same without a look at the checksum, for those who verify each object
+ * by its digest.
+ */
+export const decompressFrame = (
+  frame: Buffer,
+  where: string,
+  allocate?: (length: number) => Buffer,
+): Buffer => {
+  const header = decodeFrameHeader(frame, 0, where)
+  if (frame.length !== header.frameBytes)
+    throw damaged(where, 'wrong frame length')
   const stored = frame.subarray(FRAME_HEADER_BYTES + tableBytes(header.objects))
   if (header.codec === CODEC_NONE) {
-    if (header.storedBytes !== header.plainBytes) throw bad('wrong length')
+    if (header.storedBytes !== header.plainBytes)
+      throw damaged(where, 'wrong length')
     if (allocate === undefined) return stored
     const plain = allocate(header.plainBytes)
     stored.copy(plain)
@@ -185,6 +204,6 @@ export const decodeFramePlain = (
     return zstd().decompress(stored, header.plainBytes, allocate)
   } catch (error) {
     if (error instanceof DendroError) throw error
-    throw bad('it does not decompress', error)
+    throw damaged(where, 'it does not decompress', error)
   }
 }

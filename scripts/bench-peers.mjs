@@ -1,104 +1,47 @@
 /**
  * Measures dendro beside its peers in one run, and prints tables in Markdown.
  *
- *     scripts/bench mount|store|all [--rounds N] [--slow-rounds N] [--tree DIR]
+ *     scripts/bench peers [mount|store] [--rounds N] [--slow-rounds N] [--tree DIR]
  *
  * cold: a fresh mount and dropped caches. Every number is a median of its
  * rounds; ratios are to the first column named in the table. Needs root; works
  * in a directory of its own, which it removes.
  */
-import { execFileSync, spawnSync } from 'node:child_process'
+import { spawnSync } from 'node:child_process'
+import { existsSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import {
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readFileSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs'
-import { cpus } from 'node:os'
-import { dirname, join, resolve } from 'node:path'
-import { fileURLToPath } from 'node:url'
+  at,
+  cleanUp,
+  dendro,
+  dropCaches,
+  env,
+  install,
+  log,
+  machine,
+  median,
+  megabytes,
+  mnt,
+  option,
+  realTree,
+  seconds,
+  sh,
+  show,
+} from './bench-lib.mjs'
+import { WALK } from './bench-report.mjs'
 
-const project = resolve(dirname(fileURLToPath(import.meta.url)), '..')
-const dendro = join(project, 'scripts/dendro')
-const option = (name, fallback) => {
-  const at = process.argv.indexOf(`--${name}`)
-  return at < 0 ? fallback : process.argv[at + 1]
-}
-const what = process.argv[2] ?? 'all'
+const what = ['mount', 'store'].includes(process.argv[2])
+  ? process.argv[2]
+  : 'all'
 const rounds = Number(option('rounds', 5))
 const slowRounds = Number(option('slow-rounds', rounds))
-const fixtures = process.env.DENDRO_FIXTURES ?? '/var/tmp/dendro-fixtures'
-const tree = option('tree', join(fixtures, 'tree'))
-if (!['mount', 'store', 'all'].includes(what) || process.geteuid() !== 0) {
-  console.error(
-    'usage: scripts/bench mount|store|all [--rounds N] [--slow-rounds N] [--tree DIR] (as root)',
-  )
+if (process.geteuid() !== 0) {
+  console.error('scripts/bench peers must be run as root')
   process.exit(2)
 }
-
-const base = mkdtempSync('/var/tmp/dendro-bench-')
-const env = {
-  ...process.env,
-  DENDRO_REPO: join(base, 'dendro'),
-  BORG_UNKNOWN_UNENCRYPTED_REPO_ACCESS_IS_OK: 'yes',
-  BORG_BASE_DIR: join(base, 'borg-home'),
-  RESTIC_PASSWORD: 'x',
-  RESTIC_CACHE_DIR: join(base, 'restic-cache'),
-}
-const sh = (script, ...args) => {
-  const result = spawnSync('sh', ['-euc', script, 'sh', ...args], {
-    env,
-    encoding: 'utf8',
-    maxBuffer: 1 << 28,
-  })
-  if (result.status !== 0)
-    throw new Error(`${script}: ${result.stderr.slice(0, 1000)}`)
-  return result.stdout.trim()
-}
-const timed = (script, ...args) => {
-  const began = process.hrtime.bigint()
-  sh(script, ...args)
-  return Number(process.hrtime.bigint() - began) / 1e9
-}
-const median = values =>
-  [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)]
-const dropCaches = () => sh('sync; echo 3 > /proc/sys/vm/drop_caches')
-const megabytes = path =>
-  Number(sh('du -sk --apparent-size "$1" | cut -f1', path)) / 1000
-const show = seconds =>
-  seconds === undefined
-    ? '-'
-    : seconds >= 10
-      ? seconds.toFixed(1)
-      : seconds.toFixed(2)
-const log = text => console.error(`# ${text}`)
-
-const install = () => {
-  const programs = {
-    'mkfs.erofs': 'erofs-utils',
-    mksquashfs: 'squashfs-tools',
-    squashfuse_ll: 'squashfuse',
-    restic: 'restic',
-    borg: 'borgbackup',
-  }
-  const missing = Object.entries(programs).filter(
-    ([name]) => spawnSync('sh', ['-c', `command -v ${name}`]).status !== 0,
-  )
-  const packages = missing.map(([, pkg]) => pkg)
-  // borg mounts through a Python binding that it only recommends.
-  if (spawnSync('python3', ['-c', 'import pyfuse3']).status !== 0)
-    packages.push('python3-pyfuse3')
-  if (packages.length > 0)
-    sh(
-      'apt-get -qq update; apt-get -qqy --no-install-recommends install "$@" >/dev/null',
-      ...packages,
-    )
-}
+const tree = option('tree', undefined) ?? realTree('tree')
 
 /** Each peer: how it stores the tree, and how it mounts it; `root` is the tree inside. */
-const at = name => join(base, name)
 const PEERS = [
   {
     name: 'dendro',
@@ -216,14 +159,8 @@ const rssOf = (peer, dir) => {
   return sizes.length === 0 ? undefined : Math.max(...sizes) / 1000
 }
 
-const FIND = 'find "$1/" -ls > /dev/null'
-const TAR = 'tar cf - -C "$1" . | cat > /dev/null'
-const GREP =
-  'grep -r nothing-holds-this-line "$1/usr/include" > /dev/null || true'
-
 const measureMount = peer => {
-  const dir = at('mnt')
-  mkdirSync(dir, { recursive: true })
+  const dir = mnt
   const results = {
     coldFind: [],
     warmFind: [],
@@ -235,8 +172,8 @@ const measureMount = peer => {
   }
   for (let round = 0; round < (peer.slow ? slowRounds : rounds); round++) {
     for (const [cold, warm, script] of [
-      ['coldFind', 'warmFind', FIND],
-      ['coldTar', 'warmTar', TAR],
+      ['coldFind', 'warmFind', WALK['find -ls']],
+      ['coldTar', 'warmTar', WALK['tar c']],
     ]) {
       dropCaches()
       const began = process.hrtime.bigint()
@@ -247,11 +184,11 @@ const measureMount = peer => {
       const top = peer.root?.(dir) ?? dir
       const root = existsSync(join(top, 'usr')) ? top : join(top, tree)
       dropCaches()
-      results[cold].push(timed(script, root))
-      results[warm].push(timed(script, root))
+      results[cold].push(seconds(script, root))
+      results[warm].push(seconds(script, root))
       if (cold === 'coldTar') {
-        timed(GREP, root)
-        results.warmGrep.push(timed(GREP, root))
+        seconds(WALK['grep -r'], root)
+        results.warmGrep.push(seconds(WALK['grep -r'], root))
         const rss = rssOf(peer, dir)
         if (rss !== undefined) results.rss.push(rss)
       }
@@ -268,7 +205,7 @@ const measureMount = peer => {
 
 /** The program in the page cache, as it is on a machine that uses it. */
 const warmMount = () => {
-  const dir = at('mnt')
+  const dir = mnt
   const [own] = PEERS
   const times = Array.from({ length: Math.max(7, rounds) }, () => {
     const began = process.hrtime.bigint()
@@ -324,7 +261,7 @@ const benchMount = () => {
     } catch (error) {
       // One peer that does not work here takes nothing from the others.
       log(`${peer.name}: ${error.message}`)
-      spawnSync('umount', ['-l', at('mnt')])
+      spawnSync('umount', ['-l', mnt])
     }
   }
   console.log(
@@ -351,21 +288,16 @@ const benchMount = () => {
 }
 
 try {
-  install()
-  if (!existsSync(join(tree, '.complete')))
-    execFileSync(join(project, 'scripts/make-tree'), [tree], {
-      stdio: 'inherit',
-    })
-  mkdirSync(env.BORG_BASE_DIR)
-  const inodes = sh('find "$1" | wc -l', tree)
-  const model = /model name\s*: (.*)/.exec(
-    readFileSync('/proc/cpuinfo', 'utf8'),
-  )?.[1]
+  install({
+    'mkfs.erofs': 'erofs-utils',
+    mksquashfs: 'squashfs-tools',
+    squashfuse_ll: 'squashfuse',
+    restic: 'restic',
+    borg: 'borgbackup',
+  })
+  console.log(machine())
   console.log(
-    `${new Date().toISOString().slice(0, 10)}, ${cpus().length} cores ${model}, kernel ${sh('uname -r')}, Node ${process.version}.`,
-  )
-  console.log(
-    `Tree: ${inodes} inodes, ${sh('du -sm --apparent-size "$1" | cut -f1', tree)} MiB. ${rounds} rounds (${slowRounds} for borg and restic), medians, seconds.`,
+    `Tree: ${sh('find "$1" | wc -l', tree)} inodes, ${sh('du -sm --apparent-size "$1" | cut -f1', tree)} MiB. ${rounds} rounds (${slowRounds} for borg and restic), medians, seconds.`,
   )
   if (what === 'mount')
     for (const peer of PEERS)
@@ -376,12 +308,5 @@ try {
   if (what !== 'mount') benchStore()
   if (what !== 'store') benchMount()
 } finally {
-  spawnSync('sh', [
-    '-c',
-    'for m in "$1/mnt"; do umount -l "$m" 2>/dev/null; done',
-    'sh',
-    base,
-  ])
-  writeFileSync('/proc/sys/vm/drop_caches', '1')
-  rmSync(base, { recursive: true, force: true })
+  cleanUp()
 }
