@@ -14,7 +14,7 @@ import { machine, cleanUp, option, project, realTree } from './bench-lib.mjs'
 
 const KIB = 1024
 const SIZES = [64, 128, 256, 512, 1024]
-const LEVELS = [1, 3, 6, 9]
+const LEVELS = [1, 3, 4, 5, 6, 9]
 const part = Number(option('part', 4))
 const load = path => import(join(project, 'dist/src', path))
 const { makeSplitBuffer, splitContent } = await load('chunking/split.js')

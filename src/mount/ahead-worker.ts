@@ -2,6 +2,7 @@
 
 import { writeSync } from 'node:fs'
 import { receiveMessageOnPort, workerData } from 'node:worker_threads'
+import { ENOENT } from '../fuse/layout.ts'
 import { storePages } from '../fuse/notify.ts'
 import { DIGEST_BYTES } from '../objects/digest.ts'
 import type { Digest } from '../objects/digest.ts'
@@ -17,6 +18,9 @@ const MAX_JOBS = 64
 const FRAMES_BEHIND_JOB = 10
 /** How long to look for news before sleeping: being woken takes longer. */
 const SPIN_MS = 0.2
+/** A reader takes up the nodes of a listing within so many pauses of so long. */
+const TAKE_UP_TRIES = 4
+const TAKE_UP_MS = 0.05
 /** Packs are let go of when nothing was asked for so long. */
 const IDLE_MS = 5000
 
@@ -53,10 +57,25 @@ const pin = (key: PackKey, frameOffset: number): number => {
 
 const isCancelled = (): boolean => Atomics.load(words, WORD.cancel) === 1
 
+/**
+ * Stores a file. The reader may not have taken up the listing yet that the
+ * node is from: then the first of them are not known for a moment.
+ */
+const store = (nodeId: number, parts: readonly Buffer[], isFirst: boolean) => {
+  let result = storePages(fuseFd, nodeId, parts)
+  for (let i = 0; isFirst && result === -ENOENT && i < TAKE_UP_TRIES; i++) {
+    const until = performance.now() + TAKE_UP_MS
+    while (performance.now() < until);
+    result = storePages(fuseFd, nodeId, parts)
+  }
+  if (result > 0) Atomics.add(words, WORD.stored, 1)
+}
+
 const runJob = ({ id, packs: names, numbers, digests }: StoreJob): void => {
   const keys = names.map(packKey)
   const found: Buffer[] = []
   let part = 0
+  let isFirst = true
   for (let at = 0; at < numbers.length && !isCancelled();) {
     const index = numbers[at] as number
     const nodeId = numbers[at + 1] as number
@@ -78,8 +97,10 @@ const runJob = ({ id, packs: names, numbers, digests }: StoreJob): void => {
       )
       if (bytes !== undefined) found.push(bytes)
     }
-    if (found.length === parts && storePages(fuseFd, nodeId, found) > 0)
-      Atomics.add(words, WORD.stored, 1)
+    if (found.length === parts) {
+      store(nodeId, found, isFirst)
+      isFirst = false
+    }
     // The last frame is likely to hold the next file too.
     if (pinned.length > 1) unpin()
   }

@@ -67,15 +67,11 @@ export class Foresight {
     this.#upcoming.arrived(tree, path)
   }
 
-  /** The last entry of a directory was listed. */
+  /** The last entry of a directory was listed, with its attributes. */
   listed(directory: Directory, path: NodeKey): void {
     eachBelow(directory, path, (tree, itsPath) =>
       this.#upcoming.expect(tree, itsPath),
     )
-  }
-
-  /** Asked for what is behind the end, the reader has taken up all nodes. */
-  askedBehindEnd(directory: Directory): void {
     if (this.#ahead !== undefined && this.#pattern.onListed(directory.tree))
       this.#plan = { directory, from: 0 }
   }

@@ -231,7 +231,6 @@ export class View implements FuseHandler {
       if (index < base + count) return
     }
     if (first < directory.count) this.#foresight.listed(directory, path)
-    else this.#foresight.askedBehindEnd(directory)
   }
 
   /** The same entry by entry, for a reader that wants no attributes. */
