@@ -84,7 +84,7 @@ const measureLatency = async (tree, rounds) => {
     let step = 0
     while (tar.exitCode === null) {
       // Deep in what tar comes to last.
-      const path = paths[(paths.length - 1 - step * 37) % paths.length]
+      const path = paths[paths.length - 1 - ((step * 37) % paths.length)]
       step++
       const began = performance.now()
       lstatSync(`${mnt}/${path}`)

@@ -54,8 +54,12 @@ export const WALK = {
 
 /** Commits `tree` as `t`, unless that was done. */
 export const commitTree = tree => {
-  if (existsSync(env.DENDRO_REPO)) return
-  sh('"$1" init >/dev/null; "$1" commit -b t "$2" >/dev/null', dendro, tree)
+  if (existsSync(`${env.DENDRO_REPO}/refs/t`)) return
+  sh(
+    'test -d "$DENDRO_REPO" || "$1" init >/dev/null; "$1" commit -b t "$2" >/dev/null',
+    dendro,
+    tree,
+  )
 }
 
 export const rssMb = () => serverStatistics().rssBytes / 1e6

@@ -48,9 +48,14 @@ const LAYERS = {
       'etc',
     ],
   ],
+  machine: [
+    'machines that boot: trees made ready, disks, both ends of a boot',
+    ['objects', 'system', 'store', 'refs', 'mount', 'upkeep', 'deploy'],
+  ],
   cli: [
     'parses and prints',
     [
+      'machine',
       'etc',
       'deploy',
       'bytes',

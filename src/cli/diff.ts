@@ -56,15 +56,17 @@ export const verb: Verb = {
         })
         return
       }
-      for (const change of changes) {
+      const lines = changes.map(change => {
         const path = latin1ToDisplay(change.path)
         const detail = parsed.flag('stat')
           ? `${formatBytes(bytesOf(change.before))} -> ${formatBytes(bytesOf(change.after))}  `.padStart(
               24,
             )
           : ''
-        print(`${change.kind} ${detail}${path}`)
-      }
+        return `${change.kind} ${detail}${path}`
+      })
+      // One write: a line each is a third of the time.
+      if (lines.length > 0) print(lines.join('\n'))
       if (parsed.flag('stat'))
         print(
           `${counts.A} added, ${counts.D} deleted, ${counts.M} modified, ${counts.T} of another type; ` +

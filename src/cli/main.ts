@@ -40,6 +40,11 @@ const VERBS: Readonly<Record<string, () => Promise<{ verb: Verb }>>> = {
   shell: () => import('./shell.ts'),
   live: () => import('./live.ts'),
   instance: () => import('./instance.ts'),
+  kargs: () => import('./kargs.ts'),
+  integrate: () => import('./integrate.ts'),
+  install: () => import('./install.ts'),
+  'boot-root': () => import('./boot-root.ts'),
+  'boot-complete': () => import('./boot-complete.ts'),
   op: () => import('./op.ts'),
   undo: () => import('./undo.ts'),
 }
@@ -56,7 +61,7 @@ const help = async (name: string | undefined): Promise<void> => {
   const lines = [HELP, '']
   for (const [verbName, loadVerb] of Object.entries(VERBS)) {
     const { verb } = await loadVerb()
-    lines.push(`  ${verbName.padEnd(10)} ${verb.summary.split('\n')[0]}`)
+    lines.push(`  ${verbName.padEnd(13)} ${verb.summary.split('\n')[0]}`)
   }
   lines.push('', 'dendro VERB --help tells more.')
   process.stdout.write(`${lines.join('\n')}\n`)

@@ -49,6 +49,8 @@ export interface RootParts {
   readonly var: RootPart
   /** An overlay over the whole commit, for instances that may change all of it. */
   readonly whole?: Extract<RootPart, { kind: 'overlay' }>
+  /** The sysroot, shown at /sysroot with its /boot, for a machine that boots. */
+  readonly sysroot?: string
 }
 
 /** Mount points that a root needs whatever the commit has. */
@@ -123,6 +125,7 @@ export const assembleRoot = (
     mountPart('dendro-var', join(commit, 'var'), parts.var, join(target, 'var'))
     if (parts.var.kind === 'bind')
       showDatabases(repository, commit, layout, target)
+    if (parts.sysroot !== undefined) showSysroot(parts.sysroot, target)
     if (parts.whole === undefined)
       mountAt('none', target, 'none', MS_BIND | MS_REMOUNT | MS_RDONLY)
   } catch (error) {
@@ -199,6 +202,16 @@ const showDatabases = (
       MS_RDONLY | MS_NODEV | MS_NOSUID,
     )
   }
+}
+
+/** Commands inside find deployments and repository where they always look. */
+const showSysroot = (sysroot: string, target: string): void => {
+  const at = (name: string) => join(target, name)
+  for (const name of ['sysroot', 'boot'])
+    if (!existsSync(at(name))) mkdirSync(at(name), 0o755)
+  bind(sysroot, at('sysroot'))
+  if (existsSync(join(sysroot, 'boot'))) bind(join(sysroot, 'boot'), at('boot'))
+  if (!existsSync(at('dendro'))) symlinkSync('sysroot/dendro', at('dendro'))
 }
 
 /** What programs expect of a machine, for a root that is entered and not booted. */

@@ -1,8 +1,9 @@
 /**
- * Boot entries by the Boot Loader Specification, Type #1
- * (uapi-group.org/specifications/specs/boot_loader_specification), made from
- * the list of deployments. The first deployment gets the highest version, so
- * that every boot loader takes it as the default.
+ * What boot loaders and the initramfs read: boot entries by the Boot Loader Specification, Type #1
+ * (uapi-group.org/specifications/specs/boot_loader_specification), the same as
+ * a menu for GRUB, and a plain list for the initramfs. Made from the list of
+ * deployments; the first one gets the highest version, so that every boot
+ * loader takes it as the default.
  */
 
 import { deploymentName } from './sysroot.ts'
@@ -15,33 +16,75 @@ export interface BootTarget {
   /** Paths as the boot loader sees them; undefined for trees without a kernel. */
   readonly linux?: string
   readonly initrd?: string
-  readonly options?: string
 }
 
 /** Text for one line: no control characters. */
 // eslint-disable-next-line no-control-regex -- they are taken out here
 const oneLine = (text: string): string => text.replace(/[\x00-\x1f\x7f]/g, ' ')
 
-export const bootEntries = (
+interface Entry extends BootTarget {
+  readonly deployment: ListedDeployment
+  readonly rank: number
+  readonly options: string
+}
+
+/** Text in single quotes, for GRUB's shell as for any other. */
+const quote = (text: string): string =>
+  `'${oneLine(text).replaceAll("'", `'\\''`)}'`
+
+const entryFile = ({ deployment, rank, ...entry }: Entry): BootFile => {
+  const lines = [
+    `title ${oneLine(entry.title)}`,
+    `sort-key dendro-${deployment.os}`,
+    `version ${rank}`,
+    ...(entry.linux === undefined ? [] : [`linux ${entry.linux}`]),
+    ...(entry.initrd === undefined ? [] : [`initrd ${entry.initrd}`]),
+    `options ${entry.options}`,
+  ]
+  return {
+    name: `loader/entries/dendro-${rank}-${deployment.os}.conf`,
+    text: `${lines.join('\n')}\n`,
+  }
+}
+
+const MENU_SECONDS = 3
+
+/** A menu for GRUB, whose configuration file sources it. */
+const grubMenu = (entries: readonly Entry[]): BootFile => {
+  const menu = entries.flatMap(({ title, linux, initrd, options }) => {
+    if (linux === undefined) return []
+    const words = options.split(' ').map(quote).join(' ')
+    return [
+      `menuentry ${quote(title)} {`,
+      `  linux ${linux} ${words}`,
+      ...(initrd === undefined ? [] : [`  initrd ${initrd}`]),
+      '}',
+    ]
+  })
+  const lines = ['set default=0', `set timeout=${MENU_SECONDS}`, ...menu]
+  return { name: 'grub.cfg', text: `${lines.join('\n')}\n` }
+}
+
+/** `<name> <runtime or "-">`, in order. */
+const plainList = (deployments: readonly ListedDeployment[]): BootFile => ({
+  name: 'deployments',
+  text: deployments
+    .map(id => `${deploymentName(id)} ${id.runtime ?? '-'}\n`)
+    .join(''),
+})
+
+export const bootFiles = (
   deployments: readonly ListedDeployment[],
   targetOf: (deployment: ListedDeployment) => BootTarget,
-): BootFile[] =>
-  deployments.map((deployment, index) => {
-    const target = targetOf(deployment)
-    const rank = deployments.length - index
-    const options = [`dendro=${deploymentName(deployment)}`, target.options]
-      .filter(part => part !== undefined && part !== '')
-      .join(' ')
-    const lines = [
-      `title ${oneLine(target.title)}`,
-      `sort-key dendro-${deployment.os}`,
-      `version ${rank}`,
-      ...(target.linux === undefined ? [] : [`linux ${target.linux}`]),
-      ...(target.initrd === undefined ? [] : [`initrd ${target.initrd}`]),
-      `options ${oneLine(options)}`,
-    ]
-    return {
-      name: `loader/entries/dendro-${rank}-${deployment.os}.conf`,
-      text: `${lines.join('\n')}\n`,
-    }
-  })
+): BootFile[] => {
+  const entries = deployments.map((deployment, index) => ({
+    ...targetOf(deployment),
+    deployment,
+    rank: deployments.length - index,
+    options: [
+      `dendro=${deploymentName(deployment)}`,
+      ...(deployment.kernelArguments ?? []),
+    ].join(' '),
+  }))
+  return [...entries.map(entryFile), grubMenu(entries), plainList(deployments)]
+}

@@ -21,6 +21,7 @@ import { digestToHex } from '../objects/digest.ts'
 import type { Repository } from '../store/repository.ts'
 import { makeDirectory, syncDirectory } from '../system/disk.ts'
 import { makeDirectoryDurably } from '../system/durable-file.ts'
+import { runtimeOf } from './bootable.ts'
 import { inspectCommit } from './commit-layout.ts'
 import type { CommitLayout } from './commit-layout.ts'
 import { keepConflicts } from './conflict-versions.ts'
@@ -57,6 +58,10 @@ export interface DeployOptions {
   readonly os?: string | undefined
   /** How many deployments stay; pinned and running ones do besides. */
   readonly keep?: number | undefined
+  /** Instead of those of the deployment whose /etc is carried on. */
+  readonly kernelArguments?: readonly string[] | undefined
+  /** For commits that bring no runtime, in hex. */
+  readonly runtime?: string | undefined
   readonly onWait?: () => void
 }
 
@@ -103,6 +108,8 @@ export const deploy = (
         kind: 'deploy',
         keep: options.keep ?? DEFAULT_KEEP,
         replaces: undefined,
+        kernelArguments: options.kernelArguments,
+        runtime: options.runtime,
       })
     }),
   )
@@ -155,13 +162,16 @@ interface CarryOut {
   readonly keep: number
   /** A deployment that the new one takes the place of. */
   readonly replaces: ListedDeployment | undefined
+  readonly kernelArguments?: readonly string[] | undefined
+  readonly runtime?: string | undefined
 }
 
 const carryOut = async (
   transaction: Transaction,
   planned: PlannedDeploy,
-  { kind, keep, replaces }: CarryOut,
+  carried: CarryOut,
 ): Promise<Deployed> => {
+  const { kind, keep, replaces } = carried
   const { repository, paths, state } = transaction
   const { layout, os, origin, from, plan } = planned
   refuseForbidden(plan)
@@ -183,7 +193,12 @@ const carryOut = async (
     await snapshotAfter(transaction, id, layout, `${kind} of ${shortName(id)}`)
     growVar(repository, paths, os, baseLayout, layout)
     const kept = listAfter(state, id, replaces, from, keep)
-    const list = [{ ...id, isPinned: false }, ...kept]
+    const first: ListedDeployment = {
+      ...id,
+      isPinned: false,
+      ...bootedWith(repository, layout, carried, replaces ?? from),
+    }
+    const list = [first, ...kept]
     const shown = version === null ? '' : ` (${version})`
     transaction.commit(kind, `${kind} ${shortName(id)}${shown}`, list)
   } catch (error) {
@@ -208,6 +223,22 @@ const carryOut = async (
     removed,
     freedBytes,
     packages: packageChanges(repository, baseLayout, layout),
+  }
+}
+
+/** How a new deployment is booted: as asked for, else as the one before. */
+const bootedWith = (
+  repository: Repository,
+  layout: CommitLayout,
+  asked: CarryOut,
+  before: ListedDeployment | undefined,
+): Pick<ListedDeployment, 'kernelArguments' | 'runtime'> => {
+  const kernelArguments = asked.kernelArguments ?? before?.kernelArguments
+  const runtime =
+    runtimeOf(repository, layout.root) ?? asked.runtime ?? before?.runtime
+  return {
+    ...(kernelArguments === undefined ? {} : { kernelArguments }),
+    ...(runtime === undefined ? {} : { runtime }),
   }
 }
 

@@ -11,8 +11,7 @@ import { planEtcMerge } from '../etc/merge.ts'
 import type { PlannedMerge } from '../etc/merge.ts'
 import { digestToHex } from '../objects/digest.ts'
 import type { Digest } from '../objects/digest.ts'
-import { toRefName } from '../refs/ref-name.ts'
-import { RefStore } from '../refs/ref-store.ts'
+import { existingRef } from '../refs/ref-store.ts'
 import { resolveRevision } from '../refs/revision.ts'
 import type { Repository } from '../store/repository.ts'
 import { inspectCommit, osRelease } from './commit-layout.ts'
@@ -74,7 +73,7 @@ const resolveDeployable = (
   origin: string | null,
 ): Resolved => {
   const base = /^(?:[^\^~@]|@(?!\{))*/.exec(text)?.[0] ?? ''
-  if (isRef(repository, base))
+  if (existingRef(repository, base) !== undefined)
     return { commit: resolveRevision(repository, text), origin: base }
   if (origin !== null && !/[\^~@]/.test(text)) {
     try {
@@ -89,17 +88,6 @@ const resolveDeployable = (
     }
   }
   return { commit: resolveRevision(repository, text), origin }
-}
-
-const isRef = (repository: Repository, name: string): boolean => {
-  try {
-    return (
-      new RefStore(repository.paths, 'refs').get(toRefName(name)) !== undefined
-    )
-  } catch {
-    // It is no name of a ref: a commit id, or a version.
-    return false
-  }
 }
 
 const originOf = (paths: SysrootPaths, id: DeploymentId | undefined) =>

@@ -48,6 +48,14 @@ export interface SysrootPaths {
   readonly history: string
   readonly deploy: string
   readonly instances: string
+  /** The programs that serve deployments from the boot on: `<tree digest>/`. */
+  readonly runtimes: string
+  /** How often each deployment was booted without being confirmed. */
+  readonly tries: string
+  /** The directory that boot loaders read; machines that boot have it. */
+  readonly bootLoader: string
+  /** Kernels outside the repository: `<release>-<16 hex digits>/`. */
+  readonly kernels: string
   /** Where a boot loader looks: a link into `boot`. */
   readonly loader: string
 }
@@ -64,6 +72,10 @@ export const sysrootPaths = (root: string): SysrootPaths => {
     history: join(dendro, 'history'),
     deploy: join(dendro, 'deploy'),
     instances: join(dendro, 'instances'),
+    runtimes: join(dendro, 'runtime'),
+    tries: join(dendro, 'tries'),
+    bootLoader: join(real, 'boot'),
+    kernels: join(real, 'boot', 'dendro'),
     loader: join(real, 'boot', 'loader'),
   }
 }
@@ -79,6 +91,10 @@ export interface DeploymentId {
 
 export interface ListedDeployment extends DeploymentId {
   readonly isPinned: boolean
+  /** What its kernel is told besides its name. */
+  readonly kernelArguments?: readonly string[]
+  /** The runtime that boots it, in hex; see `runtimes`. */
+  readonly runtime?: string
 }
 
 export interface SysrootState {
@@ -121,6 +137,17 @@ export const checkOsName = (os: string): string => {
   })
 }
 
+/**
+ * One word of a kernel command line, printable ASCII; the kernel takes double
+ * quotes around white space (Documentation/admin-guide/kernel-parameters).
+ */
+export const isKernelArgument = (text: unknown): text is string =>
+  typeof text === 'string' &&
+  text.length <= MAX_KERNEL_ARGUMENT &&
+  /^(?:[!#-~]|"[ -!#-~]*")+$/.test(text)
+
+const MAX_KERNEL_ARGUMENT = 1024
+
 const EMPTY = (): SysrootState => ({
   id: randomUUID(),
   serial: 0,
@@ -141,7 +168,12 @@ const isDeployment = (value: unknown): value is ListedDeployment => {
     typeof entry.commit === 'string' &&
     digestFromHex(entry.commit) !== undefined &&
     Number.isSafeInteger(entry.serial) &&
-    typeof entry.isPinned === 'boolean'
+    typeof entry.isPinned === 'boolean' &&
+    (entry.runtime === undefined ||
+      digestFromHex(entry.runtime) !== undefined) &&
+    (entry.kernelArguments === undefined ||
+      (Array.isArray(entry.kernelArguments) &&
+        entry.kernelArguments.every(isKernelArgument)))
   )
 }
 

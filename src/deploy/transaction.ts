@@ -15,7 +15,13 @@ import { removeIfThere } from '../system/durable-file.ts'
 import { acquireLock } from '../system/lock.ts'
 import type { FileLock } from '../system/lock.ts'
 import { removeTree } from '../system/remove-tree.ts'
-import { bootEntries } from './boot-entries.ts'
+import { bootFiles } from './boot-entries.ts'
+import {
+  dropUnusedBoot,
+  findKernel,
+  kernelPrefix,
+  publishBoot,
+} from './bootable.ts'
 import { osRelease } from './commit-layout.ts'
 import { readRecord } from './deployment.ts'
 import {
@@ -152,20 +158,32 @@ export class Transaction {
       operation,
       deployments,
     }
+    // All that the state names is there before it is in force.
+    publishBoot(this.repository, this.paths, deployments)
     writeSysroot(this.paths, state, this.#bootFiles(deployments))
     this.#state = state
     this.#linkLoader()
+    dropUnusedBoot(this.repository, this.paths, deployments)
     this.#releaseHolds()
   }
 
   #bootFiles(deployments: readonly ListedDeployment[]) {
-    return bootEntries(deployments, id => {
+    return bootFiles(deployments, id => {
       const { version } = readRecord(this.paths, id)
       const { root } = this.repository.commits.load(commitOf(id))
       const release = osRelease(this.repository, root)
       const name = release.get('PRETTY_NAME') ?? release.get('NAME') ?? id.os
       const shown = version ?? id.commit.slice(0, 12)
-      return { title: `${name} (${shown}.${id.serial})`, version: shown }
+      const title = `${name} (${shown}.${id.serial})`
+      const kernel = findKernel(this.repository, root)
+      if (kernel === undefined) return { title, version: shown }
+      const at = `${kernelPrefix(this.paths)}/${kernel.key}`
+      return {
+        title,
+        version: shown,
+        linux: `${at}/vmlinuz`,
+        ...(kernel.initrd === undefined ? {} : { initrd: `${at}/initrd.img` }),
+      }
     })
   }
 

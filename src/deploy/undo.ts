@@ -199,7 +199,9 @@ const undoChange = async (
 }
 
 const names = (list: readonly ListedDeployment[]): string =>
-  JSON.stringify(list.map(id => [deploymentName(id), id.isPinned]))
+  JSON.stringify(
+    list.map(id => [deploymentName(id), id.isPinned, id.kernelArguments ?? []]),
+  )
 
 /** The list of deployments as it was before. */
 const undoList = async (

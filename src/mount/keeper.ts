@@ -54,6 +54,9 @@ export const startKeeper = (
         serverProgram(),
       ],
       {
+        // systemd-shutdown lets live what begins with an @ (systemd,
+        // ROOT_STORAGE_DAEMONS).
+        argv0: '@dendro-keeper',
         cwd: '/',
         detached: true,
         env: cleanEnvironment(),

@@ -197,16 +197,23 @@ const mountAsRoot = async (
 
 /**
  * The mounted view of a repository as root has it, served; a server is started
- * if need be. Whoever binds out of it keeps it; an unused one ends by itself.
+ * if need be. Whoever binds out of it keeps it; an unused one ends by itself,
+ * unless `isPermanent`: its users are where the server cannot see them.
  */
-export const openView = async (repository: Repository): Promise<string> => {
+export const openView = async (
+  repository: Repository,
+  isPermanent = false,
+): Promise<string> => {
   const directory = sharedRuntimeDirectory(repository.config.id)
   const lock = await lockRuntimeDirectory(directory)
   try {
     const view = join(directory, 'view')
     const options = DEFAULT_MOUNT_OPTIONS
     if (runningServer(directory, view, options) === undefined)
-      await startServer(sharedConfig(repository, directory, view, options))
+      await startServer({
+        ...sharedConfig(repository, directory, view, options),
+        endsWhenUnused: !isPermanent,
+      })
     return view
   } finally {
     lock.release()

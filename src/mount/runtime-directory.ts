@@ -12,6 +12,7 @@ import {
   lstatSync,
   mkdirSync,
   readlinkSync,
+  realpathSync,
   rmdirSync,
   rmSync,
   writeFileSync,
@@ -35,8 +36,13 @@ const mountNamespace = (): string =>
 
 export const isRoot = (): boolean => process.geteuid?.() === 0
 
+const SHARED_BASE = '/run/dendro'
+
 const baseDirectory = (): string => {
-  if (isRoot()) return '/run/dendro'
+  // On a machine that booted from a deployment it is a link into the jail of
+  // its server; /run is root's alone, so nobody else made that link.
+  if (isRoot())
+    return existsSync(SHARED_BASE) ? realpathSync(SHARED_BASE) : SHARED_BASE
   const uid = process.geteuid?.() ?? 0
   return process.env['XDG_RUNTIME_DIR'] !== undefined
     ? join(process.env['XDG_RUNTIME_DIR'], 'dendro')
@@ -46,6 +52,10 @@ const baseDirectory = (): string => {
 /** The directory for the server of a repository; as root it serves all mounts. */
 export const sharedRuntimeDirectory = (repositoryId: string): string =>
   join(baseDirectory(), `${repositoryId}.${mountNamespace()}`)
+
+/** Whether a runtime directory is that of root's server of a repository. */
+export const isShared = (directory: string): boolean =>
+  directory.startsWith(`${baseDirectory()}/`)
 
 /** The directory for a server of one mount point, as an ordinary user has it. */
 export const privateRuntimeDirectory = (

@@ -55,12 +55,14 @@ export const isAlive = ({ pid, keeperPid }: ServerProcesses): boolean => {
   )
 }
 
+/** Also in the jail of a machine that booted from a deployment. */
+const SHARED_VIEW = /\/run\/dendro\/[^/]+\/view$/
+
 /** The runtime directory of the server behind a mount. */
 export const runtimeDirectoryOf = (entry: MountEntry): string | undefined => {
   const shared = readMountTable().find(
     other =>
-      other.device === entry.device &&
-      other.mountpoint.startsWith('/run/dendro/'),
+      other.device === entry.device && SHARED_VIEW.test(other.mountpoint),
   )
   if (shared !== undefined) return shared.mountpoint.replace(/\/view$/, '')
   try {

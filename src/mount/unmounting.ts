@@ -1,7 +1,7 @@
 /** Unmounts, and asks the server behind a mount. */
 
 import { spawn } from 'node:child_process'
-import { realpathSync } from 'node:fs'
+import { readlinkSync, realpathSync } from 'node:fs'
 import { join } from 'node:path'
 import { DendroError } from '../errors.ts'
 import { FILESYSTEM_TYPE, MNT_DETACH, unmountAt } from '../fuse/device.ts'
@@ -10,8 +10,8 @@ import type { MountEntry } from '../system/mount-table.ts'
 import { askServer } from './control-client.ts'
 import { serverProgram } from './keeper.ts'
 import { findMountUsers } from './mount-users.ts'
-import { isRoot } from './runtime-directory.ts'
-import { runtimeDirectoryOf } from './server-state.ts'
+import { isRoot, isShared } from './runtime-directory.ts'
+import { readState, runtimeDirectoryOf } from './server-state.ts'
 import { SERVER_LOG } from './server-config.ts'
 import type { ServerStatistics } from './server-config.ts'
 
@@ -54,10 +54,10 @@ const RELOAD_TIMEOUT_MS = 120_000
  */
 export const reloadMount = async (path: string): Promise<ServerStatistics> => {
   const directory = serverDirectory(path)
-  const program = serverProgram()
+  const { node, program } = programFor(directory)
   const reply = (await askServer(
     directory,
-    `reload\t${process.execPath}\t${program}`,
+    `reload\t${node}\t${program}`,
     RELOAD_TIMEOUT_MS,
   )) as { error?: string }
   if (reply.error !== undefined)
@@ -69,6 +69,26 @@ export const reloadMount = async (path: string): Promise<ServerStatistics> => {
       },
     )
   return (await askServer(directory, 'stats')) as ServerStatistics
+}
+
+/**
+ * The program as the keeper reaches it. One that the initramfs started has a
+ * root directory of its own, with the runtime that it started from.
+ */
+const programFor = (directory: string) => {
+  const { keeperPid } = readState(directory) ?? { keeperPid: 0 }
+  const root = keeperPid > 0 ? rootOf(keeperPid) : '/'
+  return root === rootOf(process.pid)
+    ? { node: process.execPath, program: serverProgram() }
+    : { node: '/bin/node', program: '/dist/bundle/server-main.cjs' }
+}
+
+const rootOf = (pid: number): string => {
+  try {
+    return readlinkSync(`/proc/${pid}/root`)
+  } catch {
+    return '/'
+  }
 }
 
 const EBUSY = 16
@@ -92,7 +112,7 @@ export const unmountRepository = async (
       'IO_ERROR',
       `cannot unmount ${entry.mountpoint}: errno ${-result}`,
     )
-  if (directory === undefined || !directory.startsWith('/run/dendro/')) return
+  if (directory === undefined || !isShared(directory)) return
   try {
     await askServer(directory, 'release')
   } catch {

@@ -10,6 +10,7 @@ import { DendroError, errnoOf, wrapSystemError } from '../errors.ts'
 import { digestFromHex, digestToHex } from '../objects/digest.ts'
 import type { Digest } from '../objects/digest.ts'
 import type { RepositoryPaths } from '../store/layout.ts'
+import type { Repository } from '../store/repository.ts'
 import { OperationLog } from '../store/operation-log.ts'
 import {
   makeDirectoryDurably,
@@ -178,5 +179,20 @@ const isRefName = (text: string): text is RefName => {
   } catch {
     // A file that is no ref, left by somebody else.
     return false
+  }
+}
+
+/** The ref that a revision is the plain name of, if it is one. */
+export const existingRef = (
+  repository: Repository,
+  revision: string,
+): RefName | undefined => {
+  try {
+    const name = toRefName(revision)
+    const store = new RefStore(repository.paths, 'refs')
+    return store.get(name) === undefined ? undefined : name
+  } catch {
+    // It is no name: a commit id, or a step of history.
+    return undefined
   }
 }

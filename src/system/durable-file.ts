@@ -3,7 +3,7 @@
  * directory. A power cut at any point leaves the old file or the new one.
  */
 
-import { statSync } from 'node:fs'
+import { readdirSync, statSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
 import { randomBytes } from 'node:crypto'
 import { errnoOf } from '../errors.ts'
@@ -122,4 +122,14 @@ export const makeDirectoryDurably = (path: string): void => {
     if (errnoOf(error) !== 'EEXIST') throw error
   }
   syncDirectory(parent)
+}
+
+/** Makes a directory and everything below it durable. */
+export const syncTree = (path: string): void => {
+  for (const entry of readdirSync(path, { withFileTypes: true })) {
+    const child = join(path, entry.name)
+    if (entry.isDirectory()) syncTree(child)
+    else if (entry.isFile()) syncDirectory(child)
+  }
+  syncDirectory(path)
 }

@@ -19,7 +19,7 @@ const ERRNO_NAMES: ReadonlyMap<number, string> = new Map(
 )
 
 /** Directory of the package: the nearest one above that holds package.json. */
-const packageRoot = (): string => {
+export const packageRoot = (): string => {
   let directory = dirname(fileURLToPath(import.meta.url))
   while (!existsSync(join(directory, 'native-shim'))) {
     const parent = dirname(directory)

@@ -1,0 +1,191 @@
+/** Disks of machines, and QEMU to boot them; shared by test and measurement. */
+import { spawn, spawnSync } from 'node:child_process'
+import {
+  appendFileSync,
+  cpSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  readdirSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+const project = fileURLToPath(new URL('..', import.meta.url))
+export const dendro = join(project, 'scripts/dendro')
+const fixtures = process.env.DENDRO_FIXTURES ?? '/var/tmp/dendro-fixtures'
+export const logs = join(project, 'dist/boot-logs')
+const BOOT_LIMIT_MS = 240_000
+const STORE_OFFSET = 2 * 1024 * 1024
+
+export const sh = (script, ...args) => {
+  const result = spawnSync('sh', ['-euc', script, 'sh', ...args], {
+    encoding: 'utf8',
+    maxBuffer: 1 << 28,
+    env: { PATH: process.env.PATH, LC_ALL: 'C.UTF-8' },
+  })
+  if (result.status !== 0)
+    throw new Error(`${script}: ${result.stderr.slice(-2000)}`)
+  return result.stdout.trimEnd()
+}
+
+export const work = mkdtempSync(join(tmpdir(), 'dendro-boot-'))
+export const at = name => join(work, name)
+export const repository = at('repo')
+export const mountpoint = at('disk')
+
+/** Runs `change` with the file system of a machine's disk mounted. */
+export const withDisk = (disk, change) => {
+  mkdirSync(mountpoint, { recursive: true })
+  sh(
+    'mount -o loop,offset=$3 "$1" "$2"',
+    disk,
+    mountpoint,
+    String(STORE_OFFSET),
+  )
+  try {
+    return change(mountpoint)
+  } finally {
+    sh('umount "$1"', mountpoint)
+  }
+}
+
+/** The kernel, initramfs and options of the nth boot entry. */
+const readEntry = (disk, index) =>
+  withDisk(disk, root => {
+    const directory = join(root, 'boot/loader/entries')
+    const names = readdirSync(directory).sort().reverse()
+    const text = readFileSync(join(directory, names[index]), 'utf8')
+    const value = key => new RegExp(`^${key} (.*)$`, 'm').exec(text)[1]
+    cpSync(join(root, value('linux')), at('vmlinuz'))
+    cpSync(join(root, value('initrd')), at('initrd'))
+    return value('options')
+  })
+
+/**
+ * Starts the machine and waits until it is off; its serial console and the
+ * seconds it took. `onLine` may end it, as a power cut does.
+ */
+export const boot = (name, disk, options = {}) =>
+  new Promise((resolve, reject) => {
+    const { index = 0, change = text => text, memory = 1024, onLine } = options
+    const direct = options.firmware
+      ? []
+      : [
+          ...['-kernel', at('vmlinuz'), '-initrd', at('initrd')],
+          ...['-append', change(readEntry(disk, index))],
+        ]
+    const log = join(logs, `${name}.log`)
+    writeFileSync(log, '')
+    const began = performance.now()
+    const child = spawn(
+      'qemu-system-x86_64',
+      [
+        ...['-nographic', '-nodefaults', '-no-reboot', '-serial', 'stdio'],
+        ...['-m', String(memory), '-smp', '1', '-cpu', 'max'],
+        ...['-accel', 'tcg,tb-size=256', '-device', 'virtio-rng-pci'],
+        ...[
+          '-drive',
+          `file=${disk},if=virtio,format=raw,cache=${options.cache ?? 'unsafe'}`,
+        ],
+        ...direct,
+      ],
+      { stdio: ['ignore', 'pipe', 'pipe'] },
+    )
+    let text = ''
+    let partial = ''
+    const marks = {}
+    const take = data => {
+      const part = data.toString('latin1')
+      text += part
+      partial += part
+      const lines = partial.split('\n')
+      partial = lines.pop()
+      for (const line of lines) {
+        const seconds = (performance.now() - began) / 1000
+        appendFileSync(log, `[${seconds.toFixed(1).padStart(6)}] ${line}\n`)
+        const mark = /MARK (\S+)/.exec(line)?.[1]
+        if (mark !== undefined) marks[mark] ??= seconds
+        onLine?.(line, child)
+      }
+    }
+    child.stdout.on('data', take)
+    child.stderr.on('data', take)
+    const timer = setTimeout(() => child.kill('SIGKILL'), BOOT_LIMIT_MS)
+    child.on('error', reject)
+    child.on('close', (status, signal) => {
+      clearTimeout(timer)
+      const seconds = (performance.now() - began) / 1000
+      resolve({ name, text, marks, seconds, status, signal, log })
+    })
+  })
+
+/** What the machine does once it is up: a script that its test unit runs. */
+export const setStep = (disk, script) =>
+  withDisk(disk, root => {
+    const directory = join(root, 'dendro/deploy/debian/var/lib/machine-test')
+    mkdirSync(directory, { recursive: true })
+    writeFileSync(join(directory, 'step'), script)
+  })
+
+const UNIT = `[Unit]
+Description=Test of the machine
+After=dendro-boot-complete.service multi-user.target
+ConditionPathExists=/var/lib/machine-test/step
+[Service]
+Type=oneshot
+StandardOutput=tty
+StandardError=tty
+TTYPath=/dev/ttyS0
+ExecStart=/bin/sh -u /var/lib/machine-test/step
+`
+
+/** The trees as a user would prepare them, and both in a repository. */
+export const prepare = () => {
+  const pair = join(fixtures, 'machine')
+  sh('"$1" "$2" >&2', join(project, 'scripts/make-machine-pair'), pair)
+  sh('"$1" --repo "$2" init', dendro, repository)
+  for (const [name, version] of [
+    ['old', '1'],
+    ['new', '2'],
+  ]) {
+    const tree = at(name)
+    sh('cp -a "$1" "$2"', join(pair, name), tree)
+    const units = join(tree, 'usr/lib/systemd/system')
+    writeFileSync(join(units, 'machine-test.service'), UNIT)
+    mkdirSync(join(units, 'multi-user.target.wants'), { recursive: true })
+    sh('ln -s ../machine-test.service "$1/multi-user.target.wants/"', units)
+    writeFileSync(join(tree, 'etc/machine-version'), `${version}\n`)
+    sh('"$1" integrate "$2"', dendro, tree)
+    sh(
+      '"$1" --repo "$2" commit -b machine --version "$3" "$4" >/dev/null',
+      ...[dendro, repository, version, tree],
+    )
+    rmSync(tree, { recursive: true })
+  }
+}
+
+/** A disk with the first version, and the second one to upgrade to. */
+export const makeMachine = (name = 'machine.img') => {
+  const disk = at(name)
+  rmSync(disk, { force: true })
+  sh(
+    '"$1" --repo "$2" install --disk "$3" --size 2G machine~1 --karg console=ttyS0 --karg panic=-1 --karg systemd.firstboot=off --karg quiet',
+    ...[dendro, repository, disk],
+  )
+  return disk
+}
+
+/** Adds the newest version to a machine's repository, as a download would. */
+export const bringUpgrade = disk =>
+  withDisk(disk, root =>
+    sh(
+      '"$1" --repo "$2" repo copy machine "$3/dendro/repo"',
+      dendro,
+      repository,
+      root,
+    ),
+  )

@@ -1,0 +1,25 @@
+/** dendro boot-root */
+
+import { requireRoot } from '../deploy/enter.ts'
+import { bootRoot } from '../machine/boot.ts'
+import { parseVerb } from './arguments.ts'
+import type { Verb } from './arguments.ts'
+import { withSysroot } from './open-sysroot.ts'
+
+const usage = 'boot-root NAME DIR'
+
+export const verb: Verb = {
+  usage,
+  summary:
+    'in an initramfs: serve the repository and assemble a deployment at DIR\n\n' +
+    'The server stays for as long as the machine runs. NAME is <os>/<commit>.<n>,\n' +
+    'as the kernel command line has it.',
+  run: async context => {
+    const parsed = parseVerb(context, usage, {}, [2, 2])
+    const [name, target] = parsed.positionals as [string, string]
+    requireRoot('boot a deployment')
+    await withSysroot(context.global, (repository, paths) =>
+      bootRoot(repository, paths, name, target),
+    )
+  },
+}

@@ -1,0 +1,34 @@
+/** What the initramfs left word of: scripts/initramfs/dendro-lib writes it. */
+
+import { readFileSync } from 'node:fs'
+
+export const BOOT_STATE = '/run/initramfs/dendro/boot-state'
+
+export interface BootState {
+  /** Names of deployments. */
+  readonly booted: string
+  /** What the kernel command line, else the list, named. */
+  readonly wanted: string
+  /** Why others were not booted, a line each. */
+  readonly why: readonly string[]
+}
+
+/** Undefined on a machine that did not boot from a deployment. */
+export const readBootState = (path = BOOT_STATE): BootState | undefined => {
+  let text: string
+  try {
+    text = readFileSync(path, 'utf8')
+  } catch {
+    return undefined
+  }
+  const lines = text.split('\n').map(line => {
+    const space = line.indexOf(' ')
+    return [line.slice(0, space), line.slice(space + 1)] as const
+  })
+  const valueOf = (key: string) => lines.find(([name]) => name === key)?.[1]
+  return {
+    booted: valueOf('booted') ?? '',
+    wanted: valueOf('wanted') ?? '',
+    why: lines.filter(([name]) => name === 'why').map(([, value]) => value),
+  }
+}

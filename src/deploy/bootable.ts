@@ -1,0 +1,219 @@
+/**
+ * What of a deployment must stand outside the repository for it to boot: the
+ * kernel with its initramfs, where a boot loader reads them, and the runtime,
+ * the program that serves the mount from the initramfs on.
+ *
+ * Both are copies, named by what they hold, made whole before a state names
+ * them and removed when none does. Only sysroots with a directory /boot have
+ * them. Format: docs/formats/sysroot.md
+ */
+
+import { existsSync, readdirSync, statSync } from 'node:fs'
+import { join } from 'node:path'
+import { textToLatin1 } from '../bytes/latin1.ts'
+import { DendroError } from '../errors.ts'
+import { digestToHex } from '../objects/digest.ts'
+import type { DirectoryObject, FileObject } from '../objects/fs-object.ts'
+import type { Repository } from '../store/repository.ts'
+import {
+  closeFile,
+  createFile,
+  makeDirectory,
+  renameFile,
+  setLength,
+  syncDirectory,
+  syncFile,
+} from '../system/disk.ts'
+import {
+  makeDirectoryDurably,
+  syncTree,
+  temporaryName,
+  writeFully,
+} from '../system/durable-file.ts'
+import { readMountTable } from '../system/mount-table.ts'
+import { removeTree } from '../system/remove-tree.ts'
+import { checkoutTree } from '../tree/checkout.ts'
+import { lookUpPath } from '../tree/lookup.ts'
+import { readContent } from '../tree/read-file.ts'
+import { compareDebianVersions } from './package-version.ts'
+import { commitOf } from './sysroot.ts'
+import type { ListedDeployment, SysrootPaths } from './sysroot.ts'
+
+/** Where a commit has its kernels: one directory for each release. */
+const MODULES = 'usr/lib/modules'
+const INITRD_NAMES = ['initramfs.img', 'initrd.img', 'initrd'] as const
+/** Where a commit has the runtime that boots it. */
+export const RUNTIME_IN_COMMIT = 'usr/lib/dendro'
+/** A runtime without it is none. */
+const RUNTIME_PROGRAM = 'bin/node'
+const KEY_DIGITS = 16
+
+export interface CommitKernel {
+  /** As `uname -r` tells it. */
+  readonly release: string
+  readonly linux: FileObject
+  readonly initrd: FileObject | undefined
+  /** Names its copy: the release and what the directory holds. */
+  readonly key: string
+}
+
+/** The newest kernel in /usr/lib/modules of a commit, if it has one. */
+export const findKernel = (
+  repository: Repository,
+  root: DirectoryObject,
+): CommitKernel | undefined => {
+  const modules = lookUpPath(repository, root, MODULES)
+  if (modules?.kind !== 'directory') return undefined
+  const found = repository
+    .loadTree(modules.tree)
+    .entries.flatMap(({ name, object }) => {
+      if (object.kind !== 'directory' || !/^[\w.+~-]+$/.test(name)) return []
+      const files = repository.loadTree(object.tree)
+      const fileOf = (file: string): FileObject | undefined => {
+        const entry = files.get(file)?.object
+        return entry?.kind === 'file' ? entry : undefined
+      }
+      const linux = fileOf('vmlinuz')
+      if (linux === undefined) return []
+      const initrd = INITRD_NAMES.map(fileOf).find(file => file !== undefined)
+      const content = digestToHex(object.tree).slice(0, KEY_DIGITS)
+      return [{ release: name, linux, initrd, key: `${name}-${content}` }]
+    })
+  return found.sort((a, b) => compareDebianVersions(b.release, a.release))[0]
+}
+
+const runtimeTree = (
+  repository: Repository,
+  root: DirectoryObject,
+): DirectoryObject | undefined => {
+  const directory = lookUpPath(repository, root, RUNTIME_IN_COMMIT)
+  if (directory?.kind !== 'directory') return undefined
+  const program = lookUpPath(repository, directory, RUNTIME_PROGRAM)
+  return program?.kind === 'file' ? directory : undefined
+}
+
+/** The runtime that a commit brings, in hex. */
+export const runtimeOf = (
+  repository: Repository,
+  root: DirectoryObject,
+): string | undefined => {
+  const tree = runtimeTree(repository, root)?.tree
+  return tree === undefined ? undefined : digestToHex(tree)
+}
+
+const isBooting = (paths: SysrootPaths): boolean => existsSync(paths.bootLoader)
+
+/** What stands before a kernel's key in the words of a boot loader. */
+export const kernelPrefix = ({ root, bootLoader }: SysrootPaths): string => {
+  if (!existsSync(bootLoader)) return '/boot/dendro'
+  // A file system of its own begins at its own root.
+  const isOwn = statSync(root).dev !== statSync(bootLoader).dev
+  return isOwn ? '/dendro' : '/boot/dendro'
+}
+
+/**
+ * Makes what `deployments` boot from, durably, where it is not there yet.
+ * Errors: `NO_SPACE`, `NOT_FOUND` for a runtime that nothing can bring, damage.
+ */
+export const publishBoot = (
+  repository: Repository,
+  paths: SysrootPaths,
+  deployments: readonly ListedDeployment[],
+): void => {
+  if (!isBooting(paths)) return
+  for (const deployment of deployments) {
+    const { root } = repository.commits.load(commitOf(deployment))
+    const kernel = findKernel(repository, root)
+    if (kernel !== undefined) publishKernel(repository, paths, kernel)
+    if (deployment.runtime !== undefined)
+      publishRuntime(repository, paths, root, deployment.runtime)
+  }
+}
+
+const publishKernel = (
+  repository: Repository,
+  { kernels }: SysrootPaths,
+  { key, linux, initrd }: CommitKernel,
+): void => {
+  const target = join(kernels, key)
+  if (existsSync(target)) return
+  makeDirectoryDurably(kernels)
+  const temporary = temporaryName(target)
+  makeDirectory(temporary, 0o755)
+  writeFile(repository, linux, join(temporary, 'vmlinuz'))
+  if (initrd !== undefined)
+    writeFile(repository, initrd, join(temporary, 'initrd.img'))
+  syncDirectory(temporary)
+  renameFile(temporary, target)
+  syncDirectory(kernels)
+}
+
+const writeFile = (
+  repository: Repository,
+  file: FileObject,
+  path: string,
+): void => {
+  const fd = createFile(path, 0o600)
+  try {
+    setLength(fd, path, file.sizeBytes)
+    for (const { offsetBytes, bytes } of readContent(repository, file))
+      if (bytes !== undefined) writeFully(fd, bytes, offsetBytes)
+    syncFile(fd)
+  } finally {
+    closeFile(fd)
+  }
+}
+
+const publishRuntime = (
+  repository: Repository,
+  { runtimes }: SysrootPaths,
+  root: DirectoryObject,
+  runtime: string,
+): void => {
+  const target = join(runtimes, runtime)
+  if (existsSync(target)) return
+  const tree = runtimeTree(repository, root)
+  if (tree === undefined || digestToHex(tree.tree) !== runtime)
+    throw new DendroError(
+      'NOT_FOUND',
+      `the runtime ${runtime.slice(0, 12)} is missing: ${target} is not there, and the commit does not bring it`,
+      { hint: 'dendro install makes one' },
+    )
+  makeDirectoryDurably(runtimes)
+  const temporary = temporaryName(target)
+  checkoutTree(repository, tree, textToLatin1(temporary))
+  syncTree(temporary)
+  renameFile(temporary, target)
+  syncDirectory(runtimes)
+}
+
+/** Removes copies that no deployment boots from and that nothing runs from. */
+export const dropUnusedBoot = (
+  repository: Repository,
+  paths: SysrootPaths,
+  deployments: readonly ListedDeployment[],
+): void => {
+  if (!isBooting(paths)) return
+  const used = new Set(mountedRuntimes())
+  for (const deployment of deployments) {
+    const { root } = repository.commits.load(commitOf(deployment))
+    const kernel = findKernel(repository, root)
+    if (kernel !== undefined) used.add(kernel.key)
+    if (deployment.runtime !== undefined) used.add(deployment.runtime)
+  }
+  for (const directory of [paths.kernels, paths.runtimes])
+    if (existsSync(directory))
+      for (const name of readdirSync(directory))
+        if (!used.has(name) && OWN_NAME.test(name))
+          removeTree(Buffer.from(join(directory, name)))
+}
+
+/** A kernel, a runtime, or one of them on its way. */
+const OWN_NAME =
+  /^(?:[\w.+~-]+-[0-9a-f]{16}|[0-9a-f]{64})(?:\.\d+\.[0-9a-f]{12}\.tmp)?$/
+
+/** Runtimes that a jail of the initramfs is made of. */
+const mountedRuntimes = (): string[] =>
+  readMountTable().flatMap(
+    ({ root }) => /\/dendro\/runtime\/([0-9a-f]{64})$/.exec(root)?.[1] ?? [],
+  )

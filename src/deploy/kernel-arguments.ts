@@ -1,0 +1,83 @@
+/** What the kernel of a deployment is told, besides the deployment's name. */
+
+import { DendroError } from '../errors.ts'
+import type { Repository } from '../store/repository.ts'
+import { deploymentAt } from './switch.ts'
+import { isKernelArgument, isSameDeployment, shortName } from './sysroot.ts'
+import type { ListedDeployment, SysrootPaths } from './sysroot.ts'
+import { withTransaction } from './transaction.ts'
+
+export interface KernelArgumentChange {
+  readonly append: readonly string[]
+  /** `KEY` or `KEY=VALUE`. */
+  readonly delete: readonly string[]
+  /** `KEY=VALUE`, or `KEY` for a flag. */
+  readonly replace: readonly string[]
+}
+
+const keyOf = (argument: string): string => argument.split('=', 1)[0] as string
+
+/** Errors: `INVALID_ARGUMENT`. */
+export const checkKernelArgument = (text: string): string => {
+  const why = !isKernelArgument(text)
+    ? 'it must be one word of printable ASCII; put double quotes around spaces'
+    : keyOf(text) === 'dendro'
+      ? 'it names the deployment, which the boot entry does'
+      : undefined
+  if (why === undefined) return text
+  throw new DendroError(
+    'INVALID_ARGUMENT',
+    `bad kernel argument '${text}': ${why}`,
+  )
+}
+
+/** Deletes, then replaces, then appends. Errors: `INVALID_ARGUMENT`. */
+export const changedArguments = (
+  before: readonly string[],
+  change: KernelArgumentChange,
+): string[] => {
+  let list = [...before]
+  for (const argument of change.delete) {
+    const isWhole = argument.includes('=')
+    const rest = list.filter(
+      word => (isWhole ? word : keyOf(word)) !== argument,
+    )
+    if (rest.length === list.length)
+      throw new DendroError(
+        'INVALID_ARGUMENT',
+        `cannot delete the kernel argument '${argument}': it is not there`,
+        { hint: 'dendro kargs shows them' },
+      )
+    list = rest
+  }
+  for (const argument of change.replace.map(checkKernelArgument)) {
+    const at = list.findIndex(word => keyOf(word) === keyOf(argument))
+    list = list.filter(word => keyOf(word) !== keyOf(argument))
+    list.splice(at < 0 ? list.length : at, 0, argument)
+  }
+  return [...list, ...change.append.map(checkKernelArgument)]
+}
+
+/** Changes those of one deployment, and its boot entry. Errors: `NO_DEPLOYMENT`. */
+export const changeKernelArguments = (
+  repository: Repository,
+  paths: SysrootPaths,
+  index: number,
+  change: KernelArgumentChange,
+  onWait?: () => void,
+): Promise<ListedDeployment> =>
+  withTransaction(paths, repository, onWait, transaction => {
+    const { state } = transaction
+    const chosen = deploymentAt(state, index)
+    const before = chosen.kernelArguments ?? []
+    const kernelArguments = changedArguments(before, change)
+    const changed = { ...chosen, kernelArguments }
+    transaction.commit(
+      'kargs',
+      `kargs of ${shortName(chosen)}: ${kernelArguments.join(' ')}`,
+      state.deployments.map(id =>
+        isSameDeployment(id, chosen) ? changed : id,
+      ),
+    )
+    return changed
+  })

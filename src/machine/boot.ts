@@ -1,0 +1,115 @@
+/**
+ * The two ends of a boot: in the jail of the initramfs the root is put
+ * together, and in the running machine the boot is confirmed.
+ */
+
+import { readdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { assembleRoot } from '../deploy/assemble.ts'
+import { readBootState } from '../deploy/boot-state.ts'
+import { inspectCommit } from '../deploy/commit-layout.ts'
+import { deploymentParts } from '../deploy/enter.ts'
+import { runningOf } from '../deploy/plan-deploy.ts'
+import {
+  commitOf,
+  deploymentName,
+  isSameDeployment,
+  readSysroot,
+  shortName,
+} from '../deploy/sysroot.ts'
+import type { ListedDeployment, SysrootPaths } from '../deploy/sysroot.ts'
+import { withTransaction } from '../deploy/transaction.ts'
+import { DendroError } from '../errors.ts'
+import { openView } from '../mount/mounting.ts'
+import type { Repository } from '../store/repository.ts'
+import { removeIfThere } from '../system/durable-file.ts'
+
+/**
+ * Starts the server for good and assembles the root of the deployment `name`
+ * at `target`. Errors: `NO_DEPLOYMENT`, `NOT_DEPLOYABLE`, damage.
+ */
+export const bootRoot = async (
+  repository: Repository,
+  paths: SysrootPaths,
+  name: string,
+  target: string,
+): Promise<void> => {
+  const found = readSysroot(paths).deployments.find(
+    id => deploymentName(id) === name,
+  )
+  if (found === undefined)
+    throw new DendroError('NO_DEPLOYMENT', `there is no deployment ${name}`, {
+      hint: 'dendro status lists them',
+    })
+  const layout = inspectCommit(repository, commitOf(found))
+  const view = await openView(repository, true)
+  const parts = { ...deploymentParts(paths, found), sysroot: paths.root }
+  assembleRoot(repository, view, layout, parts, target)
+}
+
+export interface ConfirmedBoot {
+  readonly deployment: ListedDeployment
+  /** Why it runs and not what was asked for; empty when it is that. */
+  readonly fellBack: readonly string[]
+}
+
+/**
+ * Confirms the running deployment: its count of tries begins anew. When it
+ * runs in place of another one it becomes the default, so that the next boot
+ * has its kernel as well. Errors: `NO_DEPLOYMENT`.
+ */
+export const confirmBoot = (
+  repository: Repository,
+  paths: SysrootPaths,
+  onWait?: () => void,
+): Promise<ConfirmedBoot> =>
+  withTransaction(paths, repository, onWait, transaction => {
+    const { deployments } = transaction.state
+    const deployment = runningOf(transaction.state)
+    if (deployment === undefined)
+      throw new DendroError(
+        'NO_DEPLOYMENT',
+        'cannot confirm a boot: no deployment runs',
+        { hint: 'dendro status lists the deployments' },
+      )
+    const state = readBootState()
+    const name = deploymentName(deployment)
+    const isFallback =
+      state !== undefined && state.booted === name && state.wanted !== name
+    const fellBack = isFallback ? state.why : []
+    const [first] = deployments
+    if (
+      isFallback &&
+      first !== undefined &&
+      deploymentName(first) === state.wanted
+    ) {
+      const rest = deployments.filter(id => !isSameDeployment(id, deployment))
+      transaction.commit(
+        'rollback',
+        `fell back to ${shortName(deployment)}: ${fellBack.join('; ')}`,
+        [deployment, ...rest],
+      )
+    }
+    forgetTries(paths, name, deployments)
+    return { deployment, fellBack }
+  })
+
+/** Those of `name`, and of deployments that are gone. */
+const forgetTries = (
+  { tries }: SysrootPaths,
+  name: string,
+  deployments: readonly ListedDeployment[],
+): void => {
+  const fileOf = (deployment: string) => deployment.replace('/', '.')
+  const kept = new Set(deployments.map(id => fileOf(deploymentName(id))))
+  kept.delete(fileOf(name))
+  let files: string[]
+  try {
+    files = readdirSync(tries)
+  } catch {
+    // Nothing was counted.
+    return
+  }
+  for (const file of files)
+    if (!kept.has(file)) removeIfThere(join(tries, file))
+}

@@ -1,0 +1,234 @@
+/**
+ * Makes a tree ready to be committed and booted: this program with its units
+ * and the initramfs parts, a layout where all that changes is in /etc and
+ * /var, and kernels where a deployment looks for them.
+ *
+ * May be run again on the same tree.
+ */
+
+import { spawnSync } from 'node:child_process'
+import {
+  chmodSync,
+  copyFileSync,
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  readlinkSync,
+  renameSync,
+  rmSync,
+  rmdirSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
+import { dirname, join } from 'node:path'
+import { RUNTIME_IN_COMMIT } from '../deploy/bootable.ts'
+import { DendroError } from '../errors.ts'
+import { packageRoot } from '../system/native.ts'
+import { makeRuntime } from './runtime.ts'
+
+export interface Integrated {
+  /** Releases of the kernels, each with its initramfs. */
+  readonly kernels: readonly string[]
+  /** What was done besides, a line each. */
+  readonly done: readonly string[]
+}
+
+/** Directories that people write to, and where they go. */
+const MOVED: ReadonlyMap<string, string> = new Map([
+  ['home', 'home'],
+  ['opt', 'opt'],
+  ['root', 'roothome'],
+  ['srv', 'srv'],
+  ['usr/local', 'usrlocal'],
+])
+
+const UNITS = ['dendro-boot-complete.service', 'dendro-finalize.service']
+const UNIT_DIRECTORY = 'usr/lib/systemd/system'
+
+/** Errors: `NOT_DEPLOYABLE`, `NOT_FOUND`, `IO_ERROR`. */
+export const integrate = (
+  root: string,
+  options: { readonly initramfs: boolean },
+): Integrated => {
+  if (lstatSync(join(root, 'usr'), { throwIfNoEntry: false }) === undefined)
+    throw new DendroError(
+      'NOT_DEPLOYABLE',
+      `cannot integrate ${root}: it has no directory usr`,
+      { hint: 'name the root directory of a system' },
+    )
+  const done: string[] = []
+  installProgram(root)
+  for (const [from, to] of MOVED)
+    if (moveToVar(root, from, to)) done.push(`/${from} is /var/${to}`)
+  makeMountPoints(root)
+  // systemd makes an identity where the file is empty (machine-id(5)).
+  writeFileSync(join(root, etcOf(root), 'machine-id'), '')
+  const isInitramfsTools = installInitramfsTools(root)
+  const kernels = moveKernels(root)
+  if (options.initramfs && isInitramfsTools)
+    for (const release of kernels) makeInitramfs(root, release)
+  return {
+    kernels: kernels.filter(release =>
+      existsSync(initramfsPath(root, release)),
+    ),
+    done,
+  }
+}
+
+const etcOf = (root: string): string =>
+  existsSync(join(root, 'usr/etc')) ? 'usr/etc' : 'etc'
+
+const installProgram = (root: string): void => {
+  const target = join(root, RUNTIME_IN_COMMIT)
+  rmSync(target, { recursive: true, force: true })
+  makeRuntime(target)
+  const link = join(root, 'usr/bin/dendro')
+  rmSync(link, { force: true })
+  mkdirSync(dirname(link), { recursive: true })
+  symlinkSync('../lib/dendro/scripts/dendro', link)
+  const units = join(root, UNIT_DIRECTORY)
+  const wants = join(units, 'multi-user.target.wants')
+  mkdirSync(wants, { recursive: true })
+  for (const unit of UNITS) {
+    copyFileSync(
+      join(packageRoot(), 'scripts/systemd', unit),
+      join(units, unit),
+    )
+    chmodSync(join(units, unit), 0o644)
+    rmSync(join(wants, unit), { force: true })
+    symlinkSync(`../${unit}`, join(wants, unit))
+  }
+}
+
+/** Moves a directory below /var and leaves a link; true when it did. */
+const moveToVar = (root: string, from: string, to: string): boolean => {
+  const path = join(root, from)
+  const status = lstatSync(path, { throwIfNoEntry: false })
+  if (status?.isSymbolicLink() === true) return false
+  const target = join(root, 'var', to)
+  if (status === undefined) mkdirSync(target, { recursive: true })
+  else if (!existsSync(target) || isEmpty(target)) {
+    mkdirSync(dirname(target), { recursive: true })
+    rmSync(target, { recursive: true, force: true })
+    renameSync(path, target)
+  } else if (isEmpty(path)) rmdirSync(path)
+  else
+    throw new DendroError(
+      'TARGET_EXISTS',
+      `cannot move /${from} of ${root} to /var/${to}: both hold something`,
+      { hint: 'merge the two and remove one' },
+    )
+  const up = '../'.repeat(from.split('/').length - 1)
+  symlinkSync(`${up}var/${to}`, path)
+  return true
+}
+
+const isEmpty = (path: string): boolean => readdirSync(path).length === 0
+
+const makeMountPoints = (root: string): void => {
+  for (const name of [
+    'dev',
+    'proc',
+    'sys',
+    'run',
+    'tmp',
+    'sysroot',
+    'boot',
+    'mnt',
+    'media',
+  ]) {
+    const path = join(root, name)
+    if (lstatSync(path, { throwIfNoEntry: false }) === undefined)
+      mkdirSync(path)
+  }
+  chmodSync(join(root, 'tmp'), 0o1777)
+  const link = join(root, 'dendro')
+  if (lstatSync(link, { throwIfNoEntry: false }) === undefined)
+    symlinkSync('sysroot/dendro', link)
+}
+
+const installInitramfsTools = (root: string): boolean => {
+  const target = join(root, 'usr/share/initramfs-tools')
+  if (!existsSync(target)) return false
+  const from = join(packageRoot(), 'scripts/initramfs')
+  copyFileSync(join(from, 'initramfs-tools-hook'), join(target, 'hooks/dendro'))
+  chmodSync(join(target, 'hooks/dendro'), 0o755)
+  copyFileSync(
+    join(from, 'initramfs-tools-script'),
+    join(target, 'scripts/dendro'),
+  )
+  chmodSync(join(target, 'scripts/dendro'), 0o644)
+  return true
+}
+
+const modulesOf = (root: string): string => join(root, 'usr/lib/modules')
+
+const initramfsPath = (root: string, release: string): string =>
+  join(modulesOf(root), release, 'initramfs.img')
+
+/** Takes kernels out of /boot, which is the machine's; their releases. */
+const moveKernels = (root: string): string[] => {
+  const modules = modulesOf(root)
+  const boot = join(root, 'boot')
+  const releases = existsSync(modules) ? readdirSync(modules) : []
+  for (const release of releases) {
+    const directory = join(modules, release)
+    const move = (from: string, to: string): void => {
+      if (existsSync(join(boot, from)))
+        renameSync(join(boot, from), join(directory, to))
+    }
+    move(`vmlinuz-${release}`, 'vmlinuz')
+    move(`config-${release}`, 'config')
+    move(`System.map-${release}`, 'System.map')
+    rmSync(join(boot, `initrd.img-${release}`), { force: true })
+  }
+  for (const name of ['vmlinuz', 'vmlinuz.old', 'initrd.img', 'initrd.img.old'])
+    for (const link of [join(root, name), join(boot, name)])
+      if (isDangling(link)) rmSync(link)
+  for (const name of readdirSync(boot)) {
+    const path = join(boot, name)
+    if (lstatSync(path).isDirectory() && isEmpty(path)) rmdirSync(path)
+  }
+  return releases.filter(release =>
+    existsSync(join(modules, release, 'vmlinuz')),
+  )
+}
+
+const isDangling = (path: string): boolean => {
+  try {
+    readlinkSync(path)
+  } catch {
+    return false
+  }
+  return !existsSync(path)
+}
+
+/** Runs the tree's own mkinitramfs(8), with the mounts that it looks for. */
+const MAKE = `
+mount --bind /dev "$1/dev"
+mount -t proc proc "$1/proc"
+config=/boot/config-$3
+cp "$1/usr/lib/modules/$3/config" "$1$config"
+trap 'rm -f "$1$config" "$1$2.new"' EXIT
+chroot "$1" /usr/sbin/mkinitramfs -o "$2.new" "$3"
+mv "$1$2.new" "$1$2"
+`
+
+const makeInitramfs = (root: string, release: string): void => {
+  const inside = `/usr/lib/modules/${release}/initramfs.img`
+  const result = spawnSync(
+    'unshare',
+    ['--mount', 'sh', '-euc', MAKE, 'sh', root, inside, release],
+    {
+      encoding: 'utf8',
+      env: { PATH: '/usr/sbin:/usr/bin:/sbin:/bin', TMPDIR: '/tmp' },
+    },
+  )
+  if (result.status === 0) return
+  throw new DendroError(
+    'IO_ERROR',
+    `mkinitramfs failed for ${release}: ${result.stderr.trim().split('\n').slice(-3).join('; ')}`,
+    { hint: 'its hooks are in /usr/share/initramfs-tools/hooks of the tree' },
+  )
+}
