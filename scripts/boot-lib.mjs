@@ -3,6 +3,7 @@ import { spawn, spawnSync } from 'node:child_process'
 import {
   appendFileSync,
   cpSync,
+  existsSync,
   mkdirSync,
   mkdtempSync,
   readFileSync,
@@ -20,6 +21,12 @@ const fixtures = process.env.DENDRO_FIXTURES ?? '/var/tmp/dendro-fixtures'
 export const logs = join(project, 'dist/boot-logs')
 const BOOT_LIMIT_MS = 240_000
 const STORE_OFFSET = 2 * 1024 * 1024
+const KERNEL_ARGUMENTS = [
+  'console=ttyS0',
+  'panic=-1',
+  'systemd.firstboot=off',
+  'quiet',
+].flatMap(word => ['--karg', word])
 
 export const sh = (script, ...args) => {
   const result = spawnSync('sh', ['-euc', script, 'sh', ...args], {
@@ -54,7 +61,7 @@ export const withDisk = (disk, change) => {
 }
 
 /** The kernel, initramfs and options of the nth boot entry. */
-const readEntry = (disk, index) =>
+export const readEntry = (disk, index) =>
   withDisk(disk, root => {
     const directory = join(root, 'boot/loader/entries')
     const names = readdirSync(directory).sort().reverse()
@@ -65,18 +72,46 @@ const readEntry = (disk, index) =>
     return value('options')
   })
 
+const EMULATED = ['-accel', 'tcg,tb-size=256', '-cpu', 'max']
+const VIRTUAL = ['-accel', 'kvm', '-cpu', 'host']
+const PROBE_LIMIT_MS = 12_000
+let chosen
+
+/**
+ * Virtual when that works: some hosts have /dev/kvm and hang in it, so a kernel
+ * is started that has nothing to do but to panic and reboot, which ends it.
+ */
+const accelerator = () => {
+  chosen ??= isVirtual() ? VIRTUAL : EMULATED
+  return chosen
+}
+
+const isVirtual = () => {
+  if (!existsSync('/dev/kvm')) return false
+  const { status, stdout } = spawnSync(
+    'qemu-system-x86_64',
+    [
+      ...['-nographic', '-nodefaults', '-no-reboot', '-serial', 'stdio'],
+      ...['-m', '256', ...VIRTUAL, '-kernel', at('vmlinuz')],
+      ...['-append', 'console=ttyS0 panic=-1'],
+    ],
+    { encoding: 'latin1', timeout: PROBE_LIMIT_MS, killSignal: 'SIGKILL' },
+  )
+  return status === 0 && stdout.includes('Kernel panic')
+}
+
 /**
  * Starts the machine and waits until it is off; its serial console and the
- * seconds it took. `onLine` may end it, as a power cut does.
+ * seconds it took. `onStart` and `onLine` may end it, as a power cut does.
  */
 export const boot = (name, disk, options = {}) =>
   new Promise((resolve, reject) => {
-    const { index = 0, change = text => text, memory = 1024, onLine } = options
+    const { index = 0, memory = 1024, onStart, onLine } = options
     const direct = options.firmware
       ? []
       : [
           ...['-kernel', at('vmlinuz'), '-initrd', at('initrd')],
-          ...['-append', change(readEntry(disk, index))],
+          ...['-append', readEntry(disk, index)],
         ]
     const log = join(logs, `${name}.log`)
     writeFileSync(log, '')
@@ -85,8 +120,8 @@ export const boot = (name, disk, options = {}) =>
       'qemu-system-x86_64',
       [
         ...['-nographic', '-nodefaults', '-no-reboot', '-serial', 'stdio'],
-        ...['-m', String(memory), '-smp', '1', '-cpu', 'max'],
-        ...['-accel', 'tcg,tb-size=256', '-device', 'virtio-rng-pci'],
+        ...['-m', String(memory), '-smp', '1', '-device', 'virtio-rng-pci'],
+        ...accelerator(),
         ...[
           '-drive',
           `file=${disk},if=virtio,format=raw,cache=${options.cache ?? 'unsafe'}`,
@@ -95,6 +130,7 @@ export const boot = (name, disk, options = {}) =>
       ],
       { stdio: ['ignore', 'pipe', 'pipe'] },
     )
+    onStart?.(child)
     let text = ''
     let partial = ''
     const marks = {}
@@ -143,49 +179,70 @@ TTYPath=/dev/ttyS0
 ExecStart=/bin/sh -u /var/lib/machine-test/step
 `
 
-/** The trees as a user would prepare them, and both in a repository. */
-export const prepare = () => {
-  const pair = join(fixtures, 'machine')
-  sh('"$1" "$2" >&2', join(project, 'scripts/make-machine-pair'), pair)
-  sh('"$1" --repo "$2" init', dendro, repository)
-  for (const [name, version] of [
-    ['old', '1'],
-    ['new', '2'],
-  ]) {
+const TREES = {
+  old: { ref: 'machine', version: '1' },
+  new: { ref: 'machine', version: '2' },
+  trixie: { ref: 'trixie', version: '13' },
+  dracut: { ref: 'dracut', version: '1' },
+}
+
+/**
+ * Brings trees into the repository as a user would. Each has a build of dendro
+ * of its own, so that each brings another runtime.
+ */
+export const prepare = wanted => {
+  const names = wanted.filter(name => !prepared.has(name))
+  if (names.length === 0) return
+  const trees = join(fixtures, 'machine')
+  sh('"$@" >&2', join(project, 'scripts/make-machine-trees'), trees, ...names)
+  sh('test -d "$2" || "$1" --repo "$2" init', dendro, repository)
+  for (const name of names) {
+    const { ref, version } = TREES[name]
     const tree = at(name)
-    sh('cp -a "$1" "$2"', join(pair, name), tree)
-    const units = join(tree, 'usr/lib/systemd/system')
-    writeFileSync(join(units, 'machine-test.service'), UNIT)
-    mkdirSync(join(units, 'multi-user.target.wants'), { recursive: true })
-    sh('ln -s ../machine-test.service "$1/multi-user.target.wants/"', units)
+    sh('cp -a "$1" "$2"', join(trees, name), tree)
+    addTestUnit(tree)
     writeFileSync(join(tree, 'etc/machine-version'), `${version}\n`)
     sh('"$1" integrate "$2"', dendro, tree)
+    writeFileSync(join(tree, 'usr/lib/dendro/build'), `${name}\n`)
     sh(
-      '"$1" --repo "$2" commit -b machine --version "$3" "$4" >/dev/null',
-      ...[dendro, repository, version, tree],
+      '"$1" --repo "$2" commit -b "$3" --version "$4" "$5" >/dev/null',
+      ...[dendro, repository, ref, version, tree],
     )
     rmSync(tree, { recursive: true })
+    prepared.add(name)
   }
 }
 
-/** A disk with the first version, and the second one to upgrade to. */
-export const makeMachine = (name = 'machine.img') => {
+const prepared = new Set()
+
+/** Has a tree do the machine's step once it is up. */
+export const addTestUnit = tree => {
+  const units = join(tree, 'usr/lib/systemd/system')
+  writeFileSync(join(units, 'machine-test.service'), UNIT)
+  mkdirSync(join(units, 'multi-user.target.wants'), { recursive: true })
+  sh('ln -s ../machine-test.service "$1/multi-user.target.wants/"', units)
+}
+
+/** A disk with a commit on it. */
+export const makeMachine = (name, revision, ...options) => {
   const disk = at(name)
   rmSync(disk, { force: true })
   sh(
-    '"$1" --repo "$2" install --disk "$3" --size 2G machine~1 --karg console=ttyS0 --karg panic=-1 --karg systemd.firstboot=off --karg quiet',
-    ...[dendro, repository, disk],
+    'dendro=$1 repository=$2 disk=$3; shift 3; "$dendro" --repo "$repository" install --disk "$disk" --size 2G "$@"',
+    ...[dendro, repository, disk, revision, ...KERNEL_ARGUMENTS, ...options],
   )
   return disk
 }
 
-/** Adds the newest version to a machine's repository, as a download would. */
-export const bringUpgrade = disk =>
+/** Puts a commit into a machine's repository, as a download would. */
+export const bring = (disk, revision) =>
   withDisk(disk, root =>
     sh(
-      '"$1" --repo "$2" repo copy machine "$3/dendro/repo"',
-      dendro,
-      repository,
-      root,
+      '"$1" --repo "$2" repo copy "$3" "$4/dendro/repo"',
+      ...[dendro, repository, revision, root],
     ),
   )
+
+/** `dendro` on the sysroot of a machine that is off. */
+export const onSysroot = (disk, ...words) =>
+  withDisk(disk, root => sh('"$@"', dendro, '--sysroot', root, ...words))

@@ -55,6 +55,8 @@ const toJson = (status: DeploymentStatus) => ({
   etcChanges: status.etcChanges,
   conflicts: status.conflicts.map(jsonPath),
   etcOutdated: status.isOutdated,
+  bootedInsteadOf: status.fallback?.wanted ?? null,
+  notBooted: status.fallback?.why ?? [],
 })
 
 const show = (status: DeploymentStatus): void => {
@@ -68,7 +70,7 @@ const show = (status: DeploymentStatus): void => {
   const suffix = marks.length === 0 ? '' : ` (${marks.join(', ')})`
   const mark = status.isBooted ? '*' : ' '
   const line = (name: string, value: string) =>
-    print(`      ${name.padStart(8)}: ${value}`)
+    print(`${name.padStart(14)}: ${value}`)
   print(
     `${mark} ${index} ${deployment.os} ${deployment.commit.slice(0, 12)}.${deployment.serial}${suffix}`,
   )
@@ -83,6 +85,10 @@ const show = (status: DeploymentStatus): void => {
   for (const path of status.conflicts) line('Conflict', etcPath(path))
   if (status.isOutdated)
     line('Note', '/etc was changed since; dendro deploy --remerge merges again')
+  if (status.fallback !== undefined) {
+    line('Booted for', status.fallback.wanted)
+    for (const why of status.fallback.why) line('Not booted', why)
+  }
   if (running !== undefined && !status.isBooted)
     line(
       'Runs',

@@ -32,3 +32,9 @@ export const readBootState = (path = BOOT_STATE): BootState | undefined => {
     why: lines.filter(([name]) => name === 'why').map(([, value]) => value),
   }
 }
+
+/** What the initramfs left word of, if `name` runs in the place of another. */
+export const fallbackTo = (name: string): BootState | undefined => {
+  const state = readBootState()
+  return state?.booted === name && state.wanted !== name ? state : undefined
+}

@@ -104,10 +104,11 @@ export const runtimeOf = (
 const isBooting = (paths: SysrootPaths): boolean => existsSync(paths.bootLoader)
 
 /** What stands before a kernel's key in the words of a boot loader. */
-export const kernelPrefix = ({ root, bootLoader }: SysrootPaths): string => {
+export const kernelPrefix = ({ deploy, bootLoader }: SysrootPaths): string => {
   if (!existsSync(bootLoader)) return '/boot/dendro'
-  // A file system of its own begins at its own root.
-  const isOwn = statSync(root).dev !== statSync(bootLoader).dev
+  // A file system of its own begins at its own root. The deployments tell where
+  // the store is: the root of a machine that runs is in memory.
+  const isOwn = statSync(deploy).dev !== statSync(bootLoader).dev
   return isOwn ? '/dendro' : '/boot/dendro'
 }
 

@@ -2,6 +2,8 @@
 
 import { layerFingerprint } from '../etc/layer.ts'
 import type { Repository } from '../store/repository.ts'
+import { fallbackTo } from './boot-state.ts'
+import type { BootState } from './boot-state.ts'
 import { changesOf, readEtc } from './etc-view.ts'
 import { runningOf } from './plan-deploy.ts'
 import { runningLayers } from './running.ts'
@@ -31,6 +33,8 @@ export interface DeploymentStatus {
   readonly conflicts: readonly string[]
   /** Whether the running /etc was changed since it was merged into this one. */
   readonly isOutdated: boolean
+  /** It was booted because what was asked for could not be. */
+  readonly fallback: BootState | undefined
 }
 
 /** In the order of the boot menu. */
@@ -61,6 +65,8 @@ export const statusOf = (
     const from =
       record.mergedFrom === null ? undefined : views.get(record.mergedFrom)
     const isPending = index === 0 && isPendingFirst
+    const isBooted =
+      booted !== undefined && isSameDeployment(booted, deployment)
     return {
       index,
       deployment,
@@ -68,7 +74,7 @@ export const statusOf = (
       origin: record.origin,
       timeSec: commit.timeSec,
       running: layers.get(deploymentName(deployment)),
-      isBooted: booted !== undefined && isSameDeployment(booted, deployment),
+      isBooted,
       isPending,
       isRollback:
         rollback !== undefined && isSameDeployment(rollback, deployment),
@@ -78,6 +84,7 @@ export const statusOf = (
         isPending &&
         from !== undefined &&
         layerFingerprint(from.changes) !== record.mergedFingerprint,
+      fallback: isBooted ? fallbackTo(deploymentName(deployment)) : undefined,
     }
   })
 }

@@ -6,7 +6,7 @@
 import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { assembleRoot } from '../deploy/assemble.ts'
-import { readBootState } from '../deploy/boot-state.ts'
+import { fallbackTo } from '../deploy/boot-state.ts'
 import { inspectCommit } from '../deploy/commit-layout.ts'
 import { deploymentParts } from '../deploy/enter.ts'
 import { runningOf } from '../deploy/plan-deploy.ts'
@@ -72,16 +72,14 @@ export const confirmBoot = (
         'cannot confirm a boot: no deployment runs',
         { hint: 'dendro status lists the deployments' },
       )
-    const state = readBootState()
     const name = deploymentName(deployment)
-    const isFallback =
-      state !== undefined && state.booted === name && state.wanted !== name
-    const fellBack = isFallback ? state.why : []
+    const fallback = fallbackTo(name)
+    const fellBack = fallback?.why ?? []
     const [first] = deployments
     if (
-      isFallback &&
+      fallback !== undefined &&
       first !== undefined &&
-      deploymentName(first) === state.wanted
+      deploymentName(first) === fallback.wanted
     ) {
       const rest = deployments.filter(id => !isSameDeployment(id, deployment))
       transaction.commit(

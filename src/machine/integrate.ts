@@ -64,10 +64,10 @@ export const integrate = (
   makeMountPoints(root)
   // systemd makes an identity where the file is empty (machine-id(5)).
   writeFileSync(join(root, etcOf(root), 'machine-id'), '')
-  const isInitramfsTools = installInitramfsTools(root)
+  const generator = installInitramfsParts(root)
   const kernels = moveKernels(root)
-  if (options.initramfs && isInitramfsTools)
-    for (const release of kernels) makeInitramfs(root, release)
+  if (options.initramfs && generator !== undefined)
+    for (const release of kernels) makeInitramfs(root, release, generator)
   return {
     kernels: kernels.filter(release =>
       existsSync(initramfsPath(root, release)),
@@ -148,18 +148,55 @@ const makeMountPoints = (root: string): void => {
     symlinkSync('sysroot/dendro', link)
 }
 
-const installInitramfsTools = (root: string): boolean => {
-  const target = join(root, 'usr/share/initramfs-tools')
-  if (!existsSync(target)) return false
+/** A program of the tree that makes an initramfs, and our parts for it. */
+interface Generator {
+  /** Where its parts go; it is installed when the directory is there. */
+  readonly directory: string
+  /** Ours, and the name and mode of each there. */
+  readonly parts: readonly (readonly [string, string, number])[]
+  /** Words of sh that make "$1" for the release "$2". */
+  readonly make: string
+}
+
+const GENERATORS: readonly Generator[] = [
+  {
+    directory: 'usr/share/initramfs-tools',
+    parts: [
+      ['initramfs-tools-hook', 'hooks/dendro', 0o755],
+      ['initramfs-tools-script', 'scripts/dendro', 0o644],
+    ],
+    make: '/usr/sbin/mkinitramfs -o "$1" "$2"',
+  },
+  {
+    directory: 'usr/lib/dracut/modules.d',
+    parts: [
+      ['dracut-module-setup.sh', '90dendro/module-setup.sh', 0o755],
+      ['dracut-cmdline.sh', '90dendro/dracut-cmdline.sh', 0o755],
+      ['dracut-mount.sh', '90dendro/dracut-mount.sh', 0o755],
+    ],
+    make: 'dracut --quiet --no-hostonly --add dendro --kver "$2" "$1"',
+  },
+]
+
+/** Where one of both is a leftover, the one that can be run counts. */
+const installInitramfsParts = (root: string): Generator | undefined => {
   const from = join(packageRoot(), 'scripts/initramfs')
-  copyFileSync(join(from, 'initramfs-tools-hook'), join(target, 'hooks/dendro'))
-  chmodSync(join(target, 'hooks/dendro'), 0o755)
-  copyFileSync(
-    join(from, 'initramfs-tools-script'),
-    join(target, 'scripts/dendro'),
+  const found = GENERATORS.filter(({ directory }) =>
+    existsSync(join(root, directory)),
   )
-  chmodSync(join(target, 'scripts/dendro'), 0o644)
-  return true
+  for (const { directory, parts } of found)
+    for (const [name, place, mode] of parts) {
+      const target = join(root, directory, place)
+      mkdirSync(dirname(target), { recursive: true })
+      copyFileSync(join(from, name), target)
+      chmodSync(target, mode)
+    }
+  return found.find(({ make }) => {
+    const [program] = make.split(' ') as [string]
+    return ['', 'usr/bin', 'bin'].some(directory =>
+      existsSync(join(root, directory, program)),
+    )
+  })
 }
 
 const modulesOf = (root: string): string => join(root, 'usr/lib/modules')
@@ -204,31 +241,37 @@ const isDangling = (path: string): boolean => {
   return !existsSync(path)
 }
 
-/** Runs the tree's own mkinitramfs(8), with the mounts that it looks for. */
+/** Runs the tree's own program, with the mounts that it looks for. */
 const MAKE = `
 mount --bind /dev "$1/dev"
 mount -t proc proc "$1/proc"
+mount -t tmpfs tmpfs "$1/run"
 config=/boot/config-$3
 cp "$1/usr/lib/modules/$3/config" "$1$config"
 trap 'rm -f "$1$config" "$1$2.new"' EXIT
-chroot "$1" /usr/sbin/mkinitramfs -o "$2.new" "$3"
+chroot "$1" /bin/sh -euc "$4" sh "$2.new" "$3"
 mv "$1$2.new" "$1$2"
 `
 
-const makeInitramfs = (root: string, release: string): void => {
+const makeInitramfs = (
+  root: string,
+  release: string,
+  { make }: Generator,
+): void => {
   const inside = `/usr/lib/modules/${release}/initramfs.img`
   const result = spawnSync(
     'unshare',
-    ['--mount', 'sh', '-euc', MAKE, 'sh', root, inside, release],
+    ['--mount', 'sh', '-euc', MAKE, 'sh', root, inside, release, make],
     {
       encoding: 'utf8',
       env: { PATH: '/usr/sbin:/usr/bin:/sbin:/bin', TMPDIR: '/tmp' },
     },
   )
   if (result.status === 0) return
+  const [program] = make.split(' ')
   throw new DendroError(
     'IO_ERROR',
-    `mkinitramfs failed for ${release}: ${result.stderr.trim().split('\n').slice(-3).join('; ')}`,
-    { hint: 'its hooks are in /usr/share/initramfs-tools/hooks of the tree' },
+    `${program} failed for ${release}: ${result.stderr.trim().split('\n').slice(-3).join('; ')}`,
+    { hint: `chroot into ${root} and run it to see more` },
   )
 }

@@ -3,11 +3,11 @@
  *
  * Starting Node takes longer than mounting, so one process does both: the
  * launcher (scripts/dendro) starts it in the background and waits on descriptor 3
- * for one line, "ready" or why not. The bind mount is made by mount(8): its
- * lookups are answered by this very thread.
+ * for one line: "ready", what is to be bound, or why not. The launcher makes the
+ * bind mount: its lookups are answered by this very thread, which has no event
+ * loop that could reap a child.
  */
 
-import { spawn } from 'node:child_process'
 import { closeSync, openSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
 import { shim } from '../system/native.ts'
@@ -26,14 +26,14 @@ export interface BindRequest {
   readonly options: string
 }
 
-/** Exit status and output of mount(8), as one line for the launcher. */
-const BIND_SCRIPT =
-  'if why=$(mount --bind -o "$1" -- "$2" "$3" 2>&1); then echo ready; else echo "$why"; fi'
-
-const ready = (): void => {
-  writeSync(READY_FD, 'ready\n')
-  closeSync(READY_FD)
-}
+/**
+ * `source` and `target` are absolute and normal, so three slashes are in neither;
+ * the dot saves a newline at the end from the shell.
+ */
+const readyLine = (bind: BindRequest | undefined): string =>
+  bind === undefined
+    ? 'ready'
+    : `bind ${bind.options} ${bind.source}//${bind.target}.`
 
 /** The descriptors 0, 1 and 2 leave the terminal: a freed number is the next given. */
 const redirectOutput = (log: string): void => {
@@ -57,15 +57,7 @@ export const becomeServer = (
       redirectOutput(join(config.runtimeDirectory, SERVER_LOG))
     },
     onReady: () => {
-      if (bind === undefined) {
-        ready()
-        return
-      }
-      const { options, source, target } = bind
-      spawn('/bin/sh', ['-c', BIND_SCRIPT, 'sh', options, source, target], {
-        stdio: ['ignore', READY_FD, 'ignore'],
-        env: { PATH: '/usr/sbin:/usr/bin:/sbin:/bin', LC_ALL: 'C' },
-      })
+      writeSync(READY_FD, `${readyLine(bind)}\n`)
       closeSync(READY_FD)
     },
   })

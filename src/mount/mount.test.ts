@@ -19,6 +19,7 @@ import {
   NodeTable,
 } from './node-table.ts'
 import type { NodeKey } from './node-table.ts'
+import { NodeRows, ROW_BYTES } from './node-rows.ts'
 import { compareSnapshots } from './view-names.ts'
 import type { ViewDirectory, ViewNode } from './view-names.ts'
 
@@ -45,6 +46,20 @@ t.test('one identity is one node', async t => {
   t.equal(again, a, 'a free row is used again')
   t.equal(table.generationOf(again), 1, 'with another generation')
 })
+
+t.test(
+  'two mounts name a node by the same id and another generation',
+  async t => {
+    const buffer = new ArrayBuffer(16 * ROW_BYTES)
+    const next = new Uint32Array(1)
+    const table = new NodeTable(new NodeRows(buffer, 0, 16, next, 2 ** 32 - 1))
+    const a = table.acquire(NODE_OBJECT, 0, keyOf(1), container, 0)
+    t.equal(table.generationOf(a), 2 ** 32 - 1)
+    table.forget(a, 1)
+    t.equal(table.acquire(NODE_OBJECT, 0, keyOf(2), container, 0), a)
+    t.equal(table.generationOf(a), 0, 'of 32 bits, as handles have it')
+  },
+)
 
 t.test('an id that somebody still uses is given to nobody', async t => {
   let isHeld = true

@@ -16,8 +16,11 @@ export class NodeRows {
   readonly capacity: number
   /** One number: the row behind the last one ever used. */
   readonly next: Uint32Array
+  /** Where generations begin: another number in each mount. */
+  readonly firstGeneration: number
   readonly kind: Uint8Array
   readonly lookups: Uint32Array
+  /** How often the row was used before. */
   readonly generation: Uint32Array
   readonly index: Uint32Array
   /** The commit root of a directory; 0 for all other kinds. */
@@ -31,9 +34,11 @@ export class NodeRows {
     offset: number,
     capacity: number,
     next: Uint32Array,
+    firstGeneration = 0,
   ) {
     this.capacity = capacity
     this.next = next
+    this.firstGeneration = firstGeneration
     let at = offset
     const words = (count: number): Uint32Array => {
       const array = new Uint32Array(buffer, at, count)

@@ -106,8 +106,14 @@ export class NodeTable {
     return nodeId < (next[0] as number) ? (kind[nodeId] as NodeKind) : NODE_FREE
   }
 
+  /**
+   * With the id it names a node for ever. Two mounts of a repository give out
+   * the same ids, and who kept a handle of the one (overlayfs does, in its
+   * upper layers) must not find another file with it in the other.
+   */
   generationOf(nodeId: number): number {
-    return this.#rows.generation[nodeId] as number
+    const { firstGeneration, generation } = this.#rows
+    return (firstGeneration + (generation[nodeId] as number)) >>> 0
   }
 
   /** The commit root node of a directory (itself for a root). */

@@ -42,10 +42,8 @@ const ACL_PREFIX = 'system.posix_acl_'
 /** Names of the xattrs in any commit: they decide what the kernel may ask. */
 const xattrNamesOf = (repository: Repository): Set<string> => {
   const names = new Set<string>()
-  for (const id of repository.commits.list())
-    // A commit may be pruned between the two.
-    for (const name of repository.commits.get(id)?.summary.xattrNames ?? [])
-      names.add(name)
+  for (const { summary } of repository.commits.readable())
+    for (const name of summary.xattrNames) names.add(name)
   return names
 }
 

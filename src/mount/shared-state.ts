@@ -12,6 +12,7 @@
  * A server of another version refuses the state and the old one goes on.
  */
 
+import { randomInt } from 'node:crypto'
 import { closeSync, ftruncateSync } from 'node:fs'
 import { DendroError } from '../errors.ts'
 import { MAX_COUNTED_OPCODE } from '../fuse/layout.ts'
@@ -21,7 +22,7 @@ import { check, shim } from '../system/native.ts'
 import { NodeRows, ROW_BYTES } from './node-rows.ts'
 
 const MAGIC = 0x52444e44 // "DNDR"
-const VERSION = 1
+const VERSION = 2
 const COUNTERS_AT = 64
 const REQUEST_AT = 4096
 const ROWS_AT = REQUEST_AT + REQUEST_BYTES
@@ -42,6 +43,7 @@ const WORD = {
   deaths: 10,
   serverPid: 11,
   unique: 12,
+  firstGeneration: 14,
 } as const
 
 export class SharedState {
@@ -58,7 +60,13 @@ export class SharedState {
     const words = new Uint32Array(buffer, 0, COUNTERS_AT / 4)
     this.#words = words
     const next = words.subarray(WORD.next, WORD.next + 1)
-    this.rows = new NodeRows(buffer, ROWS_AT, CAPACITY, next)
+    this.rows = new NodeRows(
+      buffer,
+      ROWS_AT,
+      CAPACITY,
+      next,
+      words[WORD.firstGeneration],
+    )
     this.request = Buffer.from(buffer, REQUEST_AT, REQUEST_BYTES)
     this.counters = countersIn(buffer)
     this.inHand = {
@@ -73,11 +81,13 @@ export class SharedState {
     const fd = check(shim().memfd(name), 'cannot make shared memory')
     try {
       ftruncateSync(fd, TOTAL_BYTES)
-      const state = new SharedState(fd, map(fd, TOTAL_BYTES))
-      state.#words[WORD.version] = VERSION
-      state.#words[WORD.capacity] = CAPACITY
-      state.#words[WORD.magic] = MAGIC
-      return state
+      const buffer = map(fd, TOTAL_BYTES)
+      const words = new Uint32Array(buffer, 0, COUNTERS_AT / 4)
+      words[WORD.version] = VERSION
+      words[WORD.capacity] = CAPACITY
+      words[WORD.firstGeneration] = randomInt(2 ** 32)
+      words[WORD.magic] = MAGIC
+      return new SharedState(fd, buffer)
     } catch (error) {
       closeSync(fd)
       throw error

@@ -9,6 +9,7 @@
 
 import { DendroError } from '../errors.ts'
 import { textToLatin1 } from '../bytes/latin1.ts'
+import type { Commit } from '../objects/commit.ts'
 import { digestToHex } from '../objects/digest.ts'
 import type { Digest } from '../objects/digest.ts'
 import { RefStore } from '../refs/ref-store.ts'
@@ -112,13 +113,28 @@ const putLink = (
     at = next
   }
   const up = '../'.repeat(path.split('/').length - 1)
-  const found = repository.commits.get(commit)
+  const found = readCommit(repository, path, commit)
   if (found === undefined) return
   at.children.set(textToLatin1(parts.at(-1) as string), {
     kind: 'link',
     target: `${up}${COMMITS}/${digestToHex(commit)}`,
     timeSec: found.timeSec,
   })
+}
+
+/** A damaged commit hides the names that lead to it, not the whole view. */
+const readCommit = (
+  repository: Repository,
+  path: string,
+  commit: Digest,
+): Commit | undefined => {
+  try {
+    return repository.commits.get(commit)
+  } catch (error) {
+    if (!(error instanceof DendroError)) throw error
+    process.stderr.write(`dendro: ${path}: ${String(error)}\n`)
+    return undefined
+  }
 }
 
 /** The node at `path` of a snapshot, or undefined. */

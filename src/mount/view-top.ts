@@ -175,9 +175,7 @@ export class ViewTop {
   statistics(): FileSystemStatistics {
     let blocks = 0
     let files = 0
-    for (const id of this.#repository.commits.list()) {
-      const summary = this.#repository.commits.get(id)?.summary
-      if (summary === undefined) continue
+    for (const { summary } of this.#repository.commits.readable()) {
       blocks += Math.ceil(summary.logicalBytes / 4096)
       files += summary.files + summary.directories + summary.others
     }

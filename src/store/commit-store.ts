@@ -75,6 +75,19 @@ export class CommitStore {
     )
   }
 
+  /** All that can be read: a damaged one is told to whoever asks for it. */
+  *readable(): Generator<Commit, void, undefined> {
+    for (const digest of this.list()) {
+      try {
+        // A commit may be pruned between the two.
+        const commit = this.get(digest)
+        if (commit !== undefined) yield commit
+      } catch (error) {
+        if (!(error instanceof DendroError)) throw error
+      }
+    }
+  }
+
   /** Removes the file of a commit; the caller syncs `commits/`. */
   remove(digest: Digest): void {
     removeIfThere(this.#path(digest))
