@@ -20,6 +20,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -209,11 +210,14 @@ static bool start(server_t *server, const char *with_node,
     fcntl(FUSE_FD, F_SETFD, 0);
     fcntl(STATE_FD, F_SETFD, 0);
     /* As in src/mount/start-server.ts. */
+    cpu_set_t cpus;
+    bool is_alone = sched_getaffinity(0, sizeof cpus, &cpus) == 0 &&
+                    CPU_COUNT(&cpus) == 1;
     char *argv[] = {"@dendro",
                     "--max-semi-space-size=2",
                     "--optimize-for-size",
                     "--single-threaded-gc",
-                    "--always-sparkplug",
+                    is_alone ? "--no-always-sparkplug" : "--always-sparkplug",
                     (char *)with_program,
                     "resume",
                     (char *)directory,

@@ -13,6 +13,7 @@
 #include <node_api.h>
 #include <poll.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stddef.h>
@@ -262,10 +263,36 @@ static int64_t now_ns(void) {
   return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
 }
 
+/* Headers of <linux/fuse.h>: fuse_in_header and fuse_out_header. */
+enum { IN_OPCODE_AT = 4, IN_UNIQUE_AT = 8, IN_HEADER_BYTES = 40 };
+
+/*
+ * Answers a request with an error when it is of the kind that is refused in
+ * any case; then its length is zeroed, as for every request that is answered.
+ */
+static bool refuse(int fd, unsigned char *request, ssize_t length,
+                   uint32_t refused_opcode, int32_t refused_errno) {
+  uint32_t opcode;
+  if (length < IN_HEADER_BYTES) return false;
+  memcpy(&opcode, request + IN_OPCODE_AT, 4);
+  if (opcode != refused_opcode) return false;
+  struct {
+    uint32_t length;
+    int32_t error;
+    uint64_t unique;
+  } reply = {.length = 16, .error = -refused_errno};
+  memcpy(&reply.unique, request + IN_UNIQUE_AT, 8);
+  /* Where that fails, the request was interrupted: nobody waits for it. */
+  if (write(fd, &reply, sizeof reply) < 0) errno = 0;
+  memset(request, 0, 4);
+  return true;
+}
+
 /*
  * One request from a non-blocking /dev/fuse: tries for `spin` microseconds,
  * then sleeps in poll. 0 means that the wake descriptor was written to.
- * With a negative `spin` it does not wait at all: -EAGAIN.
+ * With a negative `spin` it does not wait at all: -EAGAIN. `counters[opcode]`
+ * counts the requests that are refused.
  */
 FUNCTION(shim_fuse_receive) {
   args_t a = get_args(env, info);
@@ -274,11 +301,22 @@ FUNCTION(shim_fuse_receive) {
   size_t length;
   void *buffer = get_bytes(&a, 2, &length);
   int64_t spin_ns = (int64_t)(get_number(&a, 3) * 1000);
+  uint32_t refused_opcode = (uint32_t)get_number(&a, 4);
+  int32_t refused_errno = (int32_t)get_number(&a, 5);
+  size_t counters_length;
+  double *counters = get_bytes(&a, 6, &counters_length);
+  if (!a.failed && (refused_opcode + 1) * sizeof *counters > counters_length)
+    return number(env, -EFAULT);
   if (a.failed) return NULL;
   int64_t until = spin_ns > 0 ? now_ns() + spin_ns : 0;
   for (;;) {
     ssize_t got = read(fd, buffer, length);
-    if (got >= 0) return number(env, (double)got);
+    if (got >= 0) {
+      if (!refuse(fd, buffer, got, refused_opcode, refused_errno))
+        return number(env, (double)got);
+      counters[refused_opcode]++;
+      continue;
+    }
     if (errno == EINTR || errno == ENOENT) continue;
     if (errno != EAGAIN || spin_ns < 0) return number(env, -errno);
     if (until != 0 && now_ns() < until) continue;
@@ -338,15 +376,16 @@ FUNCTION(shim_lseek) {
   return result_of(env, lseek(fd, offset, whence));
 }
 
-/* Tells the kernel that the first bytes of a regular file will be needed. */
+/* Tells the kernel that bytes of a regular file will be needed. */
 FUNCTION(shim_prefetch) {
   args_t a = get_args(env, info);
   PATH(path, 0);
-  off_t length = (off_t)get_number(&a, 1);
+  off_t offset = (off_t)get_number(&a, 1);
+  off_t length = (off_t)get_number(&a, 2);
   if (a.failed) return NULL;
   int fd = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
   if (fd < 0) return number(env, -errno);
-  int result = posix_fadvise(fd, 0, length, POSIX_FADV_WILLNEED);
+  int result = posix_fadvise(fd, offset, length, POSIX_FADV_WILLNEED);
   close(fd);
   return number(env, -result);
 }
@@ -445,6 +484,29 @@ FUNCTION(shim_mknod) {
   return result_of(env, mknod(path, mode, makedev(dev_major, dev_minor)));
 }
 
+static void ignore(int signal) { (void)signal; }
+
+/*
+ * SIGCONT to this process, again and again: the kernel delivers it to one that
+ * is stopped as well. With a handler, for the timer of an ignored signal stops.
+ */
+FUNCTION(shim_continue_every) {
+  args_t a = get_args(env, info);
+  long ms = (long)get_number(&a, 0);
+  if (a.failed) return NULL;
+  struct sigaction action = {.sa_handler = ignore, .sa_flags = SA_RESTART};
+  struct sigevent event = {.sigev_notify = SIGEV_SIGNAL,
+                           .sigev_signo = SIGCONT};
+  struct timespec interval = {.tv_sec = ms / 1000,
+                              .tv_nsec = ms % 1000 * 1000000};
+  struct itimerspec when = {.it_interval = interval, .it_value = interval};
+  timer_t timer;
+  if (sigaction(SIGCONT, &action, NULL) < 0 ||
+      timer_create(CLOCK_MONOTONIC, &event, &timer) < 0)
+    return number(env, -errno);
+  return result_of(env, timer_settime(timer, 0, &when, NULL));
+}
+
 /* Ends the process at once, also while another thread sleeps in the kernel. */
 FUNCTION(shim_exit) {
   args_t a = get_args(env, info);
@@ -470,6 +532,7 @@ NAPI_MODULE_INIT() {
       {"setNonBlocking", shim_set_non_blocking}, {"exit", shim_exit},
       {"sendDatagram", shim_send_datagram}, {"memfd", shim_memfd},
       {"mapShared", shim_map_shared}, {"unshare", shim_unshare},
+      {"continueEvery", shim_continue_every},
   };
   for (size_t i = 0; i < sizeof functions / sizeof *functions; i++) {
     napi_value function;

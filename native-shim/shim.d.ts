@@ -30,13 +30,17 @@ export interface Shim {
   /**
    * One request from a non-blocking /dev/fuse, spinning `spinMicros` before it
    * sleeps; a negative number: not waiting at all, -EAGAIN when none is there.
-   * 0: the eventfd `wake` was written to. -ENODEV: unmounted.
+   * 0: the eventfd `wake` was written to. -ENODEV: unmounted. Requests with
+   * `refusedOpcode` are answered with `refusedErrno`, counted, and not returned.
    */
   fuseReceive(
     fd: number,
     wake: number,
     buffer: Uint8Array,
     spinMicros: number,
+    refusedOpcode: number,
+    refusedErrno: number,
+    counters: Float64Array,
   ): number
   /**
    * writev(2) of a head and of parts, each a body, where to begin in it and a
@@ -50,8 +54,8 @@ export interface Shim {
   ): number
   /** flock(2): LOCK_SH 1, LOCK_EX 2, LOCK_NB 4, LOCK_UN 8. */
   flock(fd: number, operation: number): number
-  /** posix_fadvise(2), WILLNEED, of the first bytes of a file; 0 or -errno. */
-  prefetch(path: Uint8Array, lengthBytes: number): number
+  /** posix_fadvise(2), WILLNEED, of bytes of a file; 0 or -errno. */
+  prefetch(path: Uint8Array, offsetBytes: number, lengthBytes: number): number
   /**
    * madvise(2), MADV_DONTNEED. Only for mappings of a file that hold no page
    * that was written to: such a page would be lost.
@@ -87,6 +91,8 @@ export interface Shim {
    * `path` ("@name" is an abstract one).
    */
   sendDatagram(path: Uint8Array, text: Uint8Array, fds: Int32Array): number
+  /** timer_create(2): SIGCONT to this process every `ms` milliseconds. */
+  continueEvery(ms: number): number
   /** fcntl(2): adds O_NONBLOCK. */
   setNonBlocking(fd: number): number
   /** _exit(2). Never returns. */

@@ -21,7 +21,7 @@ const fixtures = process.env.DENDRO_FIXTURES ?? '/var/tmp/dendro-fixtures'
 export const logs = join(project, 'dist/boot-logs')
 const BOOT_LIMIT_MS = 240_000
 const STORE_OFFSET = 2 * 1024 * 1024
-const KERNEL_ARGUMENTS = [
+export const KERNEL_ARGUMENTS = [
   'console=ttyS0',
   'panic=-1',
   'systemd.firstboot=off',
@@ -106,12 +106,12 @@ const isVirtual = () => {
  */
 export const boot = (name, disk, options = {}) =>
   new Promise((resolve, reject) => {
-    const { index = 0, memory = 1024, onStart, onLine } = options
+    const { index = 0, words, memory = 1024, onStart, onLine } = options
     const direct = options.firmware
       ? []
       : [
           ...['-kernel', at('vmlinuz'), '-initrd', at('initrd')],
-          ...['-append', readEntry(disk, index)],
+          ...['-append', words ?? readEntry(disk, index)],
         ]
     const log = join(logs, `${name}.log`)
     writeFileSync(log, '')
@@ -179,6 +179,17 @@ TTYPath=/dev/ttyS0
 ExecStart=/bin/sh -u /var/lib/machine-test/step
 `
 
+/** Says when multi-user.target is reached. */
+const MARK_UNIT = `[Unit]
+Description=Mark of the boot
+After=multi-user.target
+[Service]
+Type=oneshot
+StandardOutput=tty
+TTYPath=/dev/ttyS0
+ExecStart=/bin/echo MARK multi-user
+`
+
 const TREES = {
   old: { ref: 'machine', version: '1' },
   new: { ref: 'machine', version: '2' },
@@ -220,7 +231,11 @@ export const addTestUnit = tree => {
   const units = join(tree, 'usr/lib/systemd/system')
   writeFileSync(join(units, 'machine-test.service'), UNIT)
   mkdirSync(join(units, 'multi-user.target.wants'), { recursive: true })
-  sh('ln -s ../machine-test.service "$1/multi-user.target.wants/"', units)
+  writeFileSync(join(units, 'machine-mark.service'), MARK_UNIT)
+  sh(
+    'ln -s ../machine-test.service ../machine-mark.service "$1/multi-user.target.wants/"',
+    units,
+  )
 }
 
 /** A disk with a commit on it. */

@@ -291,6 +291,42 @@ export const tests: TestTable = {
     const limit = `dendro=${newer} dendro.tries=9`
     assert.match(bootInNamespace(t, disk, limit, VERSION).text, /^2$/m)
   },
+  'a server that everything waits for is not stopped for long': t => {
+    // As systemd-shutdown does it, which then asks for what nobody asked for.
+    const run = bootInNamespace(
+      t,
+      copyDisk(t),
+      '',
+      `pid=$(sed 's/.*"pid":\\([0-9]*\\).*/\\1/' /run/dendro/*/server.json)
+       kill -STOP $pid; grep State: /proc/$pid/status
+       timeout 20 ls "$root/etc/initrd-release"
+       timeout 20 cat "$root/usr/bin/perl" | md5sum
+       echo "then $?"`,
+    )
+    assert.match(run.text, /^State:\s+T/m)
+    assert.match(run.text, /cannot access .*initrd-release/)
+    assert.match(run.text, /^then 0$/m)
+  },
+  'what one boot read is read ahead by the next one': t => {
+    const disk = copyDisk(t)
+    const record = `${INSIDE}cat "$root/usr/bin/perl" | md5sum; inside dendro profile record`
+    const recorded = bootInNamespace(t, disk, '', record)
+    assert.match(recorded.text, /^\d{3,} objects are read ahead/m)
+    // Of the pack, without a file of the commit being read.
+    const resident = (run: Booted): number =>
+      Number(/^resident (\d+)$/m.exec(run.text)?.[1])
+    const count = `sleep 1; echo resident $(fincore -nrb -o RES /run/initramfs/dendro/store/dendro/repo/packs/* | awk '{ n += $1 } END { print n }')`
+    const boot = () => {
+      writeFileSync('/proc/sys/vm/drop_caches', '3')
+      return bootInNamespace(t, disk, 'init=/bin/true', count)
+    }
+    const ahead = resident(boot())
+    onDisk(t, disk, root =>
+      rmSync(join(root, 'dendro/profile'), { recursive: true }),
+    )
+    const plain = resident(boot())
+    assert.ok(ahead > plain + 2_000_000, `${ahead} bytes, else ${plain}`)
+  },
   'a confirmed boot counts no more': t => {
     const disk = copyDisk(t)
     const script = `${INSIDE}inside dendro boot-complete`

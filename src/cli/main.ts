@@ -43,6 +43,7 @@ const VERBS: Readonly<Record<string, () => Promise<{ verb: Verb }>>> = {
   kargs: () => import('./kargs.ts'),
   integrate: () => import('./integrate.ts'),
   install: () => import('./install.ts'),
+  profile: () => import('./profile.ts'),
   'boot-root': () => import('./boot-root.ts'),
   'boot-complete': () => import('./boot-complete.ts'),
   op: () => import('./op.ts'),

@@ -60,6 +60,38 @@ const commit = (repository: Repository, source: string) =>
     { mtime: { kind: 'exact' } },
   )
 
+/** A kernel and a runtime, others in each version. */
+const addBootParts = (source: string, version: string): void => {
+  const kernel = join(source, 'usr/lib/modules', `6.${version}`)
+  const runtime = join(source, 'usr/lib/dendro/bin')
+  mkdirSync(kernel, { recursive: true })
+  mkdirSync(runtime, { recursive: true })
+  writeFileSync(join(kernel, 'vmlinuz'), `kernel ${version}\n`)
+  writeFileSync(join(kernel, 'initramfs.img'), `initramfs ${version}\n`)
+  writeFileSync(join(runtime, 'node'), `node ${version}\n`)
+}
+
+/** What a boot loader and the initramfs would find; throws where it is not whole. */
+const bootsOf = (root: string, paths: SysrootPaths): string[] => {
+  const list = readFileSync(join(paths.boot, 'deployments'), 'utf8')
+  const runtimes = list
+    .trim()
+    .split('\n')
+    .map(line => line.split(' ')[1] as string)
+    .map(name => readFileSync(join(paths.runtimes, name, 'bin/node'), 'utf8'))
+  const entries = join(paths.boot, 'loader', 'entries')
+  const kernels = readdirSync(entries)
+    .sort()
+    .flatMap(name => {
+      const text = readFileSync(join(entries, name), 'utf8')
+      return ['linux', 'initrd'].map(key => {
+        const path = new RegExp(`^${key} (.*)$`, 'm').exec(text)?.[1]
+        return readFileSync(join(root, path ?? 'none'), 'utf8')
+      })
+    })
+  return [...runtimes, ...kernels]
+}
+
 /** A sysroot that runs one version, with changes in /etc, and knows the next. */
 const makeTemplate = async (): Promise<string> => {
   const source = join(base, 'source')
@@ -70,8 +102,10 @@ const makeTemplate = async (): Promise<string> => {
   writeFileSync(join(etc, 'both'), 'both1\n')
   writeFileSync(join(etc, 'gone'), 'gone\n')
   writeFileSync(join(etc, 'd', 'x'), 'x1\n')
+  addBootParts(source, '1')
   const root = join(base, 'template')
   mkdirSync(join(root, 'dendro'), { recursive: true })
+  mkdirSync(join(root, 'boot'))
   const paths = sysrootPaths(root)
   const repository = Repository.create(paths.repository)
   await commit(repository, source)
@@ -84,6 +118,7 @@ const makeTemplate = async (): Promise<string> => {
   writeFileSync(join(layer, 'both'), 'both mine\n')
   makeWhiteout(join(layer, 'gone'))
   chmodSync(layer, 0o755)
+  addBootParts(source, '2')
   writeFileSync(join(etc, 'a'), 'a2\n')
   writeFileSync(join(etc, 'both'), 'both2\n')
   writeFileSync(join(source, 'var', 'lib', 'new'), 'v\n')
@@ -128,7 +163,7 @@ const stateOf = (root: string): string => {
       if (!text.includes(`dendro=${deploymentName(id)}`))
         throw new Error(`entry ${index} is not of ${deploymentName(id)}`)
     }
-    return lines.join('\n')
+    return [...lines, ...bootsOf(root, paths)].join('\n')
   } finally {
     repository.close()
   }

@@ -50,6 +50,8 @@ export interface SysrootPaths {
   readonly instances: string
   /** The programs that serve deployments from the boot on: `<tree digest>/`. */
   readonly runtimes: string
+  /** What the boot of each OS reads: src/machine/profile.ts. */
+  readonly profiles: string
   /** How often each deployment was booted without being confirmed. */
   readonly tries: string
   /** The directory that boot loaders read; machines that boot have it. */
@@ -73,6 +75,7 @@ export const sysrootPaths = (root: string): SysrootPaths => {
     deploy: join(dendro, 'deploy'),
     instances: join(dendro, 'instances'),
     runtimes: join(dendro, 'runtime'),
+    profiles: join(dendro, 'profile'),
     tries: join(dendro, 'tries'),
     bootLoader: join(real, 'boot'),
     kernels: join(real, 'boot', 'dendro'),

@@ -104,7 +104,7 @@ export interface FuseHandler {
    * Called while no request waits: does a little of what may be asked next.
    * False: there is nothing left to do.
    */
-  idle?(): boolean
+  readonly idle?: (() => boolean) | undefined
 }
 
 /** An errno as an answer. */

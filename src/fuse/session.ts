@@ -11,6 +11,7 @@ import { DendroError } from '../errors.ts'
 import { check, shim } from '../system/native.ts'
 import { FuseErrno } from './handler.ts'
 import type { FuseHandler, Slice } from './handler.ts'
+import { isForget, refusalOf } from './refusals.ts'
 import { sendResend } from './notify.ts'
 import * as kernel from './layout.ts'
 import {
@@ -163,13 +164,26 @@ export class Session {
   /** Serves until unmounted or told to stop. Blocks the thread. */
   run(): 'unmounted' | 'stopped' {
     const native = shim()
-    const { spinMicros, onWake } = this.#options
+    const { spinMicros, onWake, counters } = this.#options
     const { bytes } = this.#request
+    // isatty(3) asks, systemd for each file that it reads, and no answer is
+    // remembered: two requests in three of a machine that boots.
+    const receive = (spin: number): number =>
+      native.fuseReceive(
+        this.#fd,
+        this.#wakeFd,
+        bytes,
+        spin,
+        kernel.FUSE_IOCTL,
+        kernel.ENOTTY,
+        counters,
+      )
+    const idle = this.#handler.idle
     for (;;) {
-      let got = native.fuseReceive(this.#fd, this.#wakeFd, bytes, NO_SLEEP)
+      let got = idle === undefined ? -kernel.EAGAIN : receive(NO_SLEEP)
       if (got === -kernel.EAGAIN) {
-        if (this.#handler.idle?.() === true) continue
-        got = native.fuseReceive(this.#fd, this.#wakeFd, bytes, spinMicros())
+        if (idle?.() === true) continue
+        got = receive(spinMicros())
       }
       if (got > 0) {
         this.#serve(got)
@@ -409,33 +423,4 @@ const sendParts = (
   const rest: (Buffer | number)[] = []
   for (const part of parts) rest.push(part.bytes, part.begin, part.lengthBytes)
   return native.writeParts(fd, head, headLength, ...rest)
-}
-
-const isForget = (opcode: number): boolean =>
-  opcode === kernel.FUSE_FORGET || opcode === kernel.FUSE_BATCH_FORGET
-
-/** The errno for an operation that is not served; ENOSYS is remembered by the kernel. */
-const refusalOf = (opcode: number): number => {
-  switch (opcode) {
-    case kernel.FUSE_SETATTR:
-    case kernel.FUSE_SYMLINK:
-    case kernel.FUSE_MKNOD:
-    case kernel.FUSE_MKDIR:
-    case kernel.FUSE_UNLINK:
-    case kernel.FUSE_RMDIR:
-    case kernel.FUSE_RENAME:
-    case kernel.FUSE_RENAME2:
-    case kernel.FUSE_LINK:
-    case kernel.FUSE_WRITE:
-    case kernel.FUSE_SETXATTR:
-    case kernel.FUSE_REMOVEXATTR:
-    case kernel.FUSE_CREATE:
-    case kernel.FUSE_TMPFILE:
-      return kernel.EROFS
-    case kernel.FUSE_IOCTL:
-      // Not remembered by the kernel when ENOSYS: ENOTTY says the same.
-      return kernel.ENOTTY
-    default:
-      return kernel.ENOSYS
-  }
 }

@@ -21,6 +21,7 @@ import type { ListedDeployment, SysrootPaths } from '../deploy/sysroot.ts'
 import { withTransaction } from '../deploy/transaction.ts'
 import { DendroError } from '../errors.ts'
 import { openView } from '../mount/mounting.ts'
+import { prefetchProfile } from './profile.ts'
 import type { Repository } from '../store/repository.ts'
 import { removeIfThere } from '../system/durable-file.ts'
 
@@ -42,6 +43,7 @@ export const bootRoot = async (
       hint: 'dendro status lists them',
     })
   const layout = inspectCommit(repository, commitOf(found))
+  prefetchProfile(repository, paths, found.os)
   const view = await openView(repository, true)
   const parts = { ...deploymentParts(paths, found), sysroot: paths.root }
   assembleRoot(repository, view, layout, parts, target)

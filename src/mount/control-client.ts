@@ -40,7 +40,7 @@ const askOnce = (
     })
   })
 
-export type Question = 'ping' | 'stats' | 'release' | 'refresh'
+export type Question = 'ping' | 'stats' | 'reads' | 'release' | 'refresh'
 
 /**
  * The answer to `question`, whose words are parted by tabs. A socket that is not there yet is waited for: the

@@ -105,6 +105,7 @@ port.on('message', (message: ServerMessage) => {
       link?.say('paused')
       return
     case 'stats':
+    case 'reads':
     case 'condemned':
       waiting.get(message.id)?.(message)
       waiting.delete(message.id)
@@ -241,6 +242,13 @@ const answer = async (line: string): Promise<unknown> => {
       return { ok: true }
     case 'stats':
       return statistics()
+    case 'reads':
+      return (
+        await ask<Extract<Answer, { type: 'reads' }>>(id => ({
+          type: 'reads',
+          id,
+        }))
+      ).objects
     case 'release':
       return { ended: endIfUnused() }
     case 'refresh':

@@ -44,13 +44,17 @@ export class Foresight {
   /** The directory whose files are being stored, and the job that does it. */
   #stored: { readonly tree: Digest; readonly job: number } | undefined
 
+  readonly #onStored: ((chunk: Digest) => void) | undefined
+
   /** Without `ahead` only directories are prepared. */
   constructor(
     repository: Repository,
     directories: Directories,
     nodes: NodeTable,
     ahead: Ahead | undefined,
+    onStored?: (chunk: Digest) => void,
   ) {
+    this.#onStored = onStored
     this.#repository = repository
     this.#directories = directories
     this.#nodes = nodes
@@ -137,6 +141,8 @@ export class Foresight {
       const nodeId = this.#nodes.find(NODE_OBJECT, 0, key)
       if (nodeId === undefined) continue
       items.push({ index, nodeId, parts })
+      if (this.#onStored !== undefined)
+        for (const { digest } of parts) this.#onStored(digest)
       bytes += object.sizeBytes
     }
     const marker =

@@ -2,6 +2,7 @@
 
 import { DendroError } from '../errors.ts'
 import { MS_NODEV, MS_NOEXEC, MS_NOSUID } from '../fuse/device.ts'
+import { hasSpareProcessor } from '../system/processors.ts'
 
 export interface MountOptions {
   readonly suid: boolean
@@ -31,8 +32,8 @@ export const DEFAULT_MOUNT_OPTIONS: MountOptions = {
   xattrs: 'auto',
   transport: 'kernel',
   readAheadKib: 1024,
-  spinMicros: 50,
-  ahead: true,
+  spinMicros: hasSpareProcessor() ? 50 : 0,
+  ahead: hasSpareProcessor(),
   watchdogMs: 10_000,
   resend: true,
 }

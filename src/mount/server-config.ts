@@ -28,10 +28,15 @@ export interface ServerConfig {
   readonly endsWhenUnused: boolean
 }
 
+/** Whether it serves the root of a machine: its users are out of its sight. */
+export const isForMachine = (
+  config: Pick<ServerConfig, 'isPrivileged' | 'endsWhenUnused'>,
+): boolean => config.isPrivileged && !config.endsWhenUnused
+
 /** Message of the control thread to the serving one. */
 export type ControlMessage =
   | { readonly type: 'refresh' }
-  | { readonly type: 'stats'; readonly id: number }
+  | { readonly type: 'stats' | 'reads'; readonly id: number }
   /** Stop serving: another server takes over. */
   | { readonly type: 'pause' }
   /** Which of these commits (hex) are in use? They are not to be entered now. */
@@ -56,6 +61,12 @@ export type ServerMessage =
       readonly nodes: number
       readonly storedFiles: number
       readonly failures: Readonly<Record<string, number>>
+    }
+  | {
+      readonly type: 'reads'
+      readonly id: number
+      /** In hex. */
+      readonly objects: readonly string[]
     }
   | {
       readonly type: 'condemned'

@@ -24,6 +24,7 @@ import { toErrno } from './errno.ts'
 import { startKeeper } from './keeper.ts'
 import type { Keeper } from './keeper.ts'
 import { eventLogOf } from './news.ts'
+import { isForMachine } from './server-config.ts'
 import type { ServerConfig } from './server-config.ts'
 import { Service } from './service.ts'
 import { forgetDescriptors, storeDescriptors } from './service-manager.ts'
@@ -47,6 +48,14 @@ interface Connection {
   readonly state: SharedState
   readonly keeper: Keeper
 }
+
+/**
+ * systemd-shutdown stops all processes, also those that it will let live, and
+ * then looks for /etc/initrd-release (systemd, src/shutdown/killall.c). Where
+ * /etc is in the mount, a server that stays stopped would be waited for for
+ * ever. docs/reliability.md
+ */
+const CONTINUE_MS = 500
 
 const runSession = (
   config: ServerConfig,
@@ -89,6 +98,8 @@ const runSession = (
     startControl()
     hooks.onReady()
   }
+  if (isForMachine(config))
+    check(shim().continueEvery(CONTINUE_MS), 'cannot make a timer')
   while (session.run() === 'stopped') service.waitPaused()
   service.end()
 }

@@ -13,7 +13,9 @@ import {
 import { DendroError } from '../errors.ts'
 import type { Invalidation } from '../fuse/notify.ts'
 import { digestFromHex } from '../objects/digest.ts'
+import type { Digest } from '../objects/digest.ts'
 import { Repository } from '../store/repository.ts'
+import { hasSpareProcessor } from '../system/processors.ts'
 import { siblingModule } from '../system/sibling-module.ts'
 import { requirePath } from '../tree/lookup.ts'
 import { MIB } from '../units.ts'
@@ -21,7 +23,8 @@ import { Ahead } from './ahead.ts'
 import type { ControlSetup } from './control.ts'
 import { failures, toErrno } from './errno.ts'
 import { eventLogOf, tellDamage } from './news.ts'
-import { GATE_ENDING, VIEW_NODES } from './server-config.ts'
+import { ReadLog } from './read-log.ts'
+import { GATE_ENDING, isForMachine, VIEW_NODES } from './server-config.ts'
 import type {
   ControlMessage,
   ServerConfig,
@@ -75,6 +78,7 @@ export class Service {
   readonly #state: SharedState | undefined
   readonly #repository: Repository
   readonly #ahead: Ahead | undefined
+  readonly #reads: ReadLog | undefined
   readonly #ports = new MessageChannel()
   /** The gate, and the socket to the keeper of the moment. */
   readonly #gate = new Int32Array(new SharedArrayBuffer(8))
@@ -85,7 +89,13 @@ export class Service {
     process.chdir('/')
     const ahead = state !== undefined && config.ahead ? new Ahead() : undefined
     this.#ahead = ahead
+    // A machine's root: what its boot reads may be asked for.
+    const reads = isForMachine(config) ? new ReadLog() : undefined
+    const note =
+      reads === undefined ? undefined : (read: Digest) => reads.note(read)
+    this.#reads = reads
     const repository = Repository.open(config.repository, {
+      onRead: note,
       frameCacheBytes: FRAME_CACHE_BYTES,
       treeCacheBytes: TREE_CACHE_BYTES,
       reusesBuffers: true,
@@ -99,6 +109,8 @@ export class Service {
     this.view = new View(repository, {
       ...viewOptions(repository, config.root),
       ahead,
+      onStored: note,
+      prepares: hasSpareProcessor(),
       ...(state === undefined
         ? {}
         : { rows: state.rows, journal: fileJournal(journal) }),
@@ -225,6 +237,13 @@ export class Service {
         return
       case 'pardon':
         view.pardon(message.commits)
+        return
+      case 'reads':
+        this.#send({
+          type: 'reads',
+          id: message.id,
+          objects: this.#reads?.list() ?? [],
+        })
         return
       case 'stats':
         this.#send({

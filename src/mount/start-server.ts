@@ -4,6 +4,7 @@ import { spawn } from 'node:child_process'
 import { closeSync, openSync } from 'node:fs'
 import { join } from 'node:path'
 import { DendroError } from '../errors.ts'
+import { hasSpareProcessor, isEmulated } from '../system/processors.ts'
 import { serverProgram } from './keeper.ts'
 import type { Kept } from './keeper.ts'
 import { parseStartError } from './start-error.ts'
@@ -51,14 +52,19 @@ const start = async (
 }
 
 /**
- * Little memory, and no code that is slow until it ran often. The keeper and
- * scripts/dendro start servers the same way. docs/decisions/ahead.md
+ * Little memory, and no code that is slow until it ran often, if that costs
+ * nobody else's time. The keeper and scripts/dendro start servers the same way.
+ * docs/decisions/ahead.md
  */
 const NODE_FLAGS = [
   '--max-semi-space-size=2',
   '--optimize-for-size',
   '--single-threaded-gc',
-  '--always-sparkplug',
+  ...(isEmulated()
+    ? ['--jitless']
+    : hasSpareProcessor()
+      ? ['--always-sparkplug']
+      : []),
 ]
 
 const firstLine = (

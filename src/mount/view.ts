@@ -69,9 +69,14 @@ export interface ViewOptions {
   readonly journal?: VirtualJournal
   /** Stores files before they are asked for. */
   readonly ahead?: Ahead | undefined
+  /** Told of what is stored ahead: nobody will ask for it. */
+  readonly onStored?: ((chunk: Digest) => void) | undefined
+  /** Whether to prepare what may be asked next while nothing is asked. */
+  readonly prepares?: boolean
 }
 
 export class View implements FuseHandler {
+  readonly idle: (() => boolean) | undefined
   readonly #repository: Repository
   readonly #nodes: NodeTable
   readonly #top: ViewTop
@@ -96,7 +101,9 @@ export class View implements FuseHandler {
       this.#directories,
       this.#nodes,
       ahead,
+      options.onStored,
     )
+    if (options.prepares !== false) this.idle = () => this.#foresight.prepare()
   }
 
   /** Nodes that the kernel knows. */
@@ -256,10 +263,6 @@ export class View implements FuseHandler {
 
   replied(): void {
     this.#foresight.replied()
-  }
-
-  idle(): boolean {
-    return this.#foresight.prepare()
   }
 
   getxattr(nodeId: number, name: string): Buffer | undefined {

@@ -57,6 +57,8 @@ export interface RepositoryOptions {
   readonly reusesBuffers?: boolean
   /** Frames that another thread decodes ahead; goes with `reusesBuffers`. */
   readonly ring?: FrameRing
+  /** Told of each object that is read. */
+  readonly onRead?: ((digest: Digest) => void) | undefined
   /** Open it also where indexes are damaged: for a check. */
   readonly isTolerant?: boolean
 }
@@ -85,6 +87,7 @@ export class Repository {
   readonly #packs: PackReader
   readonly #trees: ByteCache<Tree>
   readonly #extents: ByteCache<KnownExtents>
+  readonly #onRead: ((digest: Digest) => void) | undefined
 
   private constructor(
     paths: RepositoryPaths,
@@ -94,6 +97,7 @@ export class Repository {
     this.paths = paths
     this.config = config
     this.commits = new CommitStore(paths)
+    this.#onRead = options.onRead
     this.#indexes = new IndexSet(paths, options.isTolerant)
     this.#packs = new PackReader(paths, {
       cacheBytes: options.frameCacheBytes ?? 64 * MIB,
@@ -149,6 +153,7 @@ export class Repository {
   }
 
   #read(digest: Digest, from: (place: Place) => Buffer): Buffer {
+    this.#onRead?.(digest)
     const place = this.#indexes.find(digest)
     if (place !== undefined) {
       try {

@@ -214,18 +214,19 @@ export class FaultyDisk implements DiskGuard {
   #prepareRename(path: string, to: string): () => void {
     const kept = existsSync(to) ? this.#keep(to) : undefined
     return () => {
-      const file = this.#paths.get(path)
-      if (file !== undefined) {
-        this.#paths.delete(path)
-        file.path = to
-        this.#paths.set(to, file)
+      // A directory takes along what is in it.
+      for (const [old, file] of [...this.#paths]) {
+        if (old !== path && !old.startsWith(`${path}/`)) continue
+        this.#paths.delete(old)
+        file.path = to + old.slice(path.length)
+        this.#paths.set(file.path, file)
       }
       this.#unsynced.push({
         directory: dirname(to),
         undo: () => {
           // The name that was renamed away may be durable elsewhere or not at
           // all; the worst for the reader is the old file under the new name.
-          rmSync(to, { force: true })
+          rmSync(to, { force: true, recursive: true })
           if (kept !== undefined) renameSync(kept, to)
         },
       })

@@ -12,5 +12,5 @@ const MAX_BYTES = 4 * MIB
 parentPort?.on('message', (request: PrefetchRequest) => {
   for (const path of request.split('\0'))
     // A file that went away is the import's to tell.
-    shim().prefetch(latin1ToBytes(path), MAX_BYTES)
+    shim().prefetch(latin1ToBytes(path), 0, MAX_BYTES)
 })

@@ -70,7 +70,7 @@ t.test('where nothing comes from the disk, nothing is done', async t => {
 t.test('a file that is not there, and a link', async t => {
   const source = t.testdir({ link: t.fixture('symlink', 'file'), file: 'x' })
   const prefetch = (name: string) =>
-    shim().prefetch(latin1ToBytes(join(source, name)), 4096)
+    shim().prefetch(latin1ToBytes(join(source, name)), 0, 4096)
   t.equal(prefetch('file'), 0)
   t.equal(prefetch('absent'), -2)
   t.equal(prefetch('link'), -40)
