@@ -12,13 +12,13 @@ import {
   readdirSync,
   renameSync,
   rmSync,
-  symlinkSync,
   truncateSync,
   writeFileSync,
 } from 'node:fs'
 import { join } from 'node:path'
 import { DENDRO } from '../context.ts'
 import type { TestContext, TestTable } from '../context.ts'
+import { addStep, bootContainer } from '../container.ts'
 import { damageFile } from '../damage-file.ts'
 import {
   bootInNamespace,
@@ -72,59 +72,6 @@ const without = (
 
 const layerOf = (root: string, name: string): string =>
   join(root, 'dendro/deploy', name, 'etc/upper')
-
-const NSPAWN = [
-  ...['systemd-nspawn', '--quiet', '--boot', '--register=no', '--keep-unit'],
-  ...['--resolv-conf=off', '--timezone=off', '--link-journal=no'],
-  ...['--kill-signal=SIGRTMIN+3', '--console=read-only'],
-]
-
-/** What a container does once it is up: prints into /run/out, and powers off. */
-const STEP = `[Unit]
-Description=Test of the container
-After=multi-user.target
-[Service]
-Type=oneshot
-ExecStart=/bin/sh -c 'cat /etc/machine-version /etc/mine; systemctl --failed --no-legend --plain; touch /usr/x; echo end'
-ExecStartPost=systemctl --no-block exit 7
-StandardOutput=file:/run/out/step
-StandardError=file:/run/out/step
-`
-
-/** Boots a deployment in a container; what its step printed. */
-const bootContainer = (
-  t: TestContext,
-  sysroot: string,
-  repository: string,
-): string => {
-  const root = t.path('root')
-  const out = t.makeDirectory('out')
-  rmSync(join(out, 'step'), { force: true })
-  const { status, stderr } = t.try(
-    'unshare',
-    [
-      ...['--mount', '--cgroup', 'sh', '-euc'],
-      `mount -t tmpfs tmpfs /run
-     sysroot=$1 root=$2 out=$3 dendro=$4; shift 4
-     "$dendro" --sysroot "$sysroot" root assemble "$root"
-     set +e; "$@" -D "$root" --bind="$out:/run/out"; status=$?; set -e
-     "$dendro" --sysroot "$sysroot" root release "$root"
-     exit $status`,
-      ...['sh', sysroot, root, out, DENDRO, ...NSPAWN],
-    ],
-    { env: { DENDRO_REPO: repository } },
-  )
-  assert.equal(status, 7, stderr)
-  return readFileSync(join(out, 'step'), 'utf8')
-}
-
-const addStep = (layer: string): void => {
-  const directory = join(layer, 'systemd/system')
-  const wants = join(directory, 'multi-user.target.wants')
-  mkdirSync(wants, { recursive: true })
-  writeFileSync(join(directory, 'step.service'), STEP)
-  symlinkSync('../step.service', join(wants, 'step.service'))
-}
 
 export const tests: TestTable = {
   'the initramfs boots the deployment that is asked for': t => {
@@ -386,5 +333,90 @@ export const tests: TestTable = {
     assert.match(two, readOnly)
     dendro('rollback')
     assert.match(bootContainer(t, sysroot, repository), /^1\nmine\n/)
+  },
+  'bwrap and unshare run an assembled root': t => {
+    const { repository } = machineStore(t)
+    const sysroot = t.makeDirectory('sysroot')
+    const root = t.path('root')
+    const env = { DENDRO_REPO: repository }
+    const dendro = (...args: string[]) =>
+      t.run(DENDRO, ['--sysroot', sysroot, ...args], { env })
+    dendro('deploy', 'machine')
+    dendro('root', 'assemble', root)
+    const script = 'cat /etc/machine-version && dpkg --audit && echo $$'
+    const bwrap = t.run('bwrap', [
+      ...['--bind', root, '/', '--dev', '/dev', '--proc', '/proc'],
+      ...['--tmpfs', '/run', '--tmpfs', '/tmp', '--unshare-pid'],
+      ...['sh', '-c', script],
+    ])
+    assert.match(bwrap, /^2\n\d\n$/)
+    const unshare = t.run('unshare', [
+      ...['--mount', '--pid', '--fork', '--mount-proc'],
+      ...['chroot', root, 'sh', '-c', script],
+    ])
+    assert.equal(unshare, '2\n1\n')
+    dendro('root', 'release', root)
+  },
+  'what cannot be installed, integrated or told to a kernel': t => {
+    const { repository, disk } = machineStore(t)
+    const env = { DENDRO_REPO: repository }
+    const refuse = (status: number, why: RegExp, ...args: string[]): void => {
+      const result = t.try(DENDRO, args, { env })
+      assert.match(result.stderr, why)
+      if (status === 1)
+        assert.match(result.stderr, /^dendro: .*\n$/, 'one line')
+      assert.equal(result.status, status)
+    }
+    const image = t.path('new.img')
+    const install = ['install', '--disk', image]
+    refuse(1, /no revision|cannot find|unknown/i, ...install, 'nothing')
+    assert.ok(!existsSync(image))
+    refuse(2, /is no size/, ...install, '--size', '4T', 'machine')
+    refuse(1, /must have \d+ at least/, ...install, '--size', '1M', 'machine')
+    assert.ok(!existsSync(image))
+    refuse(2, /go with --disk/, 'install', '--size', '1G', 'machine')
+    refuse(
+      1,
+      /it has partitions .*--wipe/,
+      ...['install', '--disk', disk, 'machine'],
+    )
+    refuse(
+      1,
+      /neither a file nor a disk/,
+      'install',
+      '--disk',
+      '/tmp',
+      'machine',
+    )
+    refuse(
+      1,
+      /bad kernel argument 'a b'/,
+      ...[...install, '--karg', 'a b', 'machine'],
+    )
+    assert.ok(!existsSync(image))
+    const tree = t.makeDirectory('tree')
+    refuse(1, /it has no directory usr/, 'integrate', tree)
+    mkdirSync(join(tree, 'usr/etc'), { recursive: true })
+    writeFileSync(join(tree, 'usr/etc/os-release'), 'ID=x\n')
+    t.run(DENDRO, ['commit', '-b', 'plain', tree], { env })
+    refuse(1, /it has no kernel .*dendro integrate/, ...install, 'plain')
+    refuse(1, /no deployment/i, '--sysroot', tree, 'kargs')
+    refuse(
+      1,
+      /serves no machine|is not there|cannot reach|no deployment/i,
+      'profile',
+      'record',
+    )
+    refuse(2, /unknown action/, 'profile', 'play')
+    refuse(1, /no deployment/i, '--sysroot', tree, 'boot-complete')
+    refuse(
+      1,
+      /there is no deployment x/,
+      '--sysroot',
+      tree,
+      'boot-root',
+      'x',
+      '/mnt',
+    )
   },
 }

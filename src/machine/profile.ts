@@ -17,12 +17,8 @@ import {
   writeAtomically,
 } from '../system/durable-file.ts'
 import { tryShim } from '../system/native.ts'
-import { KIB } from '../units.ts'
 
 const HEADER = 'dendro boot profile 1'
-/** A frame is shorter than this, compressed, but for those of large objects. */
-const FRAME_BYTES = 256 * KIB
-
 const profilePath = ({ profiles }: SysrootPaths, os: string): string =>
   join(profiles, os)
 
@@ -70,7 +66,7 @@ export interface PackRange {
   readonly lengthBytes: number
 }
 
-/** The places in the order of the disk, what is near another joined with it. */
+/** The frames in the order of the disk, those that touch joined. */
 export const joinRanges = (places: readonly Place[]): PackRange[] => {
   const sorted = [...places].sort((a, b) =>
     a.pack === b.pack
@@ -80,19 +76,16 @@ export const joinRanges = (places: readonly Place[]): PackRange[] => {
         : 1,
   )
   const ranges: PackRange[] = []
-  for (const { pack, frameOffset } of sorted) {
+  for (const { pack, frameOffset, frameBytes } of sorted) {
     const last = ranges.at(-1)
-    const end = frameOffset + FRAME_BYTES
-    if (
-      last?.pack === pack &&
-      frameOffset <= last.offsetBytes + last.lengthBytes
-    )
+    const end = last === undefined ? 0 : last.offsetBytes + last.lengthBytes
+    if (last?.pack !== pack || frameOffset > end)
+      ranges.push({ pack, offsetBytes: frameOffset, lengthBytes: frameBytes })
+    else if (frameOffset === end)
       ranges[ranges.length - 1] = {
         ...last,
-        lengthBytes: end - last.offsetBytes,
+        lengthBytes: last.lengthBytes + frameBytes,
       }
-    else
-      ranges.push({ pack, offsetBytes: frameOffset, lengthBytes: FRAME_BYTES })
   }
   return ranges
 }

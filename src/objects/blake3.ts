@@ -30,11 +30,27 @@ const DIGEST_BYTES = 32
 
 const require = createRequire(import.meta.url)
 
+interface NativePackage {
+  readonly Blake3Hasher: new () => NativeHasher
+}
+
+/**
+ * The binding for the usual case by its own name: the package that chooses one
+ * makes a report of the process where it finds no ldd(1), as in an initramfs.
+ */
+const requireNative = (): NativePackage => {
+  try {
+    return require(
+      `@napi-rs/blake-hash-linux-${process.arch}-gnu`,
+    ) as NativePackage
+  } catch {
+    return require('@napi-rs/blake-hash') as NativePackage
+  }
+}
+
 const loadNative = (): HashFunction | undefined => {
   try {
-    const { Blake3Hasher } = require('@napi-rs/blake-hash') as {
-      Blake3Hasher: new () => NativeHasher
-    }
+    const { Blake3Hasher } = requireNative()
     const hasher = new Blake3Hasher()
     const scratch = Buffer.alloc(DIGEST_BYTES)
     return bytes => {
@@ -52,9 +68,7 @@ const loadNative = (): HashFunction | undefined => {
 
 const loadNativeWords = (): HashWordsFunction | undefined => {
   if (native === undefined) return undefined
-  const { Blake3Hasher } = require('@napi-rs/blake-hash') as {
-    Blake3Hasher: new () => NativeHasher
-  }
+  const { Blake3Hasher } = requireNative()
   const hasher = new Blake3Hasher()
   return (bytes, out, at, count) => {
     hasher.reset()

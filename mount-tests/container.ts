@@ -1,0 +1,67 @@
+/** A deployment that systemd boots in a container. */
+
+import assert from 'node:assert/strict'
+import {
+  mkdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
+import { join } from 'node:path'
+import { DENDRO } from './context.ts'
+import type { TestContext } from './context.ts'
+
+const NSPAWN = [
+  ...['systemd-nspawn', '--quiet', '--boot', '--register=no', '--keep-unit'],
+  ...['--resolv-conf=off', '--timezone=off', '--link-journal=no'],
+  ...['--kill-signal=SIGRTMIN+3', '--console=read-only'],
+]
+
+/** What a container does once it is up: prints into /run/out, and powers off. */
+const STEP = `[Unit]
+Description=Test of the container
+After=multi-user.target
+[Service]
+Type=oneshot
+ExecStart=/bin/sh -c 'cat /etc/machine-version /etc/mine; systemctl --failed --no-legend --plain; touch /usr/x; echo end'
+ExecStartPost=systemctl --no-block exit 7
+StandardOutput=file:/run/out/step
+StandardError=file:/run/out/step
+`
+
+/** Boots a deployment in a container; what its step printed. */
+export const bootContainer = (
+  t: TestContext,
+  sysroot: string,
+  repository: string,
+): string => {
+  const root = t.path('root')
+  const out = t.makeDirectory('out')
+  rmSync(join(out, 'step'), { force: true })
+  const { status, stderr } = t.try(
+    'unshare',
+    [
+      ...['--mount', '--cgroup', 'sh', '-euc'],
+      `mount -t tmpfs tmpfs /run
+     sysroot=$1 root=$2 out=$3 dendro=$4; shift 4
+     "$dendro" --sysroot "$sysroot" root assemble "$root"
+     set +e; "$@" -D "$root" --bind="$out:/run/out"; status=$?; set -e
+     "$dendro" --sysroot "$sysroot" root release "$root"
+     exit $status`,
+      ...['sh', sysroot, root, out, DENDRO, ...NSPAWN],
+    ],
+    { env: { DENDRO_REPO: repository } },
+  )
+  assert.equal(status, 7, stderr)
+  return readFileSync(join(out, 'step'), 'utf8')
+}
+
+/** Has the container do the step, by a layer of /etc. */
+export const addStep = (layer: string): void => {
+  const directory = join(layer, 'systemd/system')
+  const wants = join(directory, 'multi-user.target.wants')
+  mkdirSync(wants, { recursive: true })
+  writeFileSync(join(directory, 'step.service'), STEP)
+  symlinkSync('../step.service', join(wants, 'step.service'))
+}
