@@ -4,15 +4,16 @@ import { DendroError } from '../errors.ts'
 import { digestToHex } from '../objects/digest.ts'
 import { commitsInUseByMounts } from '../mount/servers.ts'
 import { EventLog } from '../store/event-log.ts'
+import { MAX_LEVEL, REPACK_LEVEL } from '../store/zstd.ts'
 import { pruneRepository } from '../upkeep/prune.ts'
 import { formatBytes } from '../units.ts'
-import { parseVerb } from './arguments.ts'
+import { parseVerb, usageError } from './arguments.ts'
 import type { Parsed, Verb } from './arguments.ts'
 import { openRepository } from './open-repository.ts'
 import { print, printJson, warn } from './output.ts'
 
 const usage =
-  'prune [--keep-last N] [--keep-daily N] [--keep-weekly N] [--keep-tag GLOB]... [--dry-run]'
+  'prune [--keep-last N] [--keep-daily N] [--keep-weekly N] [--keep-tag GLOB]... [--repack [--level N]] [--dry-run]'
 
 export const verb: Verb = {
   usage,
@@ -21,8 +22,10 @@ export const verb: Verb = {
     'Without rules what no ref and no tag reaches goes. With rules each ref\n' +
     'keeps its newest commit and those that a rule names: the last N, the newest\n' +
     'of each of N days or weeks (UTC); tags keep theirs, with --keep-tag only\n' +
-    'those that match. Commits that a mount uses stay. --dry-run tells exactly\n' +
-    'what would be removed and freed.',
+    'those that match. Commits that a mount uses stay. --repack writes everything\n' +
+    'that stays again, compressed at level N of zstd (9), into one pack; until\n' +
+    'that is done it needs the room twice. --dry-run tells exactly what would be\n' +
+    'removed and freed.',
   run: async context => {
     const parsed = parseVerb(
       context,
@@ -32,6 +35,8 @@ export const verb: Verb = {
         'keep-daily': { type: 'string' },
         'keep-weekly': { type: 'string' },
         'keep-tag': { type: 'string', multiple: true },
+        repack: { type: 'boolean' },
+        level: { type: 'string' },
         'dry-run': { type: 'boolean', short: 'n' },
       },
       [0, 0],
@@ -48,6 +53,7 @@ export const verb: Verb = {
           tags: tags.length === 0 ? undefined : tags,
         },
         isDryRun,
+        repackLevel: repackLevel(parsed),
         inUse: commits => commitsInUseByMounts(repository.config.id, commits),
         onWait: () => warn('waiting for other processes to finish'),
       })
@@ -74,12 +80,20 @@ export const verb: Verb = {
         print(`kept commit ${id}: a mount uses it`)
       print(
         `${would} ${removedCommits.length} commits and ${pruned.removedObjects} objects, kept ${pruned.keptCommits} commits; ` +
-          `${isDryRun ? 'would free' : 'freed'} ${pruned.freedBytes} bytes (${formatBytes(pruned.freedBytes)})`,
+          freed(pruned.freedBytes, isDryRun),
       )
     } finally {
       repository.close()
     }
   },
+}
+
+/** Packs that are compressed less than before take more room. */
+const freed = (bytes: number, isDryRun: boolean): string => {
+  const [would, did] =
+    bytes < 0 ? ['would take', 'took'] : ['would free', 'freed']
+  const size = Math.abs(bytes)
+  return `${isDryRun ? would : did} ${size} bytes (${formatBytes(size)})`
 }
 
 const count = (parsed: Parsed, name: string): number | undefined => {
@@ -89,4 +103,16 @@ const count = (parsed: Parsed, name: string): number | undefined => {
   throw new DendroError('USAGE', `bad --${name} ${text}: it is not a number`, {
     hint: `usage: dendro ${usage}`,
   })
+}
+
+/** Undefined without --repack. */
+const repackLevel = (parsed: Parsed): number | undefined => {
+  const level = count(parsed, 'level')
+  if (!parsed.flag('repack')) {
+    if (level === undefined) return undefined
+    throw usageError('--level goes with --repack', usage)
+  }
+  if (level === undefined) return REPACK_LEVEL
+  if (level >= 1 && level <= MAX_LEVEL) return level
+  throw usageError(`--level ${level} is not from 1 to ${MAX_LEVEL}`, usage)
 }

@@ -12,6 +12,7 @@ import type { CompressReply, CompressRequest } from './compress-worker.ts'
 import { siblingModule } from '../system/sibling-module.ts'
 import { encodeFrame, FRAME_BUFFER_BYTES, FRAME_TARGET_BYTES } from './frame.ts'
 import type { PlainFrame } from './frame.ts'
+import { COMMIT_LEVEL } from './zstd.ts'
 
 const FRAMES_BEFORE_THREADS = 8
 const QUEUED_PER_THREAD = 6
@@ -37,6 +38,13 @@ export class CompressPool {
   #failure: Error | undefined
   #waiting: (() => void)[] = []
 
+  readonly #level: number
+
+  /** Compresses at a level of zstd. */
+  constructor(level = COMMIT_LEVEL) {
+    this.#level = level
+  }
+
   /**
    * `FRAME_TARGET_BYTES` for a plain frame. Memory is used again: for every
    * frame anew, the collector would have gigabytes to collect.
@@ -54,14 +62,21 @@ export class CompressPool {
     const sequence = this.#submitted++
     this.#receivers.set(sequence, receive)
     if (sequence < FRAMES_BEFORE_THREADS) {
-      this.#finish(sequence, { frame: encodeFrame(frame) })
+      this.#finish(sequence, {
+        frame: encodeFrame(frame, undefined, this.#level),
+      })
       this.#keepPlain(frame.plain.buffer as ArrayBuffer)
       return
     }
     if (this.#threads.length === 0) this.#start()
     const thread = this.#threads[sequence % this.#threads.length] as Worker
     const into = this.#frameMemory.pop() ?? new ArrayBuffer(FRAME_BUFFER_BYTES)
-    const request: CompressRequest = { sequence, ...frame, into }
+    const request: CompressRequest = {
+      sequence,
+      ...frame,
+      into,
+      level: this.#level,
+    }
     thread.postMessage(request, [
       frame.table.buffer as ArrayBuffer,
       frame.plain.buffer as ArrayBuffer,

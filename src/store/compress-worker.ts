@@ -9,6 +9,7 @@ export interface CompressRequest {
   readonly plain: Uint8Array
   /** Where the frame may be written. */
   readonly into: ArrayBuffer | undefined
+  readonly level: number
 }
 
 export interface CompressReply {
@@ -19,9 +20,9 @@ export interface CompressReply {
 }
 
 parentPort?.on('message', (request: CompressRequest) => {
-  const { sequence, plain, into } = request
+  const { sequence, plain, into, level } = request
   const table = Buffer.from(request.table.buffer)
-  const frame = encodeFrame({ table, plain }, into)
+  const frame = encodeFrame({ table, plain }, into, level)
   const reply: CompressReply = {
     sequence,
     frame,

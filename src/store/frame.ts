@@ -13,7 +13,7 @@ import { digestAt, DIGEST_BYTES } from '../objects/digest.ts'
 import type { Digest } from '../objects/digest.ts'
 import { MAX_OBJECT_BYTES } from '../objects/limits.ts'
 import { KIB, MIB } from '../units.ts'
-import { zstd } from './zstd.ts'
+import { COMMIT_LEVEL, zstd } from './zstd.ts'
 
 /** Plain bytes at which a frame is closed; the curve is in docs/benchmarks.md. */
 export const FRAME_TARGET_BYTES = 256 * KIB
@@ -51,6 +51,7 @@ export const FRAME_BUFFER_BYTES = FRAME_TARGET_BYTES + 32 * KIB
 export const encodeFrame = (
   { table, plain }: PlainFrame,
   buffer?: ArrayBuffer,
+  level = COMMIT_LEVEL,
 ): Buffer => {
   const storedAt = FRAME_HEADER_BYTES + table.length
   const room = storedAt + plain.length
@@ -58,7 +59,7 @@ export const encodeFrame = (
     buffer === undefined || buffer.byteLength < room
       ? Buffer.allocUnsafeSlow(room)
       : Buffer.from(buffer)
-  const compressed = zstd().compressInto(plain, frame, storedAt)
+  const compressed = zstd().compressInto(plain, frame, storedAt, level)
   if (compressed === 0) frame.set(plain, storedAt)
   const storedBytes = compressed === 0 ? plain.length : compressed
   frame.writeUInt32LE(FRAME_MAGIC, 0)

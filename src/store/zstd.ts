@@ -11,7 +11,10 @@ import { createRequire } from 'node:module'
 import zlib from 'node:zlib'
 import { DendroError } from '../errors.ts'
 
-export const ZSTD_LEVEL = 3
+/** What a commit can afford; `prune --repack` takes its time. */
+export const COMMIT_LEVEL = 3
+export const REPACK_LEVEL = 9
+export const MAX_LEVEL = 19
 
 interface ZstdBinding {
   CCtx: new () => {
@@ -32,9 +35,15 @@ interface ZlibZstd {
 export interface Zstd {
   /**
    * Into `target` from `at` on; returns how many bytes, or 0 when they are not
-   * fewer than those of `plain`. `target` has room for all of `plain`.
+   * fewer than those of `plain`. `target` has room for all of `plain`; `level`
+   * is from 1 to `MAX_LEVEL`.
    */
-  compressInto(plain: Uint8Array, target: Buffer, at: number): number
+  compressInto(
+    plain: Uint8Array,
+    target: Buffer,
+    at: number,
+    level: number,
+  ): number
   /**
    * Into a buffer of `allocate`, where the implementation can. Throws an Error
    * when `stored` does not hold exactly `plainLength` bytes.
@@ -57,11 +66,14 @@ const loadAddon = (): Zstd | undefined => {
     return undefined
   }
   const compressor = new binding.CCtx()
-  compressor.setParameter(binding.CParameter.compressionLevel, ZSTD_LEVEL)
+  let currentLevel = 0
   const decompressor = new binding.DCtx()
   let scratch = Buffer.allocUnsafeSlow(0)
   return {
-    compressInto: (plain, target, at) => {
+    compressInto: (plain, target, at, level) => {
+      if (level !== currentLevel)
+        compressor.setParameter(binding.CParameter.compressionLevel, level)
+      currentLevel = level
       const bound = binding.compressBound(plain.length)
       const hasRoom = target.length - at >= bound
       if (!hasRoom && scratch.length < bound)
@@ -90,11 +102,11 @@ const loadZlib = (): Zstd | undefined => {
     zlib as unknown as ZlibZstd
   if (zstdCompressSync === undefined || zstdDecompressSync === undefined)
     return undefined
-  const level = constants['ZSTD_c_compressionLevel'] as number
+  const parameter = constants['ZSTD_c_compressionLevel'] as number
   return {
-    compressInto: (plain, target, at) => {
+    compressInto: (plain, target, at, level) => {
       const stored = zstdCompressSync(plain, {
-        params: { [level]: ZSTD_LEVEL },
+        params: { [parameter]: level },
       })
       return stored.length < plain.length ? stored.copy(target, at) : 0
     },

@@ -34,6 +34,8 @@ export interface PruneOptions {
   readonly rules: RetentionRules
   /** Change nothing; the numbers are those that a real run would give. */
   readonly isDryRun?: boolean
+  /** Write all packs again, in one of each kind, at this level of zstd. */
+  readonly repackLevel?: number | undefined
   /** Those of these commits (hex) that a mount uses: they stay. */
   readonly inUse?: (commits: readonly string[]) => Promise<readonly string[]>
   readonly onWait?: () => void
@@ -132,7 +134,8 @@ class Prune {
     for (const id of commits.list())
       if (keeps(id)) reach.add(this.#commit(id).root)
     const content = this.#packContents()
-    const sorted = sortPacks(content, reach.objects)
+    const { repackLevel } = this.#options
+    const sorted = sortPacks(content, reach.objects, repackLevel !== undefined)
     this.#removeTags(droppedTags)
     this.#removeCommits(removed, grafts)
     const stray = this.#strayPacks(content)
@@ -271,7 +274,10 @@ class Prune {
     // anything large is written.
     if (!this.#isDry && empty.length > 0) indexes.replaceAll(live)
     this.#removePacks([...empty, ...stray])
-    const written = await repack(paths, sparse, this.#isDry)
+    const written = await repack(paths, sparse, {
+      isDry: this.#isDry,
+      level: this.#options.repackLevel,
+    })
     const entries = live
       .filter(({ pack }) => !sparseNames.has(pack))
       .concat(...written.map(entriesOf))
@@ -311,6 +317,7 @@ interface SortedPacks {
 const sortPacks = (
   content: ReadonlyMap<string, PackContent>,
   needed: ReadonlySet<Digest>,
+  repacksAll: boolean,
 ): SortedPacks => {
   const live: IndexEntry[] = []
   const empty: string[] = []
@@ -321,7 +328,10 @@ const sortPacks = (
     if (wanted.length === 0) {
       empty.push(name)
       dead += entries.length
-    } else if (deadShare(entries, needed, fileBytes) > SPARSE_SHARE) {
+    } else if (
+      repacksAll ||
+      deadShare(entries, needed, fileBytes) > SPARSE_SHARE
+    ) {
       sparse.push({ name, entries, needed })
       live.push(...wanted)
       dead += entries.length - wanted.length

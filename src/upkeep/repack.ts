@@ -21,21 +21,35 @@ export interface SparsePack {
   readonly needed: ReadonlySet<Digest>
 }
 
+export interface RepackOptions {
+  readonly isDry: boolean
+  readonly level: number | undefined
+}
+
 /**
  * Writes at most one new pack of each kind, durably, and returns them; the old
  * ones are left alone. A frame of which everything is needed is copied as it
- * is. With `isDry` nothing is written, but the lengths are right.
+ * is, unless `level` says how to compress all of them anew. With `isDry` nothing is written, but the lengths are right.
  * Errors: `CORRUPT_PACK`: damage is not copied.
  */
 export const repack = async (
   paths: RepositoryPaths,
   sparse: readonly SparsePack[],
-  isDry: boolean,
+  { isDry, level }: RepackOptions,
 ): Promise<FinishedPack[]> => {
-  const pool = new CompressPool()
+  const pool = new CompressPool(level)
   const writers = new Map<PackKind, PackWriter>()
+  const writerOf = (kind: PackKind): PackWriter => {
+    const known = writers.get(kind)
+    if (known !== undefined) return known
+    const writer = new PackWriter(paths, kind, pool, isDry)
+    writers.set(kind, writer)
+    return writer
+  }
+  const keepsFrames = level === undefined
   try {
-    for (const pack of sparse) await copyPack(paths, pack, writers, pool, isDry)
+    for (const pack of sparse)
+      await copyPack(paths, pack, writerOf, keepsFrames, () => pool.drained())
     const finished: FinishedPack[] = []
     for (const writer of writers.values()) {
       const done = await writer.finish()
@@ -51,23 +65,19 @@ export const repack = async (
 const copyPack = async (
   paths: RepositoryPaths,
   { name, entries, needed }: SparsePack,
-  writers: Map<PackKind, PackWriter>,
-  pool: CompressPool,
-  isDry: boolean,
+  writerOf: (kind: PackKind) => PackWriter,
+  keepsFrames: boolean,
+  drained: () => Promise<void>,
 ): Promise<void> => {
   const path = join(paths.packs, `${name}.pack`)
   const fd = openSync(path, 'r')
   try {
     const kind = decodePackHeader(readAt(fd, 0, PACK_HEADER_BYTES), path)
-    let writer = writers.get(kind)
-    if (writer === undefined) {
-      writer = new PackWriter(paths, kind, pool, isDry)
-      writers.set(kind, writer)
-    }
+    const writer = writerOf(kind)
     for (const objects of framesOf(entries)) {
       if (!objects.some(({ digest }) => needed.has(digest))) continue
-      copyFrame(fd, name, objects, needed, writer)
-      await pool.drained()
+      copyFrame(fd, name, objects, needed, keepsFrames, writer)
+      await drained()
     }
   } finally {
     closeSync(fd)
@@ -93,6 +103,7 @@ const copyFrame = (
   name: string,
   objects: readonly IndexEntry[],
   needed: ReadonlySet<Digest>,
+  keepsFrames: boolean,
   writer: PackWriter,
 ): void => {
   const { frameOffset, frameBytes } = objects[0] as IndexEntry
@@ -100,7 +111,7 @@ const copyFrame = (
   const frame = readAt(fd, frameOffset, frameBytes)
   const plain = decodeFramePlain(frame, where)
   const inFrame = objects.reduce((sum, { lengthBytes }) => sum + lengthBytes, 0)
-  const isWhole = inFrame === plain.length
+  const isWhole = keepsFrames && inFrame === plain.length
   if (isWhole && objects.every(({ digest }) => needed.has(digest))) {
     writer.addFrame(frame, objects)
     return

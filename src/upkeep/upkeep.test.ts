@@ -169,6 +169,35 @@ t.test('a dry run tells exactly what a prune frees', async t => {
   repository.close()
 })
 
+t.test('a repack makes one smaller pack of each kind of many', async t => {
+  const { path, source, repository, ids } = await make(1)
+  for (let i = 1; i < 4; i++) {
+    const text = Array.from({ length: 9000 }, (_, n) => `${(n * i) % 997} line`)
+    writeFileSync(join(source, 'dir', 'text'), text.join('\n'))
+    ids.push((await commit(repository, source, i)).id)
+  }
+  const packs = () => readdirSync(join(path, 'packs')).length
+  t.ok(packs() > 2)
+  const before = repositoryBytes(path)
+  const options = { rules: {}, repackLevel: 19 }
+  const said = await pruneRepository(repository, { ...options, isDryRun: true })
+  t.equal(repositoryBytes(path), before)
+  const done = await pruneRepository(repository, options)
+  t.same(done, said)
+  t.ok(done.freedBytes > 1000)
+  t.equal(before - repositoryBytes(path), done.freedBytes)
+  t.equal(packs(), 2)
+  t.same(damageIn(path), [])
+  const out = join(base, 'repacked')
+  const { root } = repository.commits.load(ids[3] as Digest)
+  checkoutTree(repository, root, out)
+  t.same(
+    readFileSync(join(out, 'dir', 'text')),
+    readFileSync(join(source, 'dir', 'text')),
+  )
+  repository.close()
+})
+
 t.test('history goes on behind what was pruned', async t => {
   const { path, repository, ids } = await make(9)
   await pruneRepository(repository, { rules: { weekly: 9 } })
