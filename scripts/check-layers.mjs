@@ -77,6 +77,7 @@ const THROUGH_THE_DOOR = [
   'upkeep/',
   'tree/commit.ts',
   'tree/import.ts',
+  'tree/importer.ts',
   'tree/stat-cache.ts',
   'etc/',
   'deploy/',

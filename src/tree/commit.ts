@@ -21,7 +21,7 @@ import type { RefName } from '../refs/ref-name.ts'
 import type { WriterStatistics } from '../store/object-writer.ts'
 import type { Repository } from '../store/repository.ts'
 import { importTree } from './import.ts'
-import type { ImportOptions } from './import.ts'
+import type { ImportOptions } from './import-options.ts'
 import { nextVersion } from './version.ts'
 
 export interface CommitRequest {
@@ -77,7 +77,7 @@ export const commitDirectory = async (
       },
       request.onWait,
     )
-    imported.saveStatCache()
+    imported.saveStatCache(published.id)
     return {
       ...published,
       summary: imported.summary,

@@ -3,7 +3,8 @@
  * what changed.
  *
  * A record is believed when path, device, inode, size, mtime and ctime are the
- * same. A file whose ctime lies within the clock's granularity of the scan is
+ * same. A directory of which all that is believed, and all below it, is not
+ * looked into again: its tree is what it was. A file whose ctime lies within the clock's granularity of the scan is
  * not recorded: it could change again without the clock showing it. The cache
  * may be lost or damaged at any time; then everything is read again.
  * Format: docs/formats/stat-cache.md
@@ -15,14 +16,15 @@ import { crc32 } from '../bytes/crc32.ts'
 import { MsgpackReader } from '../bytes/msgpack-reader.ts'
 import { MsgpackWriter } from '../bytes/msgpack-writer.ts'
 import { digestOf, digestToHex } from '../objects/digest.ts'
+import type { Digest } from '../objects/digest.ts'
 import { decodeFsObject, encodeFsObject } from '../objects/fs-object.ts'
-import type { FsObject } from '../objects/fs-object.ts'
+import type { DirectoryObject, FsObject } from '../objects/fs-object.ts'
 import { writeDurably } from '../system/durable-file.ts'
 import type { FileStatus } from '../system/file-status.ts'
 import type { RepositoryPaths } from '../store/layout.ts'
 import { GIB } from '../units.ts'
 
-const TAG = 'stat-cache-2'
+const TAG = 'stat-cache-3'
 /** The kernel's coarse clock ticks at 100 Hz or faster. */
 const TICK_NSEC = 20_000_000
 /** A file system that keeps whole seconds may keep even ones only (FAT). */
@@ -69,9 +71,97 @@ export const isRacy = (status: FileStatus, scanned: ClockTime): boolean => {
   return age < TICK_NSEC
 }
 
+/** An entry of a directory that was scanned. */
+interface Scanned {
+  readonly name: string
+  readonly status: FileStatus
+  readonly children: unknown
+}
+
+const NUMBER_BYTES = 8
+let scratch = Buffer.allocUnsafeSlow(1 << 16)
+
+/**
+ * Stands for a directory, the names in it, and the status of all of them.
+ * Undefined where inodes have several names: what is committed of them depends
+ * on what else is in the tree.
+ */
+const signatureOf = (
+  status: FileStatus,
+  entries: readonly Scanned[],
+): Digest | undefined => {
+  let end = 0
+  const add = (name: string, of: FileStatus): void => {
+    const key = keyOf(of)
+    const room = name.length + (key.length + 1) * NUMBER_BYTES
+    if (end + room > scratch.length)
+      scratch = Buffer.concat([scratch], (end + room) * 2)
+    end = scratch.writeDoubleLE(name.length, end)
+    end += scratch.write(name, end, 'latin1')
+    for (const value of key) end = scratch.writeDoubleLE(value, end)
+  }
+  add('', status)
+  for (const { name, status: its, children } of entries) {
+    if (children === undefined && its.nlink > 1) return undefined
+    add(name, its)
+  }
+  return digestOf(scratch.subarray(0, end))
+}
+
+/** What a commit made of a directory whose content is all recorded. */
+export interface DirectorySummary {
+  readonly object: DirectoryObject
+  /** Of the entries, directories and what is in them left out. */
+  readonly files: number
+  readonly others: number
+  readonly logicalBytes: number
+  readonly xattrNames: readonly string[]
+}
+
+const encodeSummary = (
+  writer: MsgpackWriter,
+  signature: Digest,
+  summary: DirectorySummary,
+): void => {
+  writer.binary(signature)
+  encodeFsObject(writer, summary.object)
+  writer.uint(summary.files)
+  writer.uint(summary.others)
+  writer.uint(summary.logicalBytes)
+  writer.array(summary.xattrNames.length)
+  for (const name of summary.xattrNames) writer.binary(name)
+}
+
+const decodeSummary = (reader: MsgpackReader): DirectorySummary | undefined => {
+  const object = decodeFsObject(reader)
+  if (object.kind !== 'directory') return undefined
+  const files = reader.uint()
+  const others = reader.uint()
+  const logicalBytes = reader.uint()
+  const count = reader.array(MAX_XATTR_NAMES)
+  const xattrNames = Array.from({ length: count }, () =>
+    reader.binary(MAX_PATH_BYTES),
+  )
+  return { object, files, others, logicalBytes, xattrNames }
+}
+
+const MAX_XATTR_NAMES = 65536
+
+interface StoredDirectory {
+  readonly summary: Buffer
+  readonly records: Buffer
+}
+
+const NOTHING: StoredDirectory = {
+  summary: Buffer.alloc(0),
+  records: Buffer.alloc(0),
+}
+
 /** The records of the last commit, decoded one directory at a time. */
 export class StatCache {
-  readonly #directories = new Map<string, Buffer>()
+  readonly #directories = new Map<string, StoredDirectory>()
+  #commit: Digest | undefined
+  #conditions = ''
 
   /** The cache of `source` (raw absolute path), empty when there is none. */
   static load(cacheDirectory: string, source: string): StatCache {
@@ -82,8 +172,13 @@ export class StatCache {
       if (!isWhole(file)) return cache
       const reader = new MsgpackReader(bytes, 'stat cache')
       if (reader.text(32) !== TAG) return cache
+      cache.#commit = reader.binary(MAX_PATH_BYTES) as Digest
+      cache.#conditions = reader.text(MAX_CONDITIONS)
       while (!reader.isAtEnd())
-        cache.#directories.set(reader.binary(MAX_PATH_BYTES), reader.bytes(GIB))
+        cache.#directories.set(reader.binary(MAX_PATH_BYTES), {
+          summary: reader.bytes(GIB),
+          records: reader.bytes(GIB),
+        })
     } catch {
       // Absent, damaged or of another version: everything is read again.
       cache.#directories.clear()
@@ -96,36 +191,50 @@ export class StatCache {
     return this.#directories.size === 0
   }
 
-  /** What was recorded of the entries of the directory at `path`. */
+  /**
+   * The commit that the cache was written for, if it was made under the same
+   * conditions. While it is there, so is all that the cache tells of.
+   */
+  commitUnder(conditions: string): Digest | undefined {
+    return this.#conditions === conditions ? this.#commit : undefined
+  }
+
+  /** What was recorded of the directory at `path`. */
   directory(path: string): CachedDirectory {
-    const records = new Map<string, CacheRecord>()
-    const bytes = this.#directories.get(path)
-    if (bytes === undefined) return new CachedDirectory(records)
-    try {
-      const reader = new MsgpackReader(bytes, 'stat cache')
-      while (!reader.isAtEnd()) {
-        const name = reader.binary(MAX_PATH_BYTES)
-        const status = Array.from({ length: 8 }, () => reader.int())
-        records.set(name, { status, object: decodeFsObject(reader) })
-      }
-    } catch {
-      // Damaged: what was read so far is as good as the rest.
-      records.clear()
-    }
-    return new CachedDirectory(records)
+    return new CachedDirectory(this.#directories.get(path) ?? NOTHING)
   }
 }
 
 /** The records of one directory. */
 export class CachedDirectory {
-  readonly #records: ReadonlyMap<string, CacheRecord>
+  readonly stored: StoredDirectory
+  #records: ReadonlyMap<string, CacheRecord> | undefined
 
-  constructor(records: ReadonlyMap<string, CacheRecord>) {
-    this.#records = records
+  constructor(stored: StoredDirectory) {
+    this.stored = stored
+  }
+
+  /** What was committed, if the directory and its entries are as they were. */
+  summary(
+    status: FileStatus,
+    entries: readonly Scanned[],
+  ): DirectorySummary | undefined {
+    if (this.stored.summary.length === 0) return undefined
+    try {
+      const reader = new MsgpackReader(this.stored.summary, 'stat cache')
+      const signature = reader.binary(MAX_PATH_BYTES)
+      return signature === signatureOf(status, entries)
+        ? decodeSummary(reader)
+        : undefined
+    } catch {
+      // Damaged: the records tell.
+      return undefined
+    }
   }
 
   /** The object of `name`, if its status is what it was. */
   find(name: string, status: FileStatus): FsObject | undefined {
+    this.#records ??= decodeRecords(this.stored.records)
     const record = this.#records.get(name)
     if (record === undefined) return undefined
     const key = keyOf(status)
@@ -135,36 +244,90 @@ export class CachedDirectory {
   }
 }
 
+const decodeRecords = (bytes: Buffer): Map<string, CacheRecord> => {
+  const records = new Map<string, CacheRecord>()
+  try {
+    const reader = new MsgpackReader(bytes, 'stat cache')
+    while (!reader.isAtEnd()) {
+      const name = reader.binary(MAX_PATH_BYTES)
+      const status = Array.from({ length: 8 }, () => reader.int())
+      records.set(name, { status, object: decodeFsObject(reader) })
+    }
+  } catch {
+    // Damaged: what was read so far is as good as the rest.
+    records.clear()
+  }
+  return records
+}
+
+const MAX_CONDITIONS = 256
+
 /** Collects the records of a scan and writes them in one go. */
 export class StatCacheWriter {
   readonly #scanned: ClockTime
   readonly #all = new MsgpackWriter(1 << 20)
-  readonly #directory = new MsgpackWriter()
+  readonly #summary = new MsgpackWriter()
+  readonly #records = new MsgpackWriter()
 
   constructor(scanned: ClockTime) {
     this.#scanned = scanned
-    this.#all.text(TAG)
   }
 
-  /** Records the entries of the directory at `path`. */
+  /**
+   * Records the directory at `path` with what was committed of its entries;
+   * `summary` is undefined when some of them were not.
+   */
   addDirectory(
     path: string,
-    entries: Iterable<{ name: string; status: FileStatus; object: FsObject }>,
+    status: FileStatus,
+    entries: readonly (Scanned & { object: FsObject })[],
+    summary: DirectorySummary | undefined,
   ): void {
-    this.#directory.reset()
-    for (const { name, status, object } of entries) {
-      if (isRacy(status, this.#scanned)) continue
-      this.#directory.binary(name)
-      for (const value of keyOf(status)) this.#directory.int(value)
-      encodeFsObject(this.#directory, object)
+    this.#records.reset()
+    this.#summary.reset()
+    let isSteady = !isRacy(status, this.#scanned)
+    for (const { name, status: its, object } of entries) {
+      if (isRacy(its, this.#scanned)) {
+        isSteady = false
+        continue
+      }
+      this.#records.binary(name)
+      for (const value of keyOf(its)) this.#records.int(value)
+      encodeFsObject(this.#records, object)
     }
-    if (this.#directory.lengthBytes === 0) return
-    this.#all.binary(path)
-    this.#all.bytes(this.#directory.view(0))
+    const signature =
+      isSteady && summary !== undefined
+        ? signatureOf(status, entries)
+        : undefined
+    if (signature !== undefined && summary !== undefined)
+      encodeSummary(this.#summary, signature, summary)
+    this.#put(path, this.#summary.view(0), this.#records.view(0))
   }
 
-  save(paths: RepositoryPaths, source: string): void {
-    const body = this.#all.view(0)
+  /** Records a directory as it was before. */
+  keepDirectory(path: string, { stored }: CachedDirectory): void {
+    this.#put(path, stored.summary, stored.records)
+  }
+
+  #put(path: string, summary: Buffer, records: Buffer): void {
+    if (summary.length === 0 && records.length === 0) return
+    this.#all.binary(path)
+    this.#all.bytes(summary)
+    this.#all.bytes(records)
+  }
+
+  /** Writes all for a commit that was made under `conditions`. */
+  save(
+    paths: RepositoryPaths,
+    source: string,
+    commit: Digest,
+    conditions: string,
+  ): void {
+    const head = new MsgpackWriter()
+    head.text(TAG)
+    head.binary(commit)
+    head.text(conditions)
+    const body = Buffer.concat([head.view(0), this.#all.view(0)])
     const sum = Buffer.alloc(SUM_BYTES)
     sum.writeUInt32LE(crc32(body))
     writeDurably(cachePath(paths.cache, source), Buffer.concat([body, sum]), {
