@@ -96,7 +96,7 @@ t.test(
       0,
     )
     await commit(EXACT, 'other')
-  const { id, commit: made } = await commit(EXACT, 'other')
+    const { id, commit: made } = await commit(EXACT, 'other')
     t.equal((await look(EXACT)).directoriesKept, 6)
     quarantine(
       repository,
