@@ -146,15 +146,26 @@ export const tests: TestTable = {
         damageFile(root, name, 'usr/lib/x86_64-linux-gnu/libcrypto.so.3'),
       /its init cannot be run: .*libcrypto/,
     ),
-  'a commit that is damaged': t =>
-    without(
-      t,
-      (root, name) => {
-        const hex = name.replace(/^.*\/|\..*$/g, '')
-        truncateSync(join(root, 'dendro/repo/commits', hex), 20)
-      },
-      /damaged|corrupt/i,
-    ),
+  'a commit that is damaged': t => {
+    const ruin = (root: string, name: string): void => {
+      const hex = name.replace(/^.*\/|\..*$/g, '')
+      truncateSync(join(root, 'dendro/repo/commits', hex), 20)
+    }
+    without(t, ruin, /damaged|corrupt/i)
+    // What it damages is itself: the other one is confirmed, and the default.
+    const disk = copyDisk(t)
+    const [newer, older] = machineStore(t).names
+    onDisk(t, disk, root => ruin(root, newer))
+    const script = `${INSIDE}inside dendro status; inside dendro boot-complete; inside dendro undeploy 1`
+    const run = bootInNamespace(t, disk, '', script)
+    assert.match(run.text, /Damage: damaged commit/)
+    assert.match(run.text, /has booted/)
+    // Its layer could not be kept in the history.
+    assert.match(run.text, /dendro: damaged commit .*dendro fsck --repair/)
+    onDisk(t, disk, root =>
+      assert.deepEqual(deploymentsOf(t, root), [older, newer]),
+    )
+  },
   'nothing that can be booted: it says why': t => {
     const ruin = (work: (root: string) => void): Booted => {
       const disk = copyDisk(t)

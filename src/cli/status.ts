@@ -55,6 +55,7 @@ const toJson = (status: DeploymentStatus) => ({
   etcChanges: status.etcChanges,
   conflicts: status.conflicts.map(jsonPath),
   etcOutdated: status.isOutdated,
+  damage: status.damage ?? null,
   bootedInsteadOf: status.fallback?.wanted ?? null,
   notBooted: status.fallback?.why ?? [],
 })
@@ -85,6 +86,7 @@ const show = (status: DeploymentStatus): void => {
   for (const path of status.conflicts) line('Conflict', etcPath(path))
   if (status.isOutdated)
     line('Note', '/etc was changed since; dendro deploy --remerge merges again')
+  if (status.damage !== undefined) line('Damage', status.damage)
   if (status.fallback !== undefined) {
     line('Booted for', status.fallback.wanted)
     for (const why of status.fallback.why) line('Not booted', why)

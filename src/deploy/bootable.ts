@@ -11,7 +11,7 @@
 import { existsSync, readdirSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { textToLatin1 } from '../bytes/latin1.ts'
-import { DendroError } from '../errors.ts'
+import { DendroError, isDamage } from '../errors.ts'
 import { digestToHex } from '../objects/digest.ts'
 import type { DirectoryObject, FileObject } from '../objects/fs-object.ts'
 import type { Repository } from '../store/repository.ts'
@@ -101,6 +101,22 @@ export const runtimeOf = (
   return tree === undefined ? undefined : digestToHex(tree)
 }
 
+/**
+ * The root of a deployment's commit. Undefined where that is damaged: it cannot
+ * be booted, and keeps no other one from it.
+ */
+export const bootedRoot = (
+  repository: Repository,
+  deployment: ListedDeployment,
+): DirectoryObject | undefined => {
+  try {
+    return repository.commits.load(commitOf(deployment)).root
+  } catch (error) {
+    if (!isDamage(error)) throw error
+    return undefined
+  }
+}
+
 const isBooting = (paths: SysrootPaths): boolean => existsSync(paths.bootLoader)
 
 /** What stands before a kernel's key in the words of a boot loader. */
@@ -123,7 +139,8 @@ export const publishBoot = (
 ): void => {
   if (!isBooting(paths)) return
   for (const deployment of deployments) {
-    const { root } = repository.commits.load(commitOf(deployment))
+    const root = bootedRoot(repository, deployment)
+    if (root === undefined) continue
     const kernel = findKernel(repository, root)
     if (kernel !== undefined) publishKernel(repository, paths, kernel)
     if (deployment.runtime !== undefined)
@@ -197,10 +214,11 @@ export const dropUnusedBoot = (
   if (!isBooting(paths)) return
   const used = new Set(mountedRuntimes())
   for (const deployment of deployments) {
-    const { root } = repository.commits.load(commitOf(deployment))
+    if (deployment.runtime !== undefined) used.add(deployment.runtime)
+    const root = bootedRoot(repository, deployment)
+    if (root === undefined) continue
     const kernel = findKernel(repository, root)
     if (kernel !== undefined) used.add(kernel.key)
-    if (deployment.runtime !== undefined) used.add(deployment.runtime)
   }
   for (const directory of [paths.kernels, paths.runtimes])
     if (existsSync(directory))

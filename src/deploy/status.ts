@@ -1,10 +1,14 @@
 /** What is deployed, what runs, and what became of each /etc. */
 
+import { isDamage } from '../errors.ts'
 import { layerFingerprint } from '../etc/layer.ts'
 import type { Repository } from '../store/repository.ts'
 import { fallbackTo } from './boot-state.ts'
 import type { BootState } from './boot-state.ts'
+import { readRecord } from './deployment.ts'
+import type { DeploymentRecord } from './deployment.ts'
 import { changesOf, readEtc } from './etc-view.ts'
+import type { EtcView } from './etc-view.ts'
 import { runningOf } from './plan-deploy.ts'
 import { runningLayers } from './running.ts'
 import type { RunningEtc } from './running.ts'
@@ -33,6 +37,8 @@ export interface DeploymentStatus {
   readonly conflicts: readonly string[]
   /** Whether the running /etc was changed since it was merged into this one. */
   readonly isOutdated: boolean
+  /** Why its commit cannot be read; then nothing is known of its /etc. */
+  readonly damage: string | undefined
   /** It was booted because what was asked for could not be. */
   readonly fallback: BootState | undefined
 }
@@ -54,16 +60,17 @@ export const statusOf = (
   const views = new Map(
     state.deployments.map(id => [
       deploymentName(id),
-      readEtc(repository, paths, id),
+      viewOf(repository, paths, id),
     ]),
   )
   return state.deployments.map((deployment, index) => {
-    const view = views.get(deploymentName(deployment))
-    if (view === undefined) throw new Error('a deployment vanished')
-    const { record } = view
-    const commit = repository.commits.load(commitOf(deployment))
+    const { record, view, timeSec, damage } = views.get(
+      deploymentName(deployment),
+    ) as Viewed
     const from =
-      record.mergedFrom === null ? undefined : views.get(record.mergedFrom)
+      record.mergedFrom === null
+        ? undefined
+        : views.get(record.mergedFrom)?.view
     const isPending = index === 0 && isPendingFirst
     const isBooted =
       booted !== undefined && isSameDeployment(booted, deployment)
@@ -72,19 +79,45 @@ export const statusOf = (
       deployment,
       version: record.version,
       origin: record.origin,
-      timeSec: commit.timeSec,
+      timeSec,
       running: layers.get(deploymentName(deployment)),
       isBooted,
       isPending,
       isRollback:
         rollback !== undefined && isSameDeployment(rollback, deployment),
-      etcChanges: changesOf(view).length,
+      etcChanges: view === undefined ? 0 : changesOf(view).length,
       conflicts: record.conflicts.map(({ path }) => path),
       isOutdated:
         isPending &&
         from !== undefined &&
         layerFingerprint(from.changes) !== record.mergedFingerprint,
+      damage,
       fallback: isBooted ? fallbackTo(deploymentName(deployment)) : undefined,
     }
   })
+}
+
+interface Viewed {
+  readonly record: DeploymentRecord
+  readonly timeSec: number
+  readonly view: EtcView | undefined
+  readonly damage: string | undefined
+}
+
+/** A deployment whose commit is damaged is told of like the others. */
+const viewOf = (
+  repository: Repository,
+  paths: SysrootPaths,
+  id: ListedDeployment,
+): Viewed => {
+  const record = readRecord(paths, id)
+  try {
+    const { timeSec } = repository.commits.load(commitOf(id))
+    const view = readEtc(repository, paths, id)
+    return { record, timeSec, view, damage: undefined }
+  } catch (error) {
+    if (!isDamage(error)) throw error
+    const damage = error instanceof Error ? error.message : String(error)
+    return { record, timeSec: record.createdSec, view: undefined, damage }
+  }
 }

@@ -17,6 +17,7 @@ import type { FileLock } from '../system/lock.ts'
 import { removeTree } from '../system/remove-tree.ts'
 import { bootFiles } from './boot-entries.ts'
 import {
+  bootedRoot,
   dropUnusedBoot,
   findKernel,
   kernelPrefix,
@@ -170,10 +171,15 @@ export class Transaction {
   #bootFiles(deployments: readonly ListedDeployment[]) {
     return bootFiles(deployments, id => {
       const { version } = readRecord(this.paths, id)
-      const { root } = this.repository.commits.load(commitOf(id))
+      const shown = version ?? id.commit.slice(0, 12)
+      const root = bootedRoot(this.repository, id)
+      if (root === undefined)
+        return {
+          title: `${id.os} (${shown}.${id.serial}), damaged`,
+          version: shown,
+        }
       const release = osRelease(this.repository, root)
       const name = release.get('PRETTY_NAME') ?? release.get('NAME') ?? id.os
-      const shown = version ?? id.commit.slice(0, 12)
       const title = `${name} (${shown}.${id.serial})`
       const kernel = findKernel(this.repository, root)
       if (kernel === undefined) return { title, version: shown }

@@ -123,13 +123,28 @@ export class Tree {
     return this.entries[this.indexOf(name)]
   }
 
+  /** Whether the object of entry `index` is that of an entry of another tree. */
+  isSameObject(index: number, other: Tree, otherIndex: number): boolean {
+    const [begin, end] = this.#span(index)
+    const [otherBegin, otherEnd] = other.#span(otherIndex)
+    if (end - begin !== otherEnd - otherBegin) return false
+    const bytes = this.#bytes
+    const otherBytes = other.#bytes
+    for (let i = 0; i < end - begin; i++)
+      if (bytes[begin + i] !== otherBytes[otherBegin + i]) return false
+    return true
+  }
+
+  #span(index: number): [number, number] {
+    const spans = this.#spans
+    return [spans[index * 2] as number, spans[index * 2 + 1] as number]
+  }
+
   /** Identity of the file object of entry `index`; computed once. */
   objectDigest(index: number): Digest {
     const known = this.#digests[index]
     if (known !== undefined) return known
-    const digest = digestOf(
-      this.#bytes.subarray(this.#spans[index * 2], this.#spans[index * 2 + 1]),
-    )
+    const digest = digestOf(this.#bytes.subarray(...this.#span(index)))
     this.#digests[index] = digest
     return digest
   }

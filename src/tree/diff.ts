@@ -42,8 +42,10 @@ function* diffDirectories(
 ): Generator<Change, void, undefined> {
   if (before.tree === after.tree) return
   checkDepth(depth)
-  const old = repository.loadTree(before.tree).entries
-  const next = repository.loadTree(after.tree).entries
+  const oldTree = repository.loadTree(before.tree)
+  const nextTree = repository.loadTree(after.tree)
+  const old = oldTree.entries
+  const next = nextTree.entries
   let i = 0
   let j = 0
   while (i < old.length || j < next.length) {
@@ -56,7 +58,8 @@ function* diffDirectories(
       yield* whole(repository, 'A', b, path, depth)
       j++
     } else {
-      yield* diffEntries(repository, a, b, path, depth)
+      if (!oldTree.isSameObject(i, nextTree, j))
+        yield* diffEntries(repository, a, b, path, depth)
       i++
       j++
     }
