@@ -146,14 +146,18 @@ const measureCommit = () => {
     own.first.push(commit(before))
     borg.first.push(create(before))
     stored.first = storedNow()
-    if (round === rounds - 1) stored.firstAgain = storedRepacked()
     own.second.push(commit(tree))
     borg.second.push(create(tree))
     stored.both = storedNow()
     own.again.push(commit(tree))
     borg.again.push(create(tree))
   }
-  stored.bothAgain = storedRepacked()
+  const borgSizes = { first: stored.first[1], both: stored.both[1] }
+  sh('rm -rf "$1"; "$2" init > /dev/null', env.DENDRO_REPO, dendro)
+  commit(before)
+  stored.firstAgain = [repackedSize(), borgSizes.first]
+  commit(tree)
+  stored.bothAgain = [repackedSize(), borgSizes.both]
   const pair = (what, key, factor) =>
     against(
       what,
@@ -176,15 +180,15 @@ const measureCommit = () => {
     against(what, 'MB', own, 'borg zstd,3', peer, factor)
 }
 
-/** Repositories of dendro and borg without their caches: borg has its own elsewhere. */
-const storedNow = () => [
-  megabytes(env.DENDRO_REPO) - megabytes(`${env.DENDRO_REPO}/cache`),
-  megabytes(at('borg')),
-]
+/** Without the cache, which borg keeps elsewhere. */
+const ownSize = () =>
+  megabytes(env.DENDRO_REPO) - megabytes(`${env.DENDRO_REPO}/cache`)
 
-const storedRepacked = () => {
+const storedNow = () => [ownSize(), megabytes(at('borg'))]
+
+const repackedSize = () => {
   sh('"$1" prune --repack > /dev/null', dendro)
-  return storedNow()
+  return ownSize()
 }
 
 /** CPU time that a process has used; a tick of the clock is 10 ms. */

@@ -31,7 +31,7 @@ export const DEFAULT_MOUNT_OPTIONS: MountOptions = {
   allowOther: false,
   xattrs: 'auto',
   transport: 'kernel',
-  readAheadKib: 1024,
+  readAheadKib: hasSpareProcessor() ? 1024 : 128,
   spinMicros: hasSpareProcessor() ? 50 : 0,
   ahead: hasSpareProcessor(),
   watchdogMs: 10_000,
