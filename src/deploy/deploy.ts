@@ -122,10 +122,15 @@ const retrying = async <T>(work: () => Promise<T>): Promise<T> => {
     try {
       return await work()
     } catch (error) {
-      if (tries === MAX_TRIES || errnoOf(error) !== 'ENOENT') throw error
+      if (tries === MAX_TRIES || !isChange(error)) throw error
     }
   }
 }
+
+/** Something went while it was read, by the merge or by the snapshot before it. */
+const isChange = (error: unknown): boolean =>
+  errnoOf(error) === 'ENOENT' ||
+  (error instanceof DendroError && error.code === 'SOURCE_CHANGED')
 
 /**
  * Merges the running /etc into the pending deployment again; undefined when
