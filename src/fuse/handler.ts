@@ -107,11 +107,24 @@ export interface FuseHandler {
   readonly idle?: (() => boolean) | undefined
 }
 
-/** An errno as an answer. */
+/**
+ * An errno as an answer. One object for each: systemd alone asks thousands of
+ * times for what is not there, and to write down a stack takes longer than to
+ * answer.
+ */
 export class FuseErrno extends Error {
+  static readonly #known = new Map<number, FuseErrno>()
   readonly errno: number
-  constructor(errno: number) {
+
+  private constructor(errno: number) {
     super(`errno ${errno}`)
     this.errno = errno
+  }
+
+  static of(errno: number): FuseErrno {
+    let known = FuseErrno.#known.get(errno)
+    if (known === undefined)
+      FuseErrno.#known.set(errno, (known = new FuseErrno(errno)))
+    return known
   }
 }

@@ -22,7 +22,7 @@ export const withPath = <T>(
     for (const part of path.split('/')) {
       if (part === '') continue
       const entry = handler.lookup(nodeId, textToLatin1(part))
-      if (entry === undefined) throw new FuseErrno(ENOENT)
+      if (entry === undefined) throw FuseErrno.of(ENOENT)
       nodeId = entry.nodeId
       held.push(nodeId)
     }

@@ -281,7 +281,7 @@ export class Session {
       case kernel.FUSE_DESTROY:
         return 0
       default:
-        throw new FuseErrno(refusalOf(opcode))
+        throw FuseErrno.of(refusalOf(opcode))
     }
   }
 
@@ -291,20 +291,20 @@ export class Session {
   }
 
   #xattr(opcode: number): number {
-    if (!this.#options.xattrs) throw new FuseErrno(kernel.ENOSYS)
+    if (!this.#options.xattrs) throw FuseErrno.of(kernel.ENOSYS)
     const { nodeId } = this.#request
     const room = this.#request.u32(0)
     const value =
       opcode === kernel.FUSE_LISTXATTR
         ? this.#handler.listxattr(nodeId)
         : this.#handler.getxattr(nodeId, this.#request.string(8))
-    if (value === undefined) throw new FuseErrno(kernel.ENODATA)
+    if (value === undefined) throw FuseErrno.of(kernel.ENODATA)
     if (room === 0) {
       this.#reply.writeUInt32LE(value.length, OUT)
       this.#reply.writeUInt32LE(0, OUT + 4)
       return 8
     }
-    if (value.length > room) throw new FuseErrno(kernel.ERANGE)
+    if (value.length > room) throw FuseErrno.of(kernel.ERANGE)
     return this.#whole(value)
   }
 
@@ -312,7 +312,7 @@ export class Session {
     const major = this.#request.u32(0)
     const minor = this.#request.u32(4)
     if (major < kernel.FUSE_KERNEL_VERSION || minor < 31)
-      throw new FuseErrno(kernel.EINVAL)
+      throw FuseErrno.of(kernel.EINVAL)
     const offered = this.#request.u32(12)
     const isExtended =
       (offered & kernel.FUSE_INIT_EXT) !== 0 && this.#request.lengthBytes >= 104

@@ -144,14 +144,14 @@ export class ViewTop {
 
   readlink(nodeId: number): Buffer {
     const { node } = this.#known(nodeId)
-    if (node.kind !== 'link') throw new FuseErrno(EINVAL)
+    if (node.kind !== 'link') throw FuseErrno.of(EINVAL)
     return Buffer.from(node.target, 'latin1')
   }
 
   readdir(nodeId: number, cookie: number, sink: DirectorySink): void {
     const directory = this.pathOf(nodeId)
     const node = findViewNode(this.#snapshot, directory)
-    if (node?.kind !== 'directory') throw new FuseErrno(ENOTDIR)
+    if (node?.kind !== 'directory') throw FuseErrno.of(ENOTDIR)
     if (!addDots(cookie, sink, this.attributes(nodeId))) return
     const names = [...node.children.keys()].sort()
     for (let i = Math.max(0, cookie - FIRST_COOKIE); i < names.length; i++) {
@@ -231,7 +231,7 @@ export class ViewTop {
 
   #known(nodeId: number): VirtualNode {
     const known = this.#virtual.get(nodeId)
-    if (known === undefined) throw new FuseErrno(ESTALE)
+    if (known === undefined) throw FuseErrno.of(ESTALE)
     return known
   }
 

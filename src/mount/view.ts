@@ -159,7 +159,7 @@ export class View implements FuseHandler {
           ? this.#lookupCommit(name)
           : this.#top.lookup(path, name)
       // Not cached: a commit or a ref of that name may come.
-      if (entry === undefined) throw new FuseErrno(ENOENT)
+      if (entry === undefined) throw FuseErrno.of(ENOENT)
       return entry
     }
     const directory = this.#directories.load(this.#directory(parent).tree)
@@ -176,14 +176,14 @@ export class View implements FuseHandler {
   readlink(nodeId: number): Buffer {
     if (this.#isVirtual(nodeId)) return this.#top.readlink(nodeId)
     const object = this.#object(nodeId)
-    if (object.kind !== 'symlink') throw new FuseErrno(EINVAL)
+    if (object.kind !== 'symlink') throw FuseErrno.of(EINVAL)
     return Buffer.from(object.target, 'latin1')
   }
 
   read(nodeId: number, offset: number, lengthBytes: number): readonly Slice[] {
     const object = this.#isVirtual(nodeId) ? undefined : this.#object(nodeId)
     if (object?.kind !== 'file')
-      throw new FuseErrno(object?.kind === 'directory' ? EISDIR : EINVAL)
+      throw FuseErrno.of(object?.kind === 'directory' ? EISDIR : EINVAL)
     if (offset === 0) this.#foresight.opened(nodeId)
     // The answer before this one has left.
     this.#repository.releaseChunks()
@@ -290,7 +290,7 @@ export class View implements FuseHandler {
   #isVirtual(nodeId: number): boolean {
     if (nodeId === FUSE_ROOT_ID) return this.#rootObject === undefined
     const kind = this.#nodes.kindOf(nodeId)
-    if (kind === NODE_FREE) throw new FuseErrno(ESTALE)
+    if (kind === NODE_FREE) throw FuseErrno.of(ESTALE)
     return kind === NODE_VIRTUAL
   }
 
@@ -304,7 +304,7 @@ export class View implements FuseHandler {
 
   #directory(nodeId: number): DirectoryObject {
     const object = this.#object(nodeId)
-    if (object.kind !== 'directory') throw new FuseErrno(ENOTDIR)
+    if (object.kind !== 'directory') throw FuseErrno.of(ENOTDIR)
     return object
   }
 
