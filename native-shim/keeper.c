@@ -2,7 +2,7 @@
  * The keeper: holds /dev/fuse and the shared state of a mount, watches the
  * server and starts another when it dies or hangs.
  *
- *   dendro-keeper DIRECTORY PID WATCHDOG_MS NODE PROGRAM
+ *   dendro-keeper DIRECTORY PID WATCHDOG_MS NODE PROGRAM [FLAG...]
  *
  * Inherited: 3 /dev/fuse, 4 the shared state, 5 a stream socket to the server
  * PID, 6 a file that events are appended to, 1 and 2 the log.
@@ -20,7 +20,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -50,6 +49,7 @@ enum {
   LOOK_MS = 1000,
   /* Deaths in a row that are called a loop. */
   LOOP_DEATHS = 5,
+  MAX_FLAGS = 16,
 };
 
 typedef struct {
@@ -70,6 +70,8 @@ typedef enum { IDLE, STARTING, PAUSING, HANDING_OVER } phase_t;
 static const char *directory;
 static int64_t watchdog_ms;
 static char node[4096], program[4096];
+/* What Node is told (src/mount/server-flags.ts); ends with NULL. */
+static char **flags;
 static char previous_node[4096], previous_program[4096];
 static const volatile unsigned char *state;
 /* `current` serves, `next` will. A server that died leaves current.pid 0. */
@@ -209,19 +211,14 @@ static bool start(server_t *server, const char *with_node,
     if (dup2(pair[1], SOCKET_FD) < 0) _exit(126);
     fcntl(FUSE_FD, F_SETFD, 0);
     fcntl(STATE_FD, F_SETFD, 0);
-    /* As in src/mount/start-server.ts. */
-    cpu_set_t cpus;
-    bool is_alone = sched_getaffinity(0, sizeof cpus, &cpus) == 0 &&
-                    CPU_COUNT(&cpus) == 1;
-    char *argv[] = {"@dendro",
-                    "--max-semi-space-size=2",
-                    "--optimize-for-size",
-                    "--single-threaded-gc",
-                    is_alone ? "--no-always-sparkplug" : "--always-sparkplug",
-                    (char *)with_program,
-                    "resume",
-                    (char *)directory,
-                    NULL};
+    char *argv[MAX_FLAGS + 5];
+    int argc = 0;
+    argv[argc++] = "@dendro";
+    for (char **flag = flags; *flag != NULL; flag++) argv[argc++] = *flag;
+    argv[argc++] = (char *)with_program;
+    argv[argc++] = "resume";
+    argv[argc++] = (char *)directory;
+    argv[argc] = NULL;
     execv(with_node, argv);
     _exit(127);
   }
@@ -449,14 +446,16 @@ static int64_t wait_ms(int64_t now) {
 }
 
 int main(int argc, char **argv) {
-  if (argc != 6) {
-    dprintf(2, "usage: dendro-keeper DIRECTORY PID WATCHDOG_MS NODE PROGRAM\n");
+  if (argc < 6 || argc > 6 + MAX_FLAGS) {
+    dprintf(2, "usage: dendro-keeper DIRECTORY PID WATCHDOG_MS NODE PROGRAM "
+               "[FLAG...]\n");
     return 2;
   }
   directory = argv[1];
   watchdog_ms = atoll(argv[3]);
   snprintf(node, sizeof node, "%s", argv[4]);
   snprintf(program, sizeof program, "%s", argv[5]);
+  flags = argv + 6;
   signal(SIGPIPE, SIG_IGN);
   signal(SIGHUP, SIG_IGN);
   signal(SIGINT, SIG_IGN);

@@ -2,7 +2,7 @@
  * Measures how long a machine takes to boot from a deployment, beside the same
  * tree on plain ext4 and with /usr from squashfuse_ll, and prints a table.
  *
- *     scripts/bench boot [--rounds N] [--memory MB]
+ *     scripts/bench boot [--rounds N] [--memory MB] [--kargs WORDS]
  *
  * Kinds alternate, each boot on a fresh copy of its disk, with caches of the
  * host dropped before. Seconds from the start of QEMU. Needs root.
@@ -34,6 +34,7 @@ import {
 
 const rounds = Number(option('rounds', 5))
 const memory = Number(option('memory', 1024))
+const extra = option('kargs', '')
 
 /** What is asked once it is up; then it ends. */
 const STEP = `exec 2>&1
@@ -146,7 +147,7 @@ const main = async () => {
       dropCaches()
       const run = await boot(`bench-${name}-${round}`, copy, {
         memory,
-        words,
+        words: `${words} ${extra}`.trim(),
       })
       const up = run.marks['multi-user']
       if (up === undefined)
@@ -158,7 +159,7 @@ const main = async () => {
       times[kind].off.push(run.seconds)
     }
   console.log(
-    `${machine()} Debian 12, kernel 6.1, ${memory} MB, QEMU. Medians of ${rounds} rounds, seconds.\n`,
+    `${machine()} Debian 12, kernel 6.1, ${memory} MB, QEMU${extra === '' ? '' : `, ${extra}`}. Medians of ${rounds} rounds, seconds.\n`,
   )
   console.log(
     '| /usr from | multi-user | off | ratio to ext4 |\n|---|---|---|---|',

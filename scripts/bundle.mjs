@@ -10,6 +10,7 @@ const result = await build({
     'src/mount/server-main.ts',
     'src/mount/control.ts',
     'src/mount/ahead-worker.ts',
+    'src/machine/boot-control.ts',
     'src/store/compress-worker.ts',
     'src/tree/prefetch-worker.ts',
   ],

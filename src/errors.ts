@@ -105,6 +105,16 @@ export const exitStatusOf = (error: unknown): 1 | 2 | 3 | 77 => {
   return isDamage(error) ? 3 : 1
 }
 
+/** An error as one line for a person: what, why, and what to do. */
+export const errorLine = (error: unknown): string => {
+  const what = error instanceof Error ? error.message : String(error)
+  const hint =
+    error instanceof DendroError && error.hint !== undefined
+      ? ` (${error.hint})`
+      : ''
+  return `${what.replaceAll('\n', ' ')}${hint}`
+}
+
 /** The errno name of a Node system error, or undefined. */
 export const errnoOf = (error: unknown): string | undefined => {
   if (error instanceof DendroError) {

@@ -124,13 +124,13 @@ export const tests: TestTable = {
     without(
       t,
       root => truncateSync(join(runtime(root), 'bin/node'), 1 << 20),
-      /its runtime [0-9a-f]{64} ended with status \d+/,
+      /its runtime [0-9a-f]{64} is damaged/,
     )
     without(
       t,
       root =>
         truncateSync(join(runtime(root), 'dist/bundle/main.cjs'), 1 << 12),
-      /its runtime [0-9a-f]{64} put nothing together/,
+      /its runtime [0-9a-f]{64} is damaged/,
     )
   },
   'a layer that is missing': t =>
@@ -173,13 +173,25 @@ export const tests: TestTable = {
       return bootInNamespace(t, disk, '')
     }
     const config = (root: string) => join(root, 'dendro/repo/config.json')
-    const future = ruin(root => {
+    const cut = ruin(root => {
       const text = readFileSync(config(root), 'utf8')
       writeFileSync(config(root), text.slice(0, text.length / 2))
     })
+    assert.equal(cut.status, 11, cut.text)
+    assert.match(cut.text, /config\.json/)
+    assert.match(cut.text, /no deployment can be booted/)
+    const future = ruin(root => {
+      const text = readFileSync(config(root), 'utf8')
+      writeFileSync(
+        config(root),
+        JSON.stringify({ ...JSON.parse(text), version: 1000 }),
+      )
+    })
     assert.equal(future.status, 11, future.text)
-    assert.match(future.text, /config\.json/)
-    assert.match(future.text, /no deployment can be booted/)
+    assert.match(
+      future.text,
+      /its format is version 1000, this program knows 1/,
+    )
     const state = ruin(root =>
       truncateSync(join(root, 'dendro/boot/state.json'), 30),
     )

@@ -17,7 +17,7 @@ installkernel() {
 }
 
 install() {
-  inst_multiple mount umount mkdir mv cat sync rm ln chroot
+  inst_multiple mount umount setsid chroot nproc mkdir mv rm ln cat sync
   inst_simple /usr/lib/dendro/scripts/initramfs/dendro-lib /usr/lib/dendro/initramfs/dendro-lib
   # shellcheck disable=SC2154
   inst_hook cmdline 30 "$moddir/dracut-cmdline.sh"

@@ -2,8 +2,7 @@
 # Boots the deployment. Sourced by dracut-mount.
 if [ "$(getarg boot=)" = dendro ]; then
   . /usr/lib/dendro/initramfs/dendro-lib
-  modprobe -q fuse
-  modprobe -q overlay
+  modprobe -q -a fuse overlay
   # The server belongs to no unit: systemd would end it with the unit when the
   # real root is entered. Where processes are until then: cgroup v2, else v1.
   for dendro_group in /sys/fs/cgroup/cgroup.procs /sys/fs/cgroup/systemd/cgroup.procs; do

@@ -2,7 +2,7 @@
 
 import { requireRoot } from '../deploy/enter.ts'
 import { deploymentName, shortName } from '../deploy/sysroot.ts'
-import { confirmBoot } from '../machine/boot.ts'
+import { confirmBoot } from '../machine/confirm-boot.ts'
 import { parseVerb } from './arguments.ts'
 import type { Verb } from './arguments.ts'
 import { onWait, withSysroot } from './open-sysroot.ts'

@@ -1,10 +1,11 @@
 /** dendro boot-root */
 
 import { requireRoot } from '../deploy/enter.ts'
-import { bootRoot } from '../machine/boot.ts'
+import { sysrootPaths } from '../deploy/sysroot.ts'
+import { bootRoot } from '../machine/boot-root.ts'
 import { parseVerb } from './arguments.ts'
 import type { Verb } from './arguments.ts'
-import { withSysroot } from './open-sysroot.ts'
+import { openRepository } from './open-repository.ts'
 
 const usage = 'boot-root NAME DIR'
 
@@ -18,8 +19,9 @@ export const verb: Verb = {
     const parsed = parseVerb(context, usage, {}, [2, 2])
     const [name, target] = parsed.positionals as [string, string]
     requireRoot('boot a deployment')
-    await withSysroot(context.global, (repository, paths) =>
-      bootRoot(repository, paths, name, target),
-    )
+    // Nothing is pruned in an initramfs, and a server must not keep others from it.
+    const repository = openRepository(context.global)
+    const paths = sysrootPaths(context.global.sysroot)
+    await bootRoot(repository, paths, name, target)
   },
 }

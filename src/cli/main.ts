@@ -5,7 +5,7 @@
  */
 
 import { writeSync } from 'node:fs'
-import { DendroError, errnoOf, exitStatusOf } from '../errors.ts'
+import { DendroError, errnoOf, errorLine, exitStatusOf } from '../errors.ts'
 import type { GlobalOptions, Verb } from './arguments.ts'
 
 /** Verb to the module that holds it; loaded when called, to start fast. */
@@ -156,12 +156,7 @@ const run = async (argv: readonly string[]): Promise<void> => {
 }
 
 const report = (error: unknown): void => {
-  const what = error instanceof Error ? error.message : String(error)
-  const hint =
-    error instanceof DendroError && error.hint !== undefined
-      ? ` (${error.hint})`
-      : ''
-  process.stderr.write(`dendro: ${what.replaceAll('\n', ' ')}${hint}\n`)
+  process.stderr.write(`dendro: ${errorLine(error)}\n`)
   if (process.argv.includes('--debug') && error instanceof Error)
     process.stderr.write(`${error.stack}\n`)
 }
@@ -173,7 +168,7 @@ process.stdout.on('error', error => {
 })
 
 if (process.env['DENDRO_DETACH'] === '1') {
-  // The launcher waits for one line; a server writes another one (become-server.ts).
+  // The launcher waits for one line; a server writes another one (mount/launcher.ts).
   process.on('exit', code => writeSync(3, `exit ${code}\n`))
 }
 

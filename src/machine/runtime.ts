@@ -20,13 +20,14 @@ import { DendroError, wrapSystemError } from '../errors.ts'
 import { packageRoot } from '../system/native.ts'
 
 /** Mount points of the jail that the initramfs makes of a runtime. */
-const JAIL_MOUNT_POINTS = ['dev', 'proc', 'run', 'store', 'tmp']
+const JAIL_MOUNT_POINTS = ['dev', 'proc', 'run', 'store', 'sys', 'tmp']
 
 /** What of the package a runtime needs; the rest is for who builds it. */
 const PARTS = [
   'package.json',
   'LICENSE',
   'scripts/dendro',
+  'scripts/server-flags',
   'scripts/systemd',
   'scripts/initramfs',
   'native-shim/shim.node',

@@ -57,6 +57,17 @@ export interface ControlSetup {
   readonly port: MessagePort
   /** The paused serving thread sleeps on the first number; the second is the keeper's socket. */
   readonly gate: Int32Array
+  /** See `ControlProgram`. */
+  readonly first: unknown
+}
+
+/**
+ * Another program for the thread: it does what `first` in its worker data says
+ * and goes on with this module.
+ */
+export interface ControlProgram {
+  readonly module: URL
+  readonly first: unknown
 }
 
 const UNUSED_CHECK_MS = 10_000

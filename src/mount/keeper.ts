@@ -13,6 +13,7 @@ import { siblingModule } from '../system/sibling-module.ts'
 import { cleanEnvironment } from './server-config.ts'
 import { SERVER_LOG } from './server-config.ts'
 import type { ServerConfig } from './server-config.ts'
+import { serverFlags } from './server-flags.ts'
 
 /** The server's descriptors in a process that the keeper started. */
 export const KEPT = { fuse: 3, state: 4, socket: 5 } as const
@@ -52,6 +53,7 @@ export const startKeeper = (
         String(config.watchdogMs),
         process.execPath,
         serverProgram(),
+        ...serverFlags(),
       ],
       {
         // systemd-shutdown lets live what begins with an @ (systemd,

@@ -26,7 +26,9 @@ import type { Repository } from '../store/repository.ts'
 import { shim } from '../system/native.ts'
 import { findMount } from '../system/mount-table.ts'
 import { requirePath, splitPath } from '../tree/lookup.ts'
-import { becomeServer, isDetachable } from './become-server.ts'
+import { becomeServer } from './become-server.ts'
+import type { ControlProgram } from './control.ts'
+import { bindLine, isLaunched, READY_LINE, tellLauncher } from './launcher.ts'
 import {
   bindFlags,
   bindOptions,
@@ -165,7 +167,7 @@ const removeStale = (path: string): boolean => {
 
 /** The portable transport needs an event loop, hence a process of its own. */
 const canBecomeServer = (options: MountOptions): boolean =>
-  isDetachable() && options.transport === 'kernel'
+  isLaunched() && options.transport === 'kernel'
 
 const mountAsRoot = async (
   repository: Repository,
@@ -181,7 +183,10 @@ const mountAsRoot = async (
       const target = request.mountpoint
       const config = sharedConfig(repository, directory, view, request.options)
       const options = bindOptions(request.options)
-      becomeServer(config, { source, target, options }, () => lock.release())
+      becomeServer(config, {
+        onMounted: () => lock.release(),
+        onReady: () => tellLauncher(bindLine({ source, target, options })),
+      })
     }
     const serverPid =
       running ??
@@ -197,12 +202,34 @@ const mountAsRoot = async (
 
 /**
  * The mounted view of a repository as root has it, served; a server is started
- * if need be. Whoever binds out of it keeps it; an unused one ends by itself,
- * unless `isPermanent`: its users are where the server cannot see them.
+ * if need be. Whoever binds out of it keeps it; an unused one ends by itself.
  */
-export const openView = async (
+export const openView = (repository: Repository): Promise<string> =>
+  openShared(repository, config => startServer(config))
+
+/**
+ * The same for good: its users are where the server cannot see them. Where a
+ * launcher waits, this process becomes the server and does not return: what is
+ * to be done then, telling the launcher too, the control thread does first.
+ */
+export const openPermanentView = (
   repository: Repository,
-  isPermanent = false,
+  control: (view: string) => ControlProgram,
+): Promise<string> =>
+  openShared(repository, (shared, onMounted) => {
+    const config = { ...shared, endsWhenUnused: false }
+    return isLaunched()
+      ? becomeServer(config, {
+          onMounted,
+          onReady: () => undefined,
+          control: control(config.mountpoint),
+        })
+      : startServer(config)
+  })
+
+const openShared = async (
+  repository: Repository,
+  start: (config: ServerConfig, onMounted: () => void) => Promise<unknown>,
 ): Promise<string> => {
   const directory = sharedRuntimeDirectory(repository.config.id)
   const lock = await lockRuntimeDirectory(directory)
@@ -210,10 +237,9 @@ export const openView = async (
     const view = join(directory, 'view')
     const options = DEFAULT_MOUNT_OPTIONS
     if (runningServer(directory, view, options) === undefined)
-      await startServer({
-        ...sharedConfig(repository, directory, view, options),
-        endsWhenUnused: !isPermanent,
-      })
+      await start(sharedConfig(repository, directory, view, options), () =>
+        lock.release(),
+      )
     return view
   } finally {
     lock.release()
@@ -319,6 +345,7 @@ const mountAsUser = async (
         : { commit: digestToHex(commit), subdir },
     endsWhenUnused: false,
   }
-  if (canBecomeServer(options)) becomeServer(config, undefined, () => undefined)
+  if (canBecomeServer(options))
+    becomeServer(config, { onReady: () => tellLauncher(READY_LINE) })
   return { mountpoint, serverPid: await startServer(config) }
 }

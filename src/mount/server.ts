@@ -20,6 +20,7 @@ import { Session } from '../fuse/session.ts'
 import { check, shim } from '../system/native.ts'
 import { findMount, readMountTable } from '../system/mount-table.ts'
 import { KIB } from '../units.ts'
+import type { ControlProgram } from './control.ts'
 import { toErrno } from './errno.ts'
 import { startKeeper } from './keeper.ts'
 import type { Keeper } from './keeper.ts'
@@ -40,6 +41,8 @@ export interface ServeHooks {
   readonly onMounted?: () => void
   /** The mount answers. Runs on the serving thread: it must not wait for it. */
   readonly onReady: () => void
+  /** What the control thread runs; control.ts unless another one is given. */
+  readonly control?: ControlProgram
 }
 
 /** A mounted connection of this process, from INIT or from a takeover. */
@@ -61,7 +64,7 @@ const runSession = (
   config: ServerConfig,
   service: Service,
   { fd, state, keeper }: Connection,
-  hooks: { readonly isTakeover: boolean; readonly onReady: () => void },
+  hooks: Omit<ServeHooks, 'onMounted'> & { readonly isTakeover: boolean },
 ): void => {
   const wakeFd = check(shim().eventfd(), 'cannot make an eventfd')
   const startControl = (): void =>
@@ -75,6 +78,7 @@ const runSession = (
       },
       undefined,
       state.xattrs,
+      hooks.control,
     )
   service.startAhead(fd, wakeFd)
   const session = new Session(fd, wakeFd, service.view, {
@@ -133,10 +137,7 @@ export const serve = (config: ServerConfig, hooks: ServeHooks): void => {
     config,
     service,
     { fd, state, keeper },
-    {
-      isTakeover: false,
-      onReady: hooks.onReady,
-    },
+    { ...hooks, isTakeover: false },
   )
   forgetDescriptors()
 }

@@ -4,12 +4,12 @@ import { spawn } from 'node:child_process'
 import { closeSync, openSync } from 'node:fs'
 import { join } from 'node:path'
 import { DendroError } from '../errors.ts'
-import { hasSpareProcessor, isEmulated } from '../system/processors.ts'
 import { serverProgram } from './keeper.ts'
 import type { Kept } from './keeper.ts'
 import { parseStartError } from './start-error.ts'
 import { cleanEnvironment, SERVER_LOG } from './server-config.ts'
 import type { ServerConfig } from './server-config.ts'
+import { serverFlags } from './server-flags.ts'
 
 const START_TIMEOUT_MS = 30_000
 
@@ -34,7 +34,7 @@ const start = async (
   const log = openSync(logPath, 'a', 0o600)
   const child = spawn(
     process.execPath,
-    [...NODE_FLAGS, serverProgram(), ...args],
+    [...serverFlags(), serverProgram(), ...args],
     {
       argv0: '@dendro',
       detached: true,
@@ -50,22 +50,6 @@ const start = async (
   if (message === 'ready') return child.pid as number
   throw parseStartError(message, logPath)
 }
-
-/**
- * Little memory, and no code that is slow until it ran often, if that costs
- * nobody else's time. The keeper and scripts/dendro start servers the same way.
- * docs/decisions/ahead.md
- */
-const NODE_FLAGS = [
-  '--max-semi-space-size=2',
-  '--optimize-for-size',
-  '--single-threaded-gc',
-  ...(isEmulated()
-    ? ['--jitless']
-    : hasSpareProcessor()
-      ? ['--always-sparkplug']
-      : []),
-]
 
 const firstLine = (
   pipe: NodeJS.ReadableStream,

@@ -168,3 +168,8 @@ const unmountAsUser = async (
     `cannot unmount ${entry.mountpoint}: ${text.trim()}`,
   )
 }
+
+/** Takes away a view that nobody is to use; its server ends. */
+export const dropView = (view: string): void => {
+  unmountAt(view, MNT_DETACH)
+}

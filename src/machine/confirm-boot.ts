@@ -1,53 +1,19 @@
-/**
- * The two ends of a boot: in the jail of the initramfs the root is put
- * together, and in the running machine the boot is confirmed.
- */
+/** The end of a boot: in the running machine it is confirmed. */
 
 import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
-import { assembleRoot } from '../deploy/assemble.ts'
 import { fallbackTo } from '../deploy/boot-state.ts'
-import { inspectCommit } from '../deploy/commit-layout.ts'
-import { deploymentParts } from '../deploy/enter.ts'
 import { runningOf } from '../deploy/plan-deploy.ts'
 import {
-  commitOf,
   deploymentName,
   isSameDeployment,
-  readSysroot,
   shortName,
 } from '../deploy/sysroot.ts'
 import type { ListedDeployment, SysrootPaths } from '../deploy/sysroot.ts'
 import { withTransaction } from '../deploy/transaction.ts'
 import { DendroError } from '../errors.ts'
-import { openView } from '../mount/mounting.ts'
-import { prefetchProfile } from './profile.ts'
 import type { Repository } from '../store/repository.ts'
 import { removeIfThere } from '../system/durable-file.ts'
-
-/**
- * Starts the server for good and assembles the root of the deployment `name`
- * at `target`. Errors: `NO_DEPLOYMENT`, `NOT_DEPLOYABLE`, damage.
- */
-export const bootRoot = async (
-  repository: Repository,
-  paths: SysrootPaths,
-  name: string,
-  target: string,
-): Promise<void> => {
-  const found = readSysroot(paths).deployments.find(
-    id => deploymentName(id) === name,
-  )
-  if (found === undefined)
-    throw new DendroError('NO_DEPLOYMENT', `there is no deployment ${name}`, {
-      hint: 'dendro status lists them',
-    })
-  const layout = inspectCommit(repository, commitOf(found))
-  prefetchProfile(repository, paths, found.os)
-  const view = await openView(repository, true)
-  const parts = { ...deploymentParts(paths, found), sysroot: paths.root }
-  assembleRoot(repository, view, layout, parts, target)
-}
 
 export interface ConfirmedBoot {
   readonly deployment: ListedDeployment

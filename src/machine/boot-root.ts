@@ -1,0 +1,46 @@
+/** The beginning of a boot: in the jail of the initramfs the root is put together. */
+
+import { assembleRoot } from '../deploy/assemble.ts'
+import { inspectCommit } from '../deploy/commit-layout.ts'
+import { deploymentParts } from '../deploy/enter.ts'
+import { commitOf, deploymentName, readSysroot } from '../deploy/sysroot.ts'
+import type { SysrootPaths } from '../deploy/sysroot.ts'
+import { DendroError } from '../errors.ts'
+import { openPermanentView } from '../mount/mounting.ts'
+import type { Repository } from '../store/repository.ts'
+import { siblingModule } from '../system/sibling-module.ts'
+import type { Assembly } from './boot-control.ts'
+import { prefetchProfile } from './profile.ts'
+
+/**
+ * Starts the server for good and assembles the root of the deployment `name`
+ * at `target`. Where a launcher waits, this process becomes the server, its
+ * control thread assembles, and it does not return: Node starts once in a boot.
+ * Errors: `NO_DEPLOYMENT`, `NOT_DEPLOYABLE`, damage.
+ */
+export const bootRoot = async (
+  repository: Repository,
+  paths: SysrootPaths,
+  name: string,
+  target: string,
+): Promise<void> => {
+  const found = readSysroot(paths).deployments.find(
+    id => deploymentName(id) === name,
+  )
+  if (found === undefined)
+    throw new DendroError('NO_DEPLOYMENT', `there is no deployment ${name}`, {
+      hint: 'dendro status lists them',
+    })
+  const layout = inspectCommit(repository, commitOf(found))
+  prefetchProfile(repository, paths, found.os)
+  const parts = { ...deploymentParts(paths, found), sysroot: paths.root }
+  const view = await openPermanentView(repository, served => {
+    const { root } = repository.paths
+    const first: Assembly = {
+      ...{ repository: root, view: served },
+      ...{ layout, parts, target },
+    }
+    return { module: siblingModule(import.meta.url, 'boot-control'), first }
+  })
+  assembleRoot(repository, view, layout, parts, target)
+}
