@@ -40,7 +40,7 @@ export const verb: Verb = {
     return withReader(context.global, repository => {
       const before = loadRevision(repository, a).commit.root
       const after = loadRevision(repository, b).commit.root
-      const changes = [...diffTrees(repository, before, after)]
+      const changes = diffTrees(repository, before, after)
       const { counts, bytesBefore, bytesAfter } = sizes(changes)
       if (context.global.json) {
         printJson({

@@ -22,24 +22,30 @@ export interface Change {
   readonly after: FsObject | undefined
 }
 
-/** Yields the changes from `before` to `after` in path order. */
-export function* diffTrees(
+type Emit = (change: Change) => void
+
+/** The changes from `before` to `after` in path order. */
+export const diffTrees = (
   repository: Repository,
   before: DirectoryObject,
   after: DirectoryObject,
-): Generator<Change, void, undefined> {
+): Change[] => {
+  const changes: Change[] = []
+  const emit: Emit = change => changes.push(change)
   if (!isSameMetadata(before, after))
-    yield { kind: 'M', path: '.', before, after }
-  yield* diffDirectories(repository, before, after, '')
+    emit({ kind: 'M', path: '.', before, after })
+  diffDirectories(repository, before, after, '', 0, emit)
+  return changes
 }
 
-function* diffDirectories(
+const diffDirectories = (
   repository: Repository,
   before: DirectoryObject,
   after: DirectoryObject,
   path: string,
-  depth = 0,
-): Generator<Change, void, undefined> {
+  depth: number,
+  emit: Emit,
+): void => {
   if (before.tree === after.tree) return
   checkDepth(depth)
   const oldTree = repository.loadTree(before.tree)
@@ -52,86 +58,83 @@ function* diffDirectories(
     const a = old[i]
     const b = next[j]
     if (b === undefined || (a !== undefined && a.name < b.name)) {
-      yield* whole(repository, 'D', a as TreeEntry, path, depth)
+      whole(repository, 'D', a as TreeEntry, path, depth, emit)
       i++
     } else if (a === undefined || b.name < a.name) {
-      yield* whole(repository, 'A', b, path, depth)
+      whole(repository, 'A', b, path, depth, emit)
       j++
     } else {
       if (!oldTree.isSameObject(i, nextTree, j))
-        yield* diffEntries(repository, a, b, path, depth)
+        diffEntries(repository, a, b, path, depth, emit)
       i++
       j++
     }
   }
 }
 
-function* diffEntries(
+/** Of two entries whose encodings differ. */
+const diffEntries = (
   repository: Repository,
-  a: TreeEntry,
-  b: TreeEntry,
+  { name, object: before }: TreeEntry,
+  { object: after }: TreeEntry,
   directory: string,
   depth: number,
-): Generator<Change, void, undefined> {
-  const path = joinRaw(directory, a.name)
-  if (a.object.kind === 'directory' && b.object.kind === 'directory') {
-    if (!isSameMetadata(a.object, b.object))
-      yield { kind: 'M', path, before: a.object, after: b.object }
-    yield* diffDirectories(repository, a.object, b.object, path, depth + 1)
+  emit: Emit,
+): void => {
+  const path = joinRaw(directory, name)
+  if (before.kind === 'directory' && after.kind === 'directory') {
+    if (!isSameMetadata(before, after)) emit({ kind: 'M', path, before, after })
+    diffDirectories(repository, before, after, path, depth + 1, emit)
     return
   }
-  if (a.object.kind !== b.object.kind) {
-    yield { kind: 'T', path, before: a.object, after: b.object }
-    if (a.object.kind === 'directory')
-      yield* below(repository, 'D', a.object, path, depth + 1)
-    if (b.object.kind === 'directory')
-      yield* below(repository, 'A', b.object, path, depth + 1)
-  } else if (!isSameMetadata(a.object, b.object))
-    yield { kind: 'M', path, before: a.object, after: b.object }
+  const kind = before.kind === after.kind ? 'M' : 'T'
+  emit({ kind, path, before, after })
+  if (before.kind === 'directory')
+    below(repository, 'D', before, path, depth + 1, emit)
+  if (after.kind === 'directory')
+    below(repository, 'A', after, path, depth + 1, emit)
 }
 
-function* whole(
+const whole = (
   repository: Repository,
   kind: 'A' | 'D',
-  entry: TreeEntry,
+  { name, object }: TreeEntry,
   directory: string,
   depth: number,
-): Generator<Change, void, undefined> {
-  const path = joinRaw(directory, entry.name)
-  const { object } = entry
-  yield kind === 'A'
-    ? { kind, path, before: undefined, after: object }
-    : { kind, path, before: object, after: undefined }
+  emit: Emit,
+): void => {
+  const path = joinRaw(directory, name)
+  emit(
+    kind === 'A'
+      ? { kind, path, before: undefined, after: object }
+      : { kind, path, before: object, after: undefined },
+  )
   if (object.kind === 'directory')
-    yield* below(repository, kind, object, path, depth + 1)
+    below(repository, kind, object, path, depth + 1, emit)
 }
 
-function* below(
+const below = (
   repository: Repository,
   kind: 'A' | 'D',
   directory: DirectoryObject,
   path: string,
   depth: number,
-): Generator<Change, void, undefined> {
+  emit: Emit,
+): void => {
   checkDepth(depth)
   for (const entry of repository.loadTree(directory.tree).entries)
-    yield* whole(repository, kind, entry, path, depth)
+    whole(repository, kind, entry, path, depth, emit)
 }
 
 const writer = new MsgpackWriter()
 
-/** Equal but for the content of directories. */
-const isSameMetadata = (a: FsObject, b: FsObject): boolean =>
+/** Equal but for the content. */
+const isSameMetadata = (a: DirectoryObject, b: DirectoryObject): boolean =>
   encoding(a) === encoding(b)
 
-const encoding = (object: FsObject): string => {
+const encoding = (directory: DirectoryObject): string => {
   writer.reset()
-  encodeFsObject(
-    writer,
-    object.kind === 'directory'
-      ? { ...object, tree: NO_TREE, subdirectories: 0 }
-      : object,
-  )
+  encodeFsObject(writer, { ...directory, tree: NO_TREE, subdirectories: 0 })
   return writer.view(0).toString('latin1')
 }
 
