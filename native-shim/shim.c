@@ -305,6 +305,7 @@ FUNCTION(shim_fuse_receive) {
   int32_t refused_errno = (int32_t)get_number(&a, 5);
   size_t counters_length;
   double *counters = get_bytes(&a, 6, &counters_length);
+  int timeout_ms = (int)get_number(&a, 7);
   if (!a.failed && (refused_opcode + 1) * sizeof *counters > counters_length)
     return number(env, -EFAULT);
   if (a.failed) return NULL;
@@ -322,7 +323,9 @@ FUNCTION(shim_fuse_receive) {
     if (until != 0 && now_ns() < until) continue;
     struct pollfd fds[2] = {{.fd = fd, .events = POLLIN},
                             {.fd = wake, .events = POLLIN}};
-    if (poll(fds, 2, -1) < 0 && errno != EINTR) return number(env, -errno);
+    int ready = poll(fds, 2, timeout_ms);
+    if (ready < 0 && errno != EINTR) return number(env, -errno);
+    if (ready == 0) return number(env, -EAGAIN);
     if (fds[1].revents & POLLIN) {
       uint64_t count;
       if (read(wake, &count, sizeof count) > 0) return number(env, 0);

@@ -29,7 +29,8 @@ export interface Shim {
   receiveFd(socket: number): number
   /**
    * One request from a non-blocking /dev/fuse, spinning `spinMicros` before it
-   * sleeps; a negative number: not waiting at all, -EAGAIN when none is there.
+   * sleeps; a negative number: not waiting at all. -EAGAIN: none is there, or
+   * came in `timeoutMs` of sleep (-1: for ever).
    * 0: the eventfd `wake` was written to. -ENODEV: unmounted. Requests with
    * `refusedOpcode` are answered with `refusedErrno`, counted, and not returned.
    */
@@ -41,6 +42,7 @@ export interface Shim {
     refusedOpcode: number,
     refusedErrno: number,
     counters: Float64Array,
+    timeoutMs: number,
   ): number
   /**
    * writev(2) of a head and of parts, each a body, where to begin in it and a

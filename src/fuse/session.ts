@@ -72,6 +72,8 @@ export interface SessionOptions {
   readonly toErrno: (error: unknown) => number
   /** Called once INIT is answered. */
   readonly onReady: () => void
+  /** Called once, so long after INIT was answered, between two requests. */
+  readonly settled?: { readonly afterMs: number; readonly then: () => void }
   /** Called when the wake descriptor was written to; true: stop serving. */
   readonly onWake: () => boolean
 }
@@ -80,6 +82,7 @@ export interface SessionOptions {
 const MAX_PARTS = 128
 /** Ask for a request that is there already. */
 const NO_SLEEP = -1
+const FOR_EVER = -1
 
 /** No reply is owed: FORGET and its like. */
 const NO_REPLY = -1
@@ -97,6 +100,7 @@ export class Session {
   readonly #page = new DirectoryPage(this.#reply, OUT)
   /** What follows the header, when it does not stand in the reply's buffer. */
   #body: readonly Slice[] | undefined
+  #settlesAt: number | undefined
   /** The unique of a request that is not to be tried again. */
   #fatal: Buffer | undefined
 
@@ -168,7 +172,7 @@ export class Session {
     const { bytes } = this.#request
     // isatty(3) asks, systemd for each file that it reads, and no answer is
     // remembered: two requests in three of a machine that boots.
-    const receive = (spin: number): number =>
+    const receive = (spin: number, timeoutMs: number): number =>
       native.fuseReceive(
         this.#fd,
         this.#wakeFd,
@@ -177,13 +181,17 @@ export class Session {
         kernel.FUSE_IOCTL,
         kernel.ENOTTY,
         counters,
+        timeoutMs,
       )
     const idle = this.#handler.idle
     for (;;) {
-      let got = idle === undefined ? -kernel.EAGAIN : receive(NO_SLEEP)
+      const timeoutMs = this.#untilSettled()
+      let got =
+        idle === undefined ? -kernel.EAGAIN : receive(NO_SLEEP, FOR_EVER)
       if (got === -kernel.EAGAIN) {
         if (idle?.() === true) continue
-        got = receive(spinMicros())
+        got = receive(spinMicros(), timeoutMs)
+        if (got === -kernel.EAGAIN) continue
       }
       if (got > 0) {
         this.#serve(got)
@@ -194,6 +202,16 @@ export class Session {
         return 'unmounted'
       else check(got, 'cannot receive from /dev/fuse')
     }
+  }
+
+  /** Milliseconds until there is something to do besides requests. */
+  #untilSettled(): number {
+    if (this.#settlesAt === undefined) return FOR_EVER
+    const left = Math.ceil(this.#settlesAt - performance.now())
+    if (left > 0) return left
+    this.#settlesAt = undefined
+    this.#options.settled?.then()
+    return FOR_EVER
   }
 
   #serve(lengthBytes: number): void {
@@ -225,7 +243,11 @@ export class Session {
       this.#send(errno, length)
       this.#handler.replied?.()
     }
-    if (opcode === kernel.FUSE_INIT) this.#options.onReady()
+    if (opcode !== kernel.FUSE_INIT) return
+    this.#options.onReady()
+    const { settled } = this.#options
+    if (settled !== undefined)
+      this.#settlesAt = performance.now() + settled.afterMs
   }
 
   /** Writes the body behind the header; returns its length. */

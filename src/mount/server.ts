@@ -60,6 +60,9 @@ interface Connection {
  */
 const CONTINUE_MS = 500
 
+/** A mount is looked at right after it was made; its server's threads can wait. */
+const SETTLE_MS = 150
+
 const runSession = (
   config: ServerConfig,
   service: Service,
@@ -80,7 +83,13 @@ const runSession = (
       state.xattrs,
       hooks.control,
     )
-  service.startAhead(fd, wakeFd)
+  const startThreads = (): void => {
+    service.startAhead(fd, wakeFd)
+    startControl()
+  }
+  // Until then the processors are for those who came right after the mount;
+  // what another program of the thread does is waited for.
+  const afterMs = hooks.control === undefined ? SETTLE_MS : 0
   const session = new Session(fd, wakeFd, service.view, {
     request: state.request,
     negotiated: state.negotiated,
@@ -91,15 +100,13 @@ const runSession = (
     spinMicros: () => service.spinMicros(),
     counters: state.counters,
     toErrno,
-    onReady: () => {
-      startControl()
-      hooks.onReady()
-    },
+    onReady: hooks.onReady,
+    settled: { afterMs, then: startThreads },
     onWake: () => service.answerWaiting(),
   })
   if (hooks.isTakeover) {
+    startThreads()
     session.recover(state.inHand)
-    startControl()
     hooks.onReady()
   }
   if (isForMachine(config))

@@ -11,6 +11,7 @@ import { latin1ToBytes, latin1ToDisplay } from '../bytes/latin1.ts'
 import { S_IFDIR, S_IFMT } from '../objects/fs-object.ts'
 import { lstatBytes } from '../system/file-status.ts'
 import type { FileStatus } from '../system/file-status.ts'
+import { ScanScout } from './scan-scout.ts'
 
 export interface ScannedNode {
   /** Raw bytes as latin1 text; empty for the root. */
@@ -63,6 +64,7 @@ export const scanTree = (source: string, options: ScanOptions): Scan => {
   let files = 0
   let bytes = 0
   const rootStatus = statSource(source, source)
+  const scout = new ScanScout(source)
 
   const visit = (
     name: string,
@@ -84,6 +86,7 @@ export const scanTree = (source: string, options: ScanOptions): Scan => {
       if (options.oneFileSystem) return { name, status, children: [] }
       throw overlaps(full, 'a mount point of another file system')
     }
+    scout.advance()
     const children: ScannedNode[] = []
     for (const child of listSorted(full)) {
       const childPath = joinRaw(path, child)
@@ -109,7 +112,12 @@ export const scanTree = (source: string, options: ScanOptions): Scan => {
       `cannot commit ${latin1ToDisplay(source)}: it is not a directory`,
       { hint: 'name the directory that holds the tree' },
     )
-  const root = visit('', '', rootStatus)
+  let root: ScannedNode
+  try {
+    root = visit('', '', rootStatus)
+  } finally {
+    scout.stop()
+  }
   for (const [key, group] of groups) if (group.count < 2) groups.delete(key)
   return { root, links: groups, files, bytes }
 }

@@ -9,6 +9,7 @@
 
 import { Worker } from 'node:worker_threads'
 import { S_IFMT, S_IFREG } from '../objects/fs-object.ts'
+import { blocksRead } from '../system/blocks-read.ts'
 import { tryShim } from '../system/native.ts'
 import { siblingModule } from '../system/sibling-module.ts'
 import { MIB } from '../units.ts'
@@ -86,9 +87,6 @@ const startWorker = (): Worker => {
   worker.unref()
   return worker
 }
-
-/** In blocks of 512 bytes: getrusage(2), ru_inblock. */
-const blocksRead = (): number => process.resourceUsage().fsRead
 
 function* regularFiles(
   node: ScannedNode,
