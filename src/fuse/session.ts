@@ -72,7 +72,7 @@ export interface SessionOptions {
   readonly toErrno: (error: unknown) => number
   /** Called once INIT is answered. */
   readonly onReady: () => void
-  /** Called once, so long after INIT was answered, between two requests. */
+  /** Called once, so long after INIT; until then nothing is done but to answer. */
   readonly settled?: { readonly afterMs: number; readonly then: () => void }
   /** Called when the wake descriptor was written to; true: stop serving. */
   readonly onWake: () => boolean
@@ -186,10 +186,11 @@ export class Session {
     const idle = this.#handler.idle
     for (;;) {
       const timeoutMs = this.#untilSettled()
+      const prepare = timeoutMs === FOR_EVER ? idle : undefined
       let got =
-        idle === undefined ? -kernel.EAGAIN : receive(NO_SLEEP, FOR_EVER)
+        prepare === undefined ? -kernel.EAGAIN : receive(NO_SLEEP, FOR_EVER)
       if (got === -kernel.EAGAIN) {
-        if (idle?.() === true) continue
+        if (prepare?.() === true) continue
         got = receive(spinMicros(), timeoutMs)
         if (got === -kernel.EAGAIN) continue
       }
