@@ -133,6 +133,15 @@ export const tests: TestTable = {
       /its runtime [0-9a-f]{64} is damaged/,
     )
   },
+  'flags of a runtime that are damaged are done without': t => {
+    const disk = copyDisk(t)
+    onDisk(t, disk, root => {
+      for (const runtime of runtimesByBuild(root).values())
+        writeFileSync(join(runtime, 'scripts/server-flags'), 'case (\n')
+    })
+    const run = bootInNamespace(t, disk, '', VERSION)
+    assert.match(run.text, /^2$/m)
+  },
   'a layer that is missing': t =>
     without(
       t,
@@ -172,26 +181,20 @@ export const tests: TestTable = {
       onDisk(t, disk, work)
       return bootInNamespace(t, disk, '')
     }
-    const config = (root: string) => join(root, 'dendro/repo/config.json')
-    const cut = ruin(root => {
-      const text = readFileSync(config(root), 'utf8')
-      writeFileSync(config(root), text.slice(0, text.length / 2))
-    })
+    const withConfig = (change: (text: string) => string): Booted =>
+      ruin(root => {
+        const config = join(root, 'dendro/repo/config.json')
+        writeFileSync(config, change(readFileSync(config, 'utf8')))
+      })
+    const cut = withConfig(text => text.slice(0, text.length / 2))
     assert.equal(cut.status, 11, cut.text)
     assert.match(cut.text, /config\.json/)
     assert.match(cut.text, /no deployment can be booted/)
-    const future = ruin(root => {
-      const text = readFileSync(config(root), 'utf8')
-      writeFileSync(
-        config(root),
-        JSON.stringify({ ...JSON.parse(text), version: 1000 }),
-      )
-    })
-    assert.equal(future.status, 11, future.text)
-    assert.match(
-      future.text,
-      /its format is version 1000, this program knows 1/,
+    const future = withConfig(text =>
+      JSON.stringify({ ...JSON.parse(text), version: 1000 }),
     )
+    assert.equal(future.status, 11, future.text)
+    assert.match(future.text, /version 1000, this program knows 1/)
     const state = ruin(root =>
       truncateSync(join(root, 'dendro/boot/state.json'), 30),
     )
