@@ -4,8 +4,8 @@
  * an error.
  */
 
-import { writeSync } from 'node:fs'
 import { DendroError, errnoOf, errorLine, exitStatusOf } from '../errors.ts'
+import { isLaunched, tellLauncher } from '../mount/launcher.ts'
 import type { GlobalOptions, Verb } from './arguments.ts'
 
 /** Verb to the module that holds it; loaded when called, to start fast. */
@@ -167,10 +167,8 @@ process.stdout.on('error', error => {
   throw error
 })
 
-if (process.env['DENDRO_DETACH'] === '1') {
-  // The launcher waits for one line; a server writes another one (mount/launcher.ts).
-  process.on('exit', code => writeSync(3, `exit ${code}\n`))
-}
+// A server says another line before it comes to this.
+if (isLaunched()) process.on('exit', code => tellLauncher(`exit ${code}`))
 
 run(process.argv.slice(2)).catch((error: unknown) => {
   report(error)

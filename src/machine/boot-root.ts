@@ -35,10 +35,12 @@ export const bootRoot = async (
   prefetchProfile(repository, paths, found.os)
   const parts = { ...deploymentParts(paths, found), sysroot: paths.root }
   const view = await openPermanentView(repository, served => {
-    const { root } = repository.paths
     const first: Assembly = {
-      ...{ repository: root, view: served },
-      ...{ layout, parts, target },
+      repository: repository.paths.root,
+      view: served,
+      layout,
+      parts,
+      target,
     }
     return { module: siblingModule(import.meta.url, 'boot-control'), first }
   })
