@@ -14,11 +14,12 @@ import { machine, cleanUp, option, project, realTree } from './bench-lib.mjs'
 
 const KIB = 1024
 const SIZES = [64, 128, 256, 512, 1024]
-const LEVELS = [1, 3, 4, 5, 6, 9]
+const LEVELS = [1, 3, 4, 5, 6, 9, 'of a commit']
 const part = Number(option('part', 4))
 const load = path => import(join(project, 'dist/src', path))
 const { makeSplitBuffer, splitContent } = await load('chunking/split.js')
 const { digestOf } = await load('objects/digest.js')
+const { commitLevelOf } = await load('store/commit-level.js')
 const zstd = createRequire(join(project, 'package.json'))('zstd-napi/binding')
 
 /** Distinct chunks, in the order of the walk. */
@@ -69,15 +70,27 @@ const framesOf = (chunks, targetBytes) => {
   return [...frames, Buffer.concat(group)]
 }
 
-const measure = (frames, level) => {
+const compressorOf = level => {
   const compressor = new zstd.CCtx()
   compressor.setParameter(zstd.CParameter.compressionLevel, level)
+  return compressor
+}
+
+/** `level` is a number, or what a commit chooses for each frame. */
+const measure = (frames, level) => {
+  const compressors = new Map(
+    LEVELS.filter(Number.isInteger).map(level => [level, compressorOf(level)]),
+  )
+  const compress = (out, frame) =>
+    compressors
+      .get(Number.isInteger(level) ? level : commitLevelOf(frame))
+      .compress2(out, frame)
   const decompressor = new zstd.DCtx()
   const out = Buffer.alloc(4 << 20)
   const plain = frames.reduce((sum, frame) => sum + frame.length, 0)
   const began = performance.now()
   const stored = frames.map(frame =>
-    Buffer.from(out.subarray(0, compressor.compress2(out, frame))),
+    Buffer.from(out.subarray(0, compress(out, frame))),
   )
   const middle = performance.now()
   for (const frame of stored) decompressor.decompress(out, frame)

@@ -12,7 +12,6 @@ import type { CompressReply, CompressRequest } from './compress-worker.ts'
 import { siblingModule } from '../system/sibling-module.ts'
 import { encodeFrame, FRAME_BUFFER_BYTES, FRAME_TARGET_BYTES } from './frame.ts'
 import type { PlainFrame } from './frame.ts'
-import { COMMIT_LEVEL } from './zstd.ts'
 
 const FRAMES_BEFORE_THREADS = 8
 const QUEUED_PER_THREAD = 6
@@ -38,10 +37,10 @@ export class CompressPool {
   #failure: Error | undefined
   #waiting: (() => void)[] = []
 
-  readonly #level: number
+  readonly #level: number | undefined
 
-  /** Compresses at a level of zstd. */
-  constructor(level = COMMIT_LEVEL) {
+  /** Compresses at a level of zstd; without, each frame at that of its kind. */
+  constructor(level?: number) {
     this.#level = level
   }
 

@@ -9,7 +9,8 @@ export interface CompressRequest {
   readonly plain: Uint8Array
   /** Where the frame may be written. */
   readonly into: ArrayBuffer | undefined
-  readonly level: number
+  /** Of zstd; undefined for that of the frame's kind. */
+  readonly level: number | undefined
 }
 
 export interface CompressReply {

@@ -13,7 +13,8 @@ import { digestAt, DIGEST_BYTES } from '../objects/digest.ts'
 import type { Digest } from '../objects/digest.ts'
 import { MAX_OBJECT_BYTES } from '../objects/limits.ts'
 import { KIB, MIB } from '../units.ts'
-import { COMMIT_LEVEL, zstd } from './zstd.ts'
+import { commitLevelOf } from './commit-level.ts'
+import { zstd } from './zstd.ts'
 
 /** Plain bytes at which a frame is closed; the curve is in docs/benchmarks.md. */
 export const FRAME_TARGET_BYTES = 256 * KIB
@@ -46,12 +47,13 @@ export const FRAME_BUFFER_BYTES = FRAME_TARGET_BYTES + 32 * KIB
 
 /**
  * The bytes of a frame: header, object table, stored bytes. They stand in
- * `buffer` when that has the room, else in one of their own. Pure.
+ * `buffer` when that has the room, else in one of their own. `level` is of
+ * zstd. Pure.
  */
 export const encodeFrame = (
   { table, plain }: PlainFrame,
   buffer?: ArrayBuffer,
-  level = COMMIT_LEVEL,
+  level = commitLevelOf(plain),
 ): Buffer => {
   const storedAt = FRAME_HEADER_BYTES + table.length
   const room = storedAt + plain.length

@@ -13,6 +13,8 @@ import { DendroError } from '../errors.ts'
 
 /** What a commit can afford; `prune --repack` takes its time. */
 export const COMMIT_LEVEL = 3
+/** The same for text, which gains more by it. */
+export const TEXT_LEVEL = 6
 export const REPACK_LEVEL = 9
 export const MAX_LEVEL = 19
 
