@@ -64,8 +64,7 @@ export const percentile = (values, percent) =>
 
 export const dropCaches = () => sh('sync; echo 3 > /proc/sys/vm/drop_caches')
 
-export const megabytes = path =>
-  Number(sh('du -sb "$1" | cut -f1', path)) / 1e6
+export const megabytes = path => Number(sh('du -sb "$1" | cut -f1', path)) / 1e6
 
 export const show = value =>
   value === undefined

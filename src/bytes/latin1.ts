@@ -18,6 +18,7 @@ export const bytesToLatin1 = (bytes: Uint8Array): string =>
 
 // eslint-disable-next-line no-control-regex -- control characters are looked for
 const CONTROL = /[\x00-\x1f\x7f\\]/g
+const PRINTABLE = /^[\x20-\x5b\x5d-\x7e]*$/
 const NOT_PRINTABLE = /[^\x20-\x5b\x5d-\x7e]/g
 
 const escapeCharacter = (char: string): string =>
@@ -27,6 +28,7 @@ const escapeCharacter = (char: string): string =>
 
 /** For showing a person: the bytes read as UTF-8, with `\xNN` where they are not. */
 export const latin1ToDisplay = (text: string): string => {
+  if (PRINTABLE.test(text)) return text
   const bytes = latin1ToBytes(text)
   const utf8 = bytes.toString('utf8')
   const isText = Buffer.from(utf8, 'utf8').equals(bytes)

@@ -8,24 +8,36 @@ import { formatBytes } from '../units.ts'
 import { parseVerb } from './arguments.ts'
 import type { Verb } from './arguments.ts'
 import { loadRevision, withReader } from './open-repository.ts'
-import { jsonPath, print, printJson } from './output.ts'
+import { jsonPath, LinePrinter, print, printJson } from './output.ts'
 
 const usage = 'diff A B [--stat]'
 
 const bytesOf = (object: Change['before']): number =>
   object?.kind === 'file' ? sizeOf(object) : 0
 
-const sizes = (changes: readonly Change[]) => {
-  const counts: Record<ChangeKind, number> = { A: 0, D: 0, M: 0, T: 0 }
-  let before = 0
-  let after = 0
-  for (const change of changes) {
-    counts[change.kind]++
-    before += bytesOf(change.before)
-    after += bytesOf(change.after)
-  }
-  return { counts, bytesBefore: before, bytesAfter: after }
+interface Sums {
+  readonly counts: Record<ChangeKind, number>
+  bytesBefore: number
+  bytesAfter: number
 }
+
+const add = (sums: Sums, change: Change): void => {
+  sums.counts[change.kind]++
+  sums.bytesBefore += bytesOf(change.before)
+  sums.bytesAfter += bytesOf(change.after)
+}
+
+const describeJson = ({ kind, path, before, after }: Change) => ({
+  kind,
+  ...jsonPath(path),
+  bytesBefore: bytesOf(before),
+  bytesAfter: bytesOf(after),
+})
+
+const describeSizes = ({ before, after }: Change): string =>
+  `${formatBytes(bytesOf(before))} -> ${formatBytes(bytesOf(after))}  `.padStart(
+    24,
+  )
 
 export const verb: Verb = {
   usage,
@@ -40,34 +52,30 @@ export const verb: Verb = {
     return withReader(context.global, repository => {
       const before = loadRevision(repository, a).commit.root
       const after = loadRevision(repository, b).commit.root
-      const changes = diffTrees(repository, before, after)
-      const { counts, bytesBefore, bytesAfter } = sizes(changes)
+      const sums: Sums = {
+        counts: { A: 0, D: 0, M: 0, T: 0 },
+        bytesBefore: 0,
+        bytesAfter: 0,
+      }
       if (context.global.json) {
-        printJson({
-          changes: changes.map(change => ({
-            kind: change.kind,
-            ...jsonPath(change.path),
-            bytesBefore: bytesOf(change.before),
-            bytesAfter: bytesOf(change.after),
-          })),
-          counts,
-          bytesBefore,
-          bytesAfter,
+        const changes: object[] = []
+        diffTrees(repository, before, after, change => {
+          add(sums, change)
+          changes.push(describeJson(change))
         })
+        printJson({ changes, ...sums })
         return
       }
-      const lines = changes.map(change => {
-        const path = latin1ToDisplay(change.path)
-        const detail = parsed.flag('stat')
-          ? `${formatBytes(bytesOf(change.before))} -> ${formatBytes(bytesOf(change.after))}  `.padStart(
-              24,
-            )
-          : ''
-        return `${change.kind} ${detail}${path}`
+      const withSizes = parsed.flag('stat')
+      const lines = new LinePrinter()
+      diffTrees(repository, before, after, change => {
+        if (withSizes) add(sums, change)
+        const sizes = withSizes ? describeSizes(change) : ''
+        lines.add(`${change.kind} ${sizes}${latin1ToDisplay(change.path)}`)
       })
-      // One write: a line each is a third of the time.
-      if (lines.length > 0) print(lines.join('\n'))
-      if (parsed.flag('stat'))
+      lines.flush()
+      const { counts, bytesBefore, bytesAfter } = sums
+      if (withSizes)
         print(
           `${counts.A} added, ${counts.D} deleted, ${counts.M} modified, ${counts.T} of another type; ` +
             `${formatBytes(bytesBefore)} -> ${formatBytes(bytesAfter)}`,

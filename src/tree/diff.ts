@@ -6,6 +6,7 @@
 import { MsgpackWriter } from '../bytes/msgpack-writer.ts'
 import { encodeFsObject } from '../objects/fs-object.ts'
 import type { DirectoryObject, FsObject } from '../objects/fs-object.ts'
+import { Tree, visitTree } from '../objects/tree.ts'
 import type { TreeEntry } from '../objects/tree.ts'
 import type { Repository } from '../store/repository.ts'
 import { joinRaw } from './scan.ts'
@@ -22,20 +23,22 @@ export interface Change {
   readonly after: FsObject | undefined
 }
 
-type Emit = (change: Change) => void
+type Visit = (change: Change) => void
 
-/** The changes from `before` to `after` in path order. */
+/**
+ * Tells `visit` the changes from `before` to `after`, in path order. None is
+ * kept: what a whole directory holds may be all of a tree.
+ * Errors: as `readTree`; what came before the damage was visited.
+ */
 export const diffTrees = (
   repository: Repository,
   before: DirectoryObject,
   after: DirectoryObject,
-): Change[] => {
-  const changes: Change[] = []
-  const emit: Emit = change => changes.push(change)
+  visit: Visit,
+): void => {
   if (!isSameMetadata(before, after))
-    emit({ kind: 'M', path: '.', before, after })
-  diffDirectories(repository, before, after, '', 0, emit)
-  return changes
+    visit({ kind: 'M', path: '.', before, after })
+  diffDirectories(repository, before, after, '', 0, visit)
 }
 
 const diffDirectories = (
@@ -44,12 +47,13 @@ const diffDirectories = (
   after: DirectoryObject,
   path: string,
   depth: number,
-  emit: Emit,
+  visit: Visit,
 ): void => {
   if (before.tree === after.tree) return
   checkDepth(depth)
-  const oldTree = repository.loadTree(before.tree)
-  const nextTree = repository.loadTree(after.tree)
+  // Each tree is looked at once: there is nothing to keep it for.
+  const oldTree = Tree.decode(repository.readTree(before.tree))
+  const nextTree = Tree.decode(repository.readTree(after.tree))
   const old = oldTree.entries
   const next = nextTree.entries
   let i = 0
@@ -58,14 +62,15 @@ const diffDirectories = (
     const a = old[i]
     const b = next[j]
     if (b === undefined || (a !== undefined && a.name < b.name)) {
-      whole(repository, 'D', a as TreeEntry, path, depth, emit)
+      const { name, object } = a as TreeEntry
+      whole(repository, 'D', name, object, path, depth, visit)
       i++
     } else if (a === undefined || b.name < a.name) {
-      whole(repository, 'A', b, path, depth, emit)
+      whole(repository, 'A', b.name, b.object, path, depth, visit)
       j++
     } else {
       if (!oldTree.isSameObject(i, nextTree, j))
-        diffEntries(repository, a, b, path, depth, emit)
+        diffEntries(repository, a, b, path, depth, visit)
       i++
       j++
     }
@@ -79,38 +84,40 @@ const diffEntries = (
   { object: after }: TreeEntry,
   directory: string,
   depth: number,
-  emit: Emit,
+  visit: Visit,
 ): void => {
   const path = joinRaw(directory, name)
   if (before.kind === 'directory' && after.kind === 'directory') {
-    if (!isSameMetadata(before, after)) emit({ kind: 'M', path, before, after })
-    diffDirectories(repository, before, after, path, depth + 1, emit)
+    if (!isSameMetadata(before, after))
+      visit({ kind: 'M', path, before, after })
+    diffDirectories(repository, before, after, path, depth + 1, visit)
     return
   }
   const kind = before.kind === after.kind ? 'M' : 'T'
-  emit({ kind, path, before, after })
+  visit({ kind, path, before, after })
   if (before.kind === 'directory')
-    below(repository, 'D', before, path, depth + 1, emit)
+    below(repository, 'D', before, path, depth + 1, visit)
   if (after.kind === 'directory')
-    below(repository, 'A', after, path, depth + 1, emit)
+    below(repository, 'A', after, path, depth + 1, visit)
 }
 
 const whole = (
   repository: Repository,
   kind: 'A' | 'D',
-  { name, object }: TreeEntry,
+  name: string,
+  object: FsObject,
   directory: string,
   depth: number,
-  emit: Emit,
+  visit: Visit,
 ): void => {
   const path = joinRaw(directory, name)
-  emit(
+  visit(
     kind === 'A'
       ? { kind, path, before: undefined, after: object }
       : { kind, path, before: object, after: undefined },
   )
   if (object.kind === 'directory')
-    below(repository, kind, object, path, depth + 1, emit)
+    below(repository, kind, object, path, depth + 1, visit)
 }
 
 const below = (
@@ -119,11 +126,12 @@ const below = (
   directory: DirectoryObject,
   path: string,
   depth: number,
-  emit: Emit,
+  visit: Visit,
 ): void => {
   checkDepth(depth)
-  for (const entry of repository.loadTree(directory.tree).entries)
-    whole(repository, kind, entry, path, depth, emit)
+  visitTree(repository.readTree(directory.tree), (name, object) => {
+    whole(repository, kind, name, object, path, depth, visit)
+  })
 }
 
 const writer = new MsgpackWriter()
