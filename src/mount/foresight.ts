@@ -32,6 +32,11 @@ interface Plan {
   readonly from: number
 }
 
+interface Listed {
+  readonly directory: Directory
+  readonly path: NodeKey
+}
+
 export class Foresight {
   readonly #repository: Repository
   readonly #directories: Directories
@@ -40,6 +45,7 @@ export class Foresight {
   readonly #upcoming = new Upcoming()
   readonly #pattern = new ReadPattern()
   /** For when the answer in hand has left. */
+  #listed: Listed | undefined
   #plan: Plan | undefined
   /** The directory whose files are being stored, and the job that does it. */
   #stored: { readonly tree: Digest; readonly job: number } | undefined
@@ -73,11 +79,7 @@ export class Foresight {
 
   /** The last entry of a directory was listed, with its attributes. */
   listed(directory: Directory, path: NodeKey): void {
-    eachBelow(directory, path, (tree, itsPath) =>
-      this.#upcoming.expect(tree, itsPath),
-    )
-    if (this.#ahead !== undefined && this.#pattern.onListed(directory.tree))
-      this.#plan = { directory, from: 0 }
+    this.#listed = { directory, path }
   }
 
   /** The first bytes of a file are asked for. */
@@ -92,12 +94,22 @@ export class Foresight {
       this.#plan = { directory: this.#directories.load(tree), from }
   }
 
-  /** What was planned begins once the reader has its answer. */
+  /** The program has its answer: what follows from it costs it nothing now. */
   replied(): void {
+    if (this.#listed !== undefined) this.#followUp(this.#listed)
+    this.#listed = undefined
     const plan = this.#plan
     if (plan === undefined) return
     this.#plan = undefined
     this.#store(plan)
+  }
+
+  #followUp({ directory, path }: Listed): void {
+    eachBelow(directory, path, (tree, itsPath) =>
+      this.#upcoming.expect(tree, itsPath),
+    )
+    if (this.#ahead !== undefined && this.#pattern.onListed(directory.tree))
+      this.#plan = { directory, from: 0 }
   }
 
   /** Prepares one directory that is likely to be listed; false: none is. */
