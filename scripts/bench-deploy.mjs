@@ -7,38 +7,27 @@
  * Debian 12 deployed, 30 files of /etc changed, Debian 13 deployed over it.
  * Needs root; works in a directory of its own, which it removes.
  */
-import { spawnSync } from 'node:child_process'
-import { mkdtempSync, mkdirSync, readFileSync } from 'node:fs'
-import { cpus } from 'node:os'
-import { dirname, join, resolve } from 'node:path'
-import { fileURLToPath } from 'node:url'
+import { mkdirSync } from 'node:fs'
+import { join } from 'node:path'
+import {
+  base,
+  cleanUp,
+  dendro as program,
+  env,
+  fixtures,
+  install,
+  machine,
+  median,
+  option,
+  project,
+  seconds,
+  sh,
+} from './bench-lib.mjs'
 
-const project = resolve(dirname(fileURLToPath(import.meta.url)), '..')
-const program = join(project, 'scripts/dendro')
-const at = process.argv.indexOf('--rounds')
-const rounds = Number(at < 0 ? 5 : process.argv[at + 1])
-const fixtures = process.env.DENDRO_FIXTURES ?? '/var/tmp/dendro-fixtures'
+const rounds = Number(option('rounds', 5))
 const pair = join(fixtures, 'pair')
-
-const base = mkdtempSync('/var/tmp/dendro-bench-')
-const env = { ...process.env, DENDRO_REPO: '' }
-const sh = (script, ...args) => {
-  const result = spawnSync('sh', ['-euc', script, 'sh', ...args], {
-    env,
-    encoding: 'utf8',
-    maxBuffer: 1 << 28,
-  })
-  if (result.status !== 0)
-    throw new Error(`${script}: ${result.stderr.slice(0, 1000)}`)
-  return result.stdout.trim()
-}
-const seconds = (script, ...args) => {
-  const began = performance.now()
-  sh(script, ...args)
-  return (performance.now() - began) / 1000
-}
-const median = values =>
-  [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)]
+// Repositories are those of the sysroots.
+env.DENDRO_REPO = ''
 
 const EDIT = `
   cd "$1"
@@ -66,6 +55,7 @@ const prepare = (from, to) =>
   )
 
 try {
+  install({ ostree: 'ostree' })
   sh('"$1" "$2"', join(project, 'scripts/make-release-pair'), pair)
   const [old, next] = ['old', 'new'].map(name => join(base, name))
   prepare(join(pair, 'old'), old)
@@ -119,12 +109,7 @@ try {
     note('ostree status', admin('status --sysroot="$1"'))
     sh('chattr -i "$1"/ostree/deploy/os/deploy/*.0; rm -rf "$1"', peer)
   }
-  const cpu =
-    /model name\s*: (.*)/.exec(readFileSync('/proc/cpuinfo', 'utf8'))?.[1] ??
-    '?'
-  console.log(
-    `${cpus().length} cores (${cpu}), kernel ${sh('uname -r')}, Node ${process.version}; medians of ${rounds}, seconds\n`,
-  )
+  console.log(`${machine()} Medians of ${rounds}, seconds.\n`)
   console.log('| | dendro | ostree | ratio |\n|---|---|---|---|')
   for (const [name, values] of times) {
     if (name.startsWith('ostree ')) continue
@@ -138,7 +123,8 @@ try {
   }
 } finally {
   sh(
-    'for m in $(findmnt -rno TARGET | grep "^$1" | sort -r); do umount -l "$m"; done; chattr -R -i "$1" 2>/dev/null || true; rm -rf "$1"',
+    'for m in $(findmnt -rno TARGET | grep "^$1" | sort -r); do umount -l "$m"; done; chattr -R -i "$1" 2>/dev/null || true',
     base,
   )
+  cleanUp()
 }

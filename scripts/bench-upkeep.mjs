@@ -7,58 +7,29 @@
  * borg and restic (caches dropped before each), and prunes of long histories.
  * Needs root; works in a directory of its own, which it removes.
  */
-import { spawnSync } from 'node:child_process'
-import {
-  mkdirSync,
-  mkdtempSync,
-  readFileSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs'
-import { cpus } from 'node:os'
-import { dirname, join, resolve } from 'node:path'
-import { fileURLToPath } from 'node:url'
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import {
+  base,
+  cleanUp,
+  dendro,
+  dropCaches,
+  env,
+  fixtures,
+  install,
+  machine,
+  median,
+  mnt,
+  option,
+  project,
+  seconds,
+  sh,
+} from './bench-lib.mjs'
 
-const project = resolve(dirname(fileURLToPath(import.meta.url)), '..')
-const dendro = join(project, 'scripts/dendro')
-const option = (name, fallback) => {
-  const at = process.argv.indexOf(`--${name}`)
-  return at < 0 ? fallback : process.argv[at + 1]
-}
 const rounds = Number(option('rounds', 5))
 const commits = Number(option('commits', 10000))
-const fixtures = process.env.DENDRO_FIXTURES ?? '/var/tmp/dendro-fixtures'
 const tree = option('tree', join(fixtures, 'tree'))
-
-const base = mkdtempSync('/var/tmp/dendro-bench-')
-const mnt = join(base, 'mnt')
-const env = {
-  ...process.env,
-  DENDRO_REPO: join(base, 'dendro'),
-  BORG_UNKNOWN_UNENCRYPTED_REPO_ACCESS_IS_OK: 'yes',
-  BORG_BASE_DIR: join(base, 'borg-home'),
-  RESTIC_PASSWORD: 'x',
-  RESTIC_CACHE_DIR: join(base, 'restic-cache'),
-}
-const sh = (script, ...args) => {
-  const result = spawnSync('sh', ['-euc', script, 'sh', ...args], {
-    env,
-    encoding: 'utf8',
-    maxBuffer: 1 << 28,
-  })
-  if (result.status !== 0)
-    throw new Error(`${script}: ${result.stderr.slice(0, 1000)}`)
-  return result.stdout.trim()
-}
-const seconds = (script, ...args) => {
-  const began = performance.now()
-  sh(script, ...args)
-  return (performance.now() - began) / 1000
-}
-const median = values =>
-  [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)]
-const dropCaches = () => sh('sync; echo 3 > /proc/sys/vm/drop_caches')
 const state = () => {
   const { id } = JSON.parse(
     readFileSync(join(env.DENDRO_REPO, 'config.json'), 'utf8'),
@@ -189,24 +160,15 @@ const benchPrune = async () => {
 }
 
 try {
-  mkdirSync(mnt)
-  mkdirSync(env.BORG_BASE_DIR)
   sh('"$1" "$2" >&2', join(project, 'scripts/make-tree'), tree)
-  sh(
-    'for p in borg restic; do command -v $p >/dev/null || want=yes; done; if [ "${want:-}" ]; then apt-get -qq update; apt-get -qqy --no-install-recommends install borgbackup restic >/dev/null; fi',
-  )
-  const model = /model name\s*: (.*)/.exec(
-    readFileSync('/proc/cpuinfo', 'utf8'),
-  )?.[1]
+  install({ borg: 'borgbackup', restic: 'restic' })
   console.log(
-    `${new Date().toISOString().slice(0, 10)}, ${cpus().length} cores ${model}, kernel ${sh('uname -r')}, Node ${process.version}. ` +
-      `Tree: ${sh('find "$1" | wc -l', tree)} inodes, ${sh('du -sm --apparent-size "$1" | cut -f1', tree)} MiB. Medians of ${rounds}.\n`,
+    `${machine()} Tree: ${sh('find "$1" | wc -l', tree)} inodes, ${sh('du -sm --apparent-size "$1" | cut -f1', tree)} MiB. Medians of ${rounds}.\n`,
   )
   sh('"$1" init >/dev/null; "$1" commit -b bench "$2" >/dev/null', dendro, tree)
   await benchPause()
   benchCheck()
   await benchPrune()
 } finally {
-  spawnSync('umount', ['-l', mnt], { stdio: 'ignore' })
-  rmSync(base, { recursive: true, force: true })
+  cleanUp()
 }
