@@ -1,11 +1,20 @@
 /** The warm path costs no request at all: exact counts. */
 
 import assert from 'node:assert/strict'
-import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs'
+import {
+  mkdirSync,
+  readdirSync,
+  readlinkSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
+import { availableParallelism } from 'node:os'
 import { countWarm, waitFor } from '../context.ts'
 import type { TestContext, TestTable } from '../context.ts'
 
 const FILES = 300
+/** Walks of a hundred directories each. */
+const WALKS = 20
 
 const mountPlain = (t: TestContext, ...options: string[]): string => {
   const source = t.makeDirectory('source')
@@ -149,4 +158,39 @@ export const tests: TestTable = {
     assert.ok(OPENDIR <= 1)
     assert.ok(GETATTR <= 2, `${GETATTR} GETATTR`)
   },
+  'a walk keeps idle processors awake, and lets go when it is over':
+    async t => {
+      const source = t.makeDirectory('source')
+      for (let i = 0; i < WALKS * 100; i++) mkdirSync(`${source}/${i}`)
+      t.dendro('init')
+      t.commit('wide', source)
+      const mounted = t.mount('wide', t.path('mnt'))
+      const { pid } = t.processes(mounted)
+      const isHeld = () => {
+        const directory = `/proc/${pid}/fd`
+        return readdirSync(directory).some(fd => {
+          try {
+            return readlinkSync(`${directory}/${fd}`) === '/dev/cpu_dma_latency'
+          } catch {
+            return false // Closed since.
+          }
+        })
+      }
+      // A walk is over soon, and this program may be late to look.
+      let wasHeld = false
+      for (let walk = 0; walk < WALKS && !wasHeld; walk++) {
+        for (let i = walk * 100; i < walk * 100 + 100; i++)
+          readdirSync(`${mounted}/${i}`)
+        wasHeld = isHeld()
+      }
+      const isGuest =
+        t.try('sh', [
+          '-c',
+          '[ -w /dev/cpu_dma_latency ] && grep -qx haltpoll /sys/devices/system/cpu/cpuidle/current_governor_ro',
+        ]).status === 0
+      const processors = availableParallelism()
+      const pays = isGuest && processors > 1 && processors <= 8
+      assert.equal(wasHeld, pays)
+      await waitFor('the processors to be let go', () => !isHeld())
+    },
 }

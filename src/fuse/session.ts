@@ -11,6 +11,7 @@ import { DendroError } from '../errors.ts'
 import { check, shim } from '../system/native.ts'
 import { FuseErrno } from './handler.ts'
 import type { FuseHandler, Slice } from './handler.ts'
+import { Burst } from './burst.ts'
 import { isForget, refusalOf } from './refusals.ts'
 import { sendResend } from './notify.ts'
 import * as kernel from './layout.ts'
@@ -23,6 +24,7 @@ import {
   writeStatfsOut,
 } from './reply.ts'
 import { Request } from './request.ts'
+import { sendParts } from './send-parts.ts'
 
 /** READs are at most max_pages long, replies to READDIR too. */
 const MAX_PAGES = 256
@@ -74,12 +76,12 @@ export interface SessionOptions {
   readonly onReady: () => void
   /** Called once, so long after INIT; until then nothing is done but to answer. */
   readonly settled?: { readonly afterMs: number; readonly then: () => void }
+  /** Told when requests begin to come one right behind the other, and end to. */
+  readonly onBurst?: (isOn: boolean) => void
   /** Called when the wake descriptor was written to; true: stop serving. */
   readonly onWake: () => boolean
 }
 
-/** Parts that one call sends. */
-const MAX_PARTS = 128
 /** Ask for a request that is there already. */
 const NO_SLEEP = -1
 const FOR_EVER = -1
@@ -184,21 +186,29 @@ export class Session {
         timeoutMs,
       )
     const idle = this.#handler.idle
+    const burst = new Burst(this.#options.onBurst ?? (() => undefined))
     for (;;) {
-      const timeoutMs = this.#untilSettled()
-      const prepare = timeoutMs === FOR_EVER ? idle : undefined
+      const settlesMs = this.#untilSettled()
+      const prepare = settlesMs === FOR_EVER ? idle : undefined
       let got =
         prepare === undefined ? -kernel.EAGAIN : receive(NO_SLEEP, FOR_EVER)
       if (got === -kernel.EAGAIN) {
         if (prepare?.() === true) continue
-        got = receive(spinMicros(), timeoutMs)
-        if (got === -kernel.EAGAIN) continue
+        const isSettled = settlesMs === FOR_EVER
+        got = receive(spinMicros(), isSettled ? burst.patienceMs : settlesMs)
+        if (got === -kernel.EAGAIN) {
+          burst.quiet()
+          continue
+        }
       }
       if (got > 0) {
+        burst.arrived()
         this.#serve(got)
         this.#request.clear()
       } else if (got === 0) {
-        if (onWake()) return 'stopped'
+        if (!onWake()) continue
+        burst.quiet()
+        return 'stopped'
       } else if (got === -kernel.ENODEV || got === -kernel.ECONNABORTED)
         return 'unmounted'
       else check(got, 'cannot receive from /dev/fuse')
@@ -417,33 +427,4 @@ export class Session {
       at += Math.ceil(record / 8) * 8
     }
   }
-}
-
-/** A header and its body, which stands behind it where no parts are given. */
-const sendParts = (
-  fd: number,
-  head: Buffer,
-  headLength: number,
-  parts: readonly Slice[] | undefined,
-  length: number,
-): number => {
-  const native = shim()
-  if (parts === undefined)
-    return native.writeParts(fd, head, headLength + length)
-  const [first] = parts
-  if (first === undefined) return native.writeParts(fd, head, headLength)
-  const { bytes, begin, lengthBytes } = first
-  if (parts.length === 1)
-    return native.writeParts(fd, head, headLength, bytes, begin, lengthBytes)
-  if (parts.length > MAX_PARTS) {
-    const whole = Buffer.concat(
-      parts.map(part =>
-        part.bytes.subarray(part.begin, part.begin + part.lengthBytes),
-      ),
-    )
-    return native.writeParts(fd, head, headLength, whole, 0, whole.length)
-  }
-  const rest: (Buffer | number)[] = []
-  for (const part of parts) rest.push(part.bytes, part.begin, part.lengthBytes)
-  return native.writeParts(fd, head, headLength, ...rest)
 }

@@ -19,6 +19,7 @@ import { mountNativeTransport } from '../fuse/native-transport.ts'
 import { Session } from '../fuse/session.ts'
 import { check, shim } from '../system/native.ts'
 import { findMount, readMountTable } from '../system/mount-table.ts'
+import { WakeLatency } from '../system/wake-latency.ts'
 import { KIB } from '../units.ts'
 import type { ControlProgram } from './control.ts'
 import { toErrno } from './errno.ts'
@@ -90,6 +91,8 @@ const runSession = (
   // Until then the processors are for those who came right after the mount;
   // what another program of the thread does is waited for.
   const afterMs = hooks.control === undefined ? SETTLE_MS : 0
+  // Not wanted by who does not want the server to look for requests either.
+  const latency = new WakeLatency(config.spinMicros > 0)
   const session = new Session(fd, wakeFd, service.view, {
     request: state.request,
     negotiated: state.negotiated,
@@ -102,6 +105,10 @@ const runSession = (
     toErrno,
     onReady: hooks.onReady,
     settled: { afterMs, then: startThreads },
+    onBurst: isOn => {
+      if (isOn) latency.hold()
+      else latency.release()
+    },
     onWake: () => service.answerWaiting(),
   })
   if (hooks.isTakeover) {
@@ -112,6 +119,7 @@ const runSession = (
   if (isForMachine(config))
     check(shim().continueEvery(CONTINUE_MS), 'cannot make a timer')
   while (session.run() === 'stopped') service.waitPaused()
+  latency.release()
   service.end()
 }
 

@@ -1,0 +1,39 @@
+/** Writes a reply, header and body, with one call. */
+
+import { shim } from '../system/native.ts'
+import type { Slice } from './handler.ts'
+
+/** Parts that one call sends. */
+const MAX_PARTS = 128
+
+/**
+ * Sends `headLength` bytes of `head` and the body, which stands behind them
+ * where no parts are given. Returns what write(2) does, or -errno.
+ */
+export const sendParts = (
+  fd: number,
+  head: Buffer,
+  headLength: number,
+  parts: readonly Slice[] | undefined,
+  length: number,
+): number => {
+  const native = shim()
+  if (parts === undefined)
+    return native.writeParts(fd, head, headLength + length)
+  const [first] = parts
+  if (first === undefined) return native.writeParts(fd, head, headLength)
+  const { bytes, begin, lengthBytes } = first
+  if (parts.length === 1)
+    return native.writeParts(fd, head, headLength, bytes, begin, lengthBytes)
+  if (parts.length > MAX_PARTS) {
+    const whole = Buffer.concat(
+      parts.map(part =>
+        part.bytes.subarray(part.begin, part.begin + part.lengthBytes),
+      ),
+    )
+    return native.writeParts(fd, head, headLength, whole, 0, whole.length)
+  }
+  const rest: (Buffer | number)[] = []
+  for (const part of parts) rest.push(part.bytes, part.begin, part.lengthBytes)
+  return native.writeParts(fd, head, headLength, ...rest)
+}
