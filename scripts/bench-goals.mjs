@@ -28,6 +28,7 @@ import {
   seconds,
   sh,
   show,
+  sizeInWords,
 } from './bench-lib.mjs'
 import { measureChurn, measureParallel, measureScale } from './bench-load.mjs'
 import {
@@ -285,7 +286,7 @@ try {
     await MEASURE[section]()
   }
   console.log(
-    `${machine()} Tree: ${sh('find "$1" | wc -l', tree)} inodes, ${sh('du -sm --apparent-size "$1" | cut -f1', tree)} MiB. Medians of ${rounds} rounds.\n`,
+    `${machine()} Tree: ${sizeInWords(tree)}. Medians of ${rounds} rounds.\n`,
   )
   console.log(
     '| | dendro | peer | peer | ratio | goal | met |\n|---|---|---|---|---|---|---|',

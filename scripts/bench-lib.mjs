@@ -101,6 +101,10 @@ export const realTree = (name, ...options) => {
   return tree
 }
 
+/** How large a tree is, in words. */
+export const sizeInWords = tree =>
+  `${sh('find "$1" | wc -l', tree)} inodes, ${sh('du -sm --apparent-size "$1" | cut -f1', tree)} MiB`
+
 /** One line that says when and where this ran. */
 export const machine = () => {
   const model = /model name\s*: (.*)/.exec(

@@ -27,6 +27,7 @@ import {
   seconds,
   sh,
   show,
+  sizeInWords,
 } from './bench-lib.mjs'
 import { WALK } from './bench-report.mjs'
 
@@ -297,7 +298,7 @@ try {
   })
   console.log(machine())
   console.log(
-    `Tree: ${sh('find "$1" | wc -l', tree)} inodes, ${sh('du -sm --apparent-size "$1" | cut -f1', tree)} MiB. ${rounds} rounds (${slowRounds} for borg and restic), medians, seconds.`,
+    `Tree: ${sizeInWords(tree)}. ${rounds} rounds (${slowRounds} for borg and restic), medians, seconds.`,
   )
   if (what === 'mount')
     for (const peer of PEERS)

@@ -25,6 +25,7 @@ import {
   project,
   seconds,
   sh,
+  sizeInWords,
 } from './bench-lib.mjs'
 
 const rounds = Number(option('rounds', 5))
@@ -163,7 +164,7 @@ try {
   sh('"$1" "$2" >&2', join(project, 'scripts/make-tree'), tree)
   install({ borg: 'borgbackup', restic: 'restic' })
   console.log(
-    `${machine()} Tree: ${sh('find "$1" | wc -l', tree)} inodes, ${sh('du -sm --apparent-size "$1" | cut -f1', tree)} MiB. Medians of ${rounds}.\n`,
+    `${machine()} Tree: ${sizeInWords(tree)}. Medians of ${rounds}.\n`,
   )
   sh('"$1" init >/dev/null; "$1" commit -b bench "$2" >/dev/null', dendro, tree)
   await benchPause()

@@ -169,6 +169,15 @@ export class Session {
 
   /** Serves until unmounted or told to stop. Blocks the thread. */
   run(): 'unmounted' | 'stopped' {
+    const burst = new Burst(this.#options.onBurst ?? (() => undefined))
+    try {
+      return this.#serveAll(burst)
+    } finally {
+      burst.quiet()
+    }
+  }
+
+  #serveAll(burst: Burst): 'unmounted' | 'stopped' {
     const native = shim()
     const { spinMicros, onWake, counters } = this.#options
     const { bytes } = this.#request
@@ -186,7 +195,6 @@ export class Session {
         timeoutMs,
       )
     const idle = this.#handler.idle
-    const burst = new Burst(this.#options.onBurst ?? (() => undefined))
     for (;;) {
       const settlesMs = this.#untilSettled()
       const prepare = settlesMs === FOR_EVER ? idle : undefined
@@ -206,9 +214,7 @@ export class Session {
         this.#serve(got)
         this.#request.clear()
       } else if (got === 0) {
-        if (!onWake()) continue
-        burst.quiet()
-        return 'stopped'
+        if (onWake()) return 'stopped'
       } else if (got === -kernel.ENODEV || got === -kernel.ECONNABORTED)
         return 'unmounted'
       else check(got, 'cannot receive from /dev/fuse')

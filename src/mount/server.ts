@@ -119,7 +119,6 @@ const runSession = (
   if (isForMachine(config))
     check(shim().continueEvery(CONTINUE_MS), 'cannot make a timer')
   while (session.run() === 'stopped') service.waitPaused()
-  latency.release()
   service.end()
 }
 

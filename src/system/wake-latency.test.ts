@@ -5,7 +5,7 @@ import {
   readFileSync,
   readlinkSync,
 } from 'node:fs'
-import { availableParallelism } from 'node:os'
+import { availableParallelism, cpus } from 'node:os'
 import t from 'tap'
 import { WakeLatency } from './wake-latency.ts'
 
@@ -26,7 +26,7 @@ const isUsed = (): boolean => {
     accessSync(DEVICE, constants.W_OK)
     return (
       availableParallelism() > 1 &&
-      availableParallelism() <= 8 &&
+      cpus().length <= 8 &&
       readFileSync(
         '/sys/devices/system/cpu/cpuidle/current_governor_ro',
         'latin1',

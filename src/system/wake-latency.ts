@@ -14,11 +14,12 @@ import {
   readFileSync,
   writeSync,
 } from 'node:fs'
-import { availableParallelism } from 'node:os'
+import { cpus } from 'node:os'
+import { hasSpareProcessor } from './processors.ts'
 
 const DEVICE = '/dev/cpu_dma_latency'
 const GOVERNOR = '/sys/devices/system/cpu/cpuidle/current_governor_ro'
-/** Processors that may be kept awake: the request is to all of the machine. */
+/** Of the machine, not of this process: the request is to all of them. */
 const MAX_PROCESSORS = 8
 
 /**
@@ -27,8 +28,7 @@ const MAX_PROCESSORS = 8
  * of few processors.
  */
 const pays = (): boolean => {
-  const processors = availableParallelism()
-  if (processors === 1 || processors > MAX_PROCESSORS) return false
+  if (!hasSpareProcessor() || cpus().length > MAX_PROCESSORS) return false
   try {
     return readFileSync(GOVERNOR, 'latin1').trim() === 'haltpoll'
   } catch {
