@@ -14,6 +14,7 @@ import {
   statSync,
   writeFileSync,
 } from 'node:fs'
+import { createInterface } from 'node:readline'
 import { waitFor } from '../context.ts'
 import type { TestContext, TestTable } from '../context.ts'
 import { noise } from '../odd-tree.ts'
@@ -406,8 +407,9 @@ export const tests: TestTable = {
       },
     )
     const lines: string[] = []
-    manager.stdout.on('data', (data: Buffer) =>
-      lines.push(...data.toString().trim().split('\n')),
+    // A line may come in pieces.
+    createInterface({ input: manager.stdout }).on('line', line =>
+      lines.push(line),
     )
     const done = ended(manager)
     await waitFor('READY=1', () => lines.includes('ready 2'), 20_000)
