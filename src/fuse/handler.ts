@@ -6,6 +6,8 @@
  * else that is thrown becomes an errno in one place (mount/errno.ts).
  */
 
+import type { Steps } from '../steps.ts'
+
 /** What stat tells. ctime and atime are the mtime. */
 export interface Attributes {
   readonly inoHigh: number
@@ -89,8 +91,15 @@ export interface FuseHandler {
   lookup(parent: number, name: string): Entry | undefined
   getattr(nodeId: number): Attributes
   readlink(nodeId: number): Buffer
-  /** Together as long as asked for, or up to the end of the file. */
-  read(nodeId: number, offset: number, lengthBytes: number): readonly Slice[]
+  /**
+   * Together as long as asked for, or up to the end of the file. Between two
+   * steps anything may be asked but another read.
+   */
+  read(
+    nodeId: number,
+    offset: number,
+    lengthBytes: number,
+  ): Steps<readonly Slice[]>
   readdir(nodeId: number, cookie: number, sink: DirectorySink): void
   /** Undefined: no such attribute. */
   getxattr(nodeId: number, name: string): Buffer | undefined
@@ -98,8 +107,11 @@ export interface FuseHandler {
   listxattr(nodeId: number): Buffer
   statfs(): FileSystemStatistics
   forget(nodeId: number, count: number): void
-  /** Called when an answer has left: the kernel knows the nodes in it now. */
-  replied?(): void
+  /**
+   * What follows from the answers that have left: the kernel knows the nodes in
+   * them now. Between two steps anything may be asked but a read.
+   */
+  followUp?(): Steps<void> | undefined
   /**
    * Called while no request waits: does a little of what may be asked next.
    * False: there is nothing left to do.

@@ -8,6 +8,7 @@
 
 import { createRequire } from 'node:module'
 import { DendroError } from '../errors.ts'
+import { finish } from '../steps.ts'
 import { FuseErrno } from './handler.ts'
 import type { Attributes, FuseHandler } from './handler.ts'
 import * as kernel from './layout.ts'
@@ -141,10 +142,10 @@ export const mountNativeTransport = (
     ) => {
       // Here a count is the answer, and an errno a negative one.
       let count = 0
-      const finish: Callback = errno => done(errno < 0 ? errno : count)
-      answer(kernel.FUSE_READ, finish, () => {
+      const settle: Callback = errno => done(errno < 0 ? errno : count)
+      answer(kernel.FUSE_READ, settle, () => {
         withPath(handler, path, nodeId => {
-          const parts = handler.read(nodeId, position, length)
+          const parts = finish(handler.read(nodeId, position, length))
           for (const { bytes, begin, lengthBytes } of parts)
             count += bytes.copy(into, count, begin, begin + lengthBytes)
         })

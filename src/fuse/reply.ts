@@ -4,6 +4,9 @@ import {
   ATTR_OUT_BYTES,
   DIRENT_BYTES,
   ENTRY_OUT_BYTES,
+  FUSE_LOOKUP,
+  FUSE_READDIRPLUS,
+  FUSE_ROOT_ID,
   INIT_OUT_BYTES,
   STATFS_OUT_BYTES,
 } from './layout.ts'
@@ -253,4 +256,27 @@ export class DirectoryPage implements DirectorySink {
     this.#at = at + shift
     return last - first
   }
+}
+
+/** The nodes that an answer in `out` tells the kernel of: a lookup of each. */
+export function* nodesIn(
+  out: Buffer,
+  begin: number,
+  end: number,
+  opcode: number,
+): Generator<number, void, undefined> {
+  if (opcode === FUSE_LOOKUP) yield* nodeAt(out, begin)
+  if (opcode !== FUSE_READDIRPLUS) return
+  for (let at = begin; at < end;) {
+    yield* nodeAt(out, at)
+    const nameBytes = out.readUInt32LE(at + ENTRY_OUT_BYTES + 16)
+    const record = ENTRY_OUT_BYTES + DIRENT_BYTES + nameBytes
+    at += Math.ceil(record / 8) * 8
+  }
+}
+
+/** None for an entry that says only that there is no such name, or for a dot. */
+function* nodeAt(out: Buffer, at: number): Generator<number, void, undefined> {
+  const nodeId = out.readUInt32LE(at) + out.readUInt32LE(at + 4) * HIGH
+  if (nodeId > FUSE_ROOT_ID) yield nodeId
 }

@@ -1,6 +1,7 @@
 /**
  * The conversation with the kernel: receives a request, asks the handler,
- * replies; one thread, nothing waits for anything but the kernel.
+ * replies; one thread, nothing waits for anything but the kernel. READs are
+ * answered in steps, and between them whatever else came.
  *
  * Errors of the device (docs/fuse.md has the reasons): a reply that comes back
  * with ENOENT was no longer wanted; with EINVAL it was malformed, and the
@@ -9,14 +10,19 @@
 
 import { DendroError } from '../errors.ts'
 import { check, shim } from '../system/native.ts'
+import { FATAL_DEATHS, FatalRequest } from './fatal-request.ts'
+import type { InHand } from './fatal-request.ts'
 import { FuseErrno } from './handler.ts'
 import type { FuseHandler, Slice } from './handler.ts'
 import { Burst } from './burst.ts'
+import { MAX_PAGES, negotiate } from './negotiate.ts'
+import type { Negotiated, Wishes } from './negotiate.ts'
 import { isForget, refusalOf } from './refusals.ts'
 import { sendResend } from './notify.ts'
 import * as kernel from './layout.ts'
 import {
   DirectoryPage,
+  nodesIn,
   writeAttrOut,
   writeEntryOut,
   writeInitOut,
@@ -25,33 +31,15 @@ import {
 } from './reply.ts'
 import { Request } from './request.ts'
 import { sendParts } from './send-parts.ts'
+import type { Steps } from '../steps.ts'
 
-/** READs are at most max_pages long, replies to READDIR too. */
-const MAX_PAGES = 256
 const PAGE_BYTES = 4096
 const REPLY_BYTES = MAX_PAGES * PAGE_BYTES + PAGE_BYTES
 /** A read-only server gets no large requests; room for batches of FORGETs. */
 export const REQUEST_BYTES = 128 * 1024
-const MAX_WRITE = 4096
-const MAX_BACKGROUND = 64
 const OUT = kernel.OUT_HEADER_BYTES
 
-/** What INIT settled; a server that takes over is not told again. */
-export interface Negotiated {
-  minor: number
-  flags: number
-  flags2: number
-}
-
-/** The request that was in hand when the last server died, over and over. */
-export interface InHand {
-  /** Its unique, as two words. */
-  readonly unique: Uint32Array
-  /** Servers that died with it, one number. */
-  readonly deaths: Uint32Array
-}
-
-export interface SessionOptions {
+export interface SessionOptions extends Wishes {
   /**
    * Where requests are received, at least REQUEST_BYTES. In memory that
    * outlives the process it is the journal of the request in hand.
@@ -61,11 +49,6 @@ export interface SessionOptions {
   readonly negotiated: Negotiated
   /** Whether xattrs are answered at all; else the kernel never asks again. */
   readonly xattrs: boolean
-  /** Whether the kernel enforces POSIX ACLs of the trees. */
-  readonly posixAcl: boolean
-  readonly maxReadaheadBytes: number
-  /** Whether NOTIFY_RESEND is negotiated where the kernel offers it. */
-  readonly resend: boolean
   /** How long to spin for the next request before sleeping. */
   readonly spinMicros: () => number
   /** Requests by opcode; written by this thread alone. */
@@ -86,11 +69,16 @@ export interface SessionOptions {
 const NO_SLEEP = -1
 const FOR_EVER = -1
 
+/** So many others are answered between two steps of what is in hand. */
+const MAX_BETWEEN = 16
+/** Any READ, and any LOOKUP. */
+const HELD_BYTES = 512
+
 /** No reply is owed: FORGET and its like. */
 const NO_REPLY = -1
 
-/** A request that this many servers died with is answered with EIO. */
-const FATAL_DEATHS = 3
+/** The conversation failed, not what was asked for: nobody can be answered. */
+class Broken extends Error {}
 
 export class Session {
   readonly #fd: number
@@ -103,8 +91,12 @@ export class Session {
   /** What follows the header, when it does not stand in the reply's buffer. */
   #body: readonly Slice[] | undefined
   #settlesAt: number | undefined
-  /** The unique of a request that is not to be tried again. */
-  #fatal: Buffer | undefined
+  readonly #burst: Burst
+  /** READs that came while another request was in hand. */
+  readonly #aside: Buffer[] = []
+  /** What is in hand, while others are received. */
+  readonly #held = Buffer.alloc(HELD_BYTES)
+  readonly #fatal = new FatalRequest()
 
   /** `fd` is /dev/fuse, non-blocking and mounted; `wakeFd` an eventfd. */
   constructor(
@@ -118,6 +110,7 @@ export class Session {
     this.#handler = handler
     this.#options = options
     this.#request = new Request(options.request)
+    this.#burst = new Burst(options.onBurst ?? (() => undefined))
   }
 
   /**
@@ -131,7 +124,7 @@ export class Session {
     const lengthBytes = bytes.readUInt32LE(kernel.IN_LEN)
     const isInHand = this.#request.accept(lengthBytes)
     const opcode = isInHand ? this.#request.opcode : 0
-    if (isInHand) this.#countDeath(inHand)
+    if (isInHand) this.#fatal.countDeath(bytes, inHand)
     const canResend =
       (this.#options.negotiated.flags2 & kernel.FUSE_HAS_RESEND) !== 0 &&
       opcode !== kernel.FUSE_INIT
@@ -142,68 +135,49 @@ export class Session {
     }
   }
 
-  #countDeath({ unique, deaths }: InHand): void {
-    const { bytes } = this.#request
-    const low = bytes.readUInt32LE(kernel.IN_UNIQUE)
-    // The kernel marks a request that it sends again in the highest bit.
-    const high = bytes.readUInt32LE(kernel.IN_UNIQUE + 4) & 0x7fffffff
-    const isSame = unique[0] === low && unique[1] === high
-    deaths[0] = isSame ? (deaths[0] as number) + 1 : 1
-    unique[0] = low
-    unique[1] = high
-    if (deaths[0] < FATAL_DEATHS) return
-    this.#fatal = Buffer.alloc(8)
-    this.#fatal.writeUInt32LE(low, 0)
-    this.#fatal.writeUInt32LE(high, 4)
-  }
-
-  #isFatal(): boolean {
-    if (this.#fatal === undefined) return false
-    const { bytes } = this.#request
-    return (
-      bytes.readUInt32LE(kernel.IN_UNIQUE) === this.#fatal.readUInt32LE(0) &&
-      (bytes.readUInt32LE(kernel.IN_UNIQUE + 4) & 0x7fffffff) ===
-        this.#fatal.readUInt32LE(4)
-    )
-  }
-
   /** Serves until unmounted or told to stop. Blocks the thread. */
   run(): 'unmounted' | 'stopped' {
-    const burst = new Burst(this.#options.onBurst ?? (() => undefined))
     try {
-      return this.#serveAll(burst)
+      return this.#serveAll()
     } finally {
-      burst.quiet()
+      this.#burst.quiet()
     }
   }
 
-  #serveAll(burst: Burst): 'unmounted' | 'stopped' {
-    const native = shim()
-    const { spinMicros, onWake, counters } = this.#options
-    const { bytes } = this.#request
+  #receive(spin: number, timeoutMs: number): number {
     // isatty(3) asks, systemd for each file that it reads, and no answer is
     // remembered: two requests in three of a machine that boots.
-    const receive = (spin: number, timeoutMs: number): number =>
-      native.fuseReceive(
-        this.#fd,
-        this.#wakeFd,
-        bytes,
-        spin,
-        kernel.FUSE_IOCTL,
-        kernel.ENOTTY,
-        counters,
-        timeoutMs,
-      )
+    return shim().fuseReceive(
+      this.#fd,
+      this.#wakeFd,
+      this.#request.bytes,
+      spin,
+      kernel.FUSE_IOCTL,
+      kernel.ENOTTY,
+      this.#options.counters,
+      timeoutMs,
+    )
+  }
+
+  #serveAll(): 'unmounted' | 'stopped' {
+    const { spinMicros, onWake } = this.#options
+    const burst = this.#burst
     const idle = this.#handler.idle
     for (;;) {
+      if (this.#serveAside()) continue
       const settlesMs = this.#untilSettled()
       const prepare = settlesMs === FOR_EVER ? idle : undefined
       let got =
-        prepare === undefined ? -kernel.EAGAIN : receive(NO_SLEEP, FOR_EVER)
+        prepare === undefined
+          ? -kernel.EAGAIN
+          : this.#receive(NO_SLEEP, FOR_EVER)
       if (got === -kernel.EAGAIN) {
         if (prepare?.() === true) continue
         const isSettled = settlesMs === FOR_EVER
-        got = receive(spinMicros(), isSettled ? burst.patienceMs : settlesMs)
+        got = this.#receive(
+          spinMicros(),
+          isSettled ? burst.patienceMs : settlesMs,
+        )
         if (got === -kernel.EAGAIN) {
           burst.quiet()
           continue
@@ -211,8 +185,7 @@ export class Session {
       }
       if (got > 0) {
         burst.arrived()
-        this.#serve(got)
-        this.#request.clear()
+        this.#answer(got)
       } else if (got === 0) {
         if (onWake()) return 'stopped'
       } else if (got === -kernel.ENODEV || got === -kernel.ECONNABORTED)
@@ -231,6 +204,66 @@ export class Session {
     return FOR_EVER
   }
 
+  /** Answers what came meanwhile, and the first READ that was set aside. */
+  #serveAside(): boolean {
+    if (this.#aside.length === 0) return false
+    this.#serveWaiting()
+    const read = this.#aside.shift() as Buffer
+    read.copy(this.#request.bytes)
+    this.#answer(read.length)
+    return true
+  }
+
+  /** Answers what is there already, but READs: they are set aside. */
+  #serveWaiting(): boolean {
+    for (let i = 0; i < MAX_BETWEEN; i++) {
+      const { bytes } = this.#request
+      const got = this.#receive(NO_SLEEP, FOR_EVER)
+      // What is wrong is met again by who waits for the next request.
+      if (got <= 0) return i > 0
+      this.#burst.arrived()
+      if (bytes.readUInt32LE(kernel.IN_OPCODE) === kernel.FUSE_READ)
+        this.#aside.push(Buffer.from(bytes.subarray(0, got)))
+      else this.#serve(got)
+      this.#request.clear()
+    }
+    return true
+  }
+
+  /**
+   * Does work step by step; who looks up a name does not wait for a megabyte
+   * of somebody else. Should this server die, the kernel sends again what is
+   * unanswered; where it cannot (before 6.9) there is one request at a time.
+   */
+  #through<T>(steps: Steps<T>): T {
+    const { negotiated } = this.#options
+    const { bytes, lengthBytes } = this.#request
+    const mayServe =
+      (negotiated.flags2 & kernel.FUSE_HAS_RESEND) !== 0 &&
+      lengthBytes <= HELD_BYTES
+    for (;;) {
+      const { done, value } = steps.next()
+      if (done === true) return value
+      if (!mayServe) continue
+      bytes.copy(this.#held, 0, 0, lengthBytes)
+      try {
+        if (!this.#serveWaiting()) continue
+      } catch (cause) {
+        throw new Broken(`cannot serve: ${String(cause)}`, { cause })
+      }
+      this.#held.copy(bytes, 0, 0, lengthBytes)
+      this.#request.accept(lengthBytes)
+    }
+  }
+
+  /** Answers what was received, and does what follows from it. */
+  #answer(lengthBytes: number): void {
+    this.#serve(lengthBytes)
+    this.#request.clear()
+    const steps = this.#handler.followUp?.()
+    if (steps !== undefined) this.#through(steps)
+  }
+
   #serve(lengthBytes: number): void {
     if (!this.#request.accept(lengthBytes))
       throw new DendroError(
@@ -245,21 +278,19 @@ export class Session {
     let length: number
     let errno = 0
     try {
-      if (this.#isFatal())
+      if (this.#fatal.isIn(this.#request.bytes))
         throw new DendroError(
           'IO_ERROR',
           `a ${kernel.OPCODE_NAMES[opcode] ?? opcode} request ended ${FATAL_DEATHS} servers; it is not tried again`,
         )
       length = this.#dispatch(opcode)
     } catch (error) {
+      if (error instanceof Broken) throw error
       length = 0
       errno =
         error instanceof FuseErrno ? error.errno : this.#options.toErrno(error)
     }
-    if (length !== NO_REPLY) {
-      this.#send(errno, length)
-      this.#handler.replied?.()
-    }
+    if (length !== NO_REPLY) this.#send(errno, length)
     if (opcode !== kernel.FUSE_INIT) return
     this.#options.onReady()
     const { settled } = this.#options
@@ -286,10 +317,8 @@ export class Session {
         handler.readdir(request.nodeId, request.u64(8), this.#page)
         return this.#page.lengthBytes
       case kernel.FUSE_READ: {
-        const body = handler.read(
-          request.nodeId,
-          request.u64(8),
-          request.u32(16),
+        const body = this.#through(
+          handler.read(request.nodeId, request.u64(8), request.u32(16)),
         )
         this.#body = body
         let length = 0
@@ -348,43 +377,10 @@ export class Session {
   }
 
   #init(): number {
-    const major = this.#request.u32(0)
-    const minor = this.#request.u32(4)
-    if (major < kernel.FUSE_KERNEL_VERSION || minor < 31)
-      throw FuseErrno.of(kernel.EINVAL)
-    const offered = this.#request.u32(12)
-    const isExtended =
-      (offered & kernel.FUSE_INIT_EXT) !== 0 && this.#request.lengthBytes >= 104
-    const offered2 = isExtended ? this.#request.u32(16) : 0
-    let wanted =
-      kernel.FUSE_ASYNC_READ |
-      kernel.FUSE_DO_READDIRPLUS |
-      kernel.FUSE_NO_OPEN_SUPPORT |
-      kernel.FUSE_PARALLEL_DIROPS |
-      kernel.FUSE_MAX_PAGES |
-      kernel.FUSE_CACHE_SYMLINKS |
-      kernel.FUSE_NO_OPENDIR_SUPPORT |
-      kernel.FUSE_EXPLICIT_INVAL_DATA |
-      kernel.FUSE_INIT_EXT
-    if (this.#options.posixAcl) wanted |= kernel.FUSE_POSIX_ACL
-    const { negotiated } = this.#options
-    negotiated.minor = Math.min(minor, kernel.FUSE_KERNEL_MINOR_VERSION)
-    negotiated.flags = (offered & wanted) >>> 0
-    negotiated.flags2 = this.#options.resend
-      ? offered2 & kernel.FUSE_HAS_RESEND
-      : 0
-    return writeInitOut(this.#reply, OUT, {
-      minor: negotiated.minor,
-      maxReadahead: Math.min(
-        this.#request.u32(8),
-        this.#options.maxReadaheadBytes,
-      ),
-      flags: negotiated.flags,
-      flags2: negotiated.flags2,
-      maxBackground: MAX_BACKGROUND,
-      maxWrite: MAX_WRITE,
-      maxPages: MAX_PAGES,
-    })
+    const reply = negotiate(this.#request, this.#options)
+    const { minor, flags, flags2 } = reply
+    Object.assign(this.#options.negotiated, { minor, flags, flags2 })
+    return writeInitOut(this.#reply, OUT, reply)
   }
 
   #send(errno: number, length: number): void {
@@ -416,21 +412,7 @@ export class Session {
    */
   #takeBack(end: number): void {
     const { opcode } = this.#request
-    const forget = (at: number): void => {
-      const nodeId =
-        this.#reply.readUInt32LE(at) +
-        this.#reply.readUInt32LE(at + 4) * 0x100000000
-      if (nodeId > kernel.FUSE_ROOT_ID) this.#handler.forget(nodeId, 1)
-    }
-    if (opcode === kernel.FUSE_LOOKUP) forget(OUT)
-    if (opcode !== kernel.FUSE_READDIRPLUS) return
-    for (let at = OUT; at < end;) {
-      forget(at)
-      const nameBytes = this.#reply.readUInt32LE(
-        at + kernel.ENTRY_OUT_BYTES + 16,
-      )
-      const record = kernel.ENTRY_OUT_BYTES + kernel.DIRENT_BYTES + nameBytes
-      at += Math.ceil(record / 8) * 8
-    }
+    for (const nodeId of nodesIn(this.#reply, OUT, end, opcode))
+      this.#handler.forget(nodeId, 1)
   }
 }

@@ -8,6 +8,7 @@ import { DendroError } from '../errors.ts'
 import type { Digest } from '../objects/digest.ts'
 import type { FileObject } from '../objects/fs-object.ts'
 import type { Repository } from '../store/repository.ts'
+import type { Steps } from '../steps.ts'
 import { KIB, MIB } from '../units.ts'
 import type { Ahead, StoreItem, StorePart } from './ahead.ts'
 import { digestKey, ROOT_PATH_KEY } from './attributes.ts'
@@ -23,6 +24,9 @@ import { Upcoming } from './upcoming.ts'
 const MAX_STORED_FILE_BYTES = MIB
 const MAX_BATCH_BYTES = 4 * MIB
 const MAX_BATCH_FILES = 256
+const FILES_A_STEP = 16
+/** Listings whose follow-up waits; of more it is left out. */
+const MAX_LISTED = 8
 /** Larger trees are decoded only when they are asked for. */
 const MAX_PREPARED_TREE_BYTES = 64 * KIB
 
@@ -30,6 +34,20 @@ interface Plan {
   readonly directory: Directory
   /** The first entry to store. */
   readonly from: number
+}
+
+/** A directory that was read and is to be decoded. */
+interface ReadAhead {
+  readonly tree: Digest
+  readonly path: NodeKey
+  readonly isExplored: boolean
+}
+
+/** A file that is to be stored. */
+interface Found {
+  readonly index: number
+  readonly key: NodeKey
+  readonly parts: readonly StorePart[]
 }
 
 interface Listed {
@@ -45,8 +63,9 @@ export class Foresight {
   readonly #upcoming = new Upcoming()
   readonly #pattern = new ReadPattern()
   /** For when the answer in hand has left. */
-  #listed: Listed | undefined
+  readonly #listed: Listed[] = []
   #plan: Plan | undefined
+  #read: ReadAhead | undefined
   /** The directory whose files are being stored, and the job that does it. */
   #stored: { readonly tree: Digest; readonly job: number } | undefined
 
@@ -79,7 +98,7 @@ export class Foresight {
 
   /** The last entry of a directory was listed, with its attributes. */
   listed(directory: Directory, path: NodeKey): void {
-    this.#listed = { directory, path }
+    if (this.#listed.length < MAX_LISTED) this.#listed.push({ directory, path })
   }
 
   /** The first bytes of a file are asked for. */
@@ -94,51 +113,73 @@ export class Foresight {
       this.#plan = { directory: this.#directories.load(tree), from }
   }
 
-  /** The program has its answer: what follows from it costs it nothing now. */
-  replied(): void {
-    if (this.#listed !== undefined) this.#followUp(this.#listed)
-    this.#listed = undefined
-    const plan = this.#plan
-    if (plan === undefined) return
-    this.#plan = undefined
-    this.#store(plan)
+  /** Programs have their answers: what follows from them costs them nothing now. */
+  followUp(): Steps<void> | undefined {
+    return this.#listed.length === 0 && this.#plan === undefined
+      ? undefined
+      : this.#followUp()
   }
 
-  #followUp({ directory, path }: Listed): void {
-    eachBelow(directory, path, (tree, itsPath) =>
-      this.#upcoming.expect(tree, itsPath),
-    )
-    if (this.#ahead !== undefined && this.#pattern.onListed(directory.tree))
-      this.#plan = { directory, from: 0 }
+  *#followUp(): Steps<void> {
+    for (;;) {
+      const plan = this.#plan
+      this.#plan = undefined
+      if (plan !== undefined) yield* this.#store(plan)
+      const listed = this.#listed.shift()
+      if (listed === undefined) return
+      const { directory, path } = listed
+      eachBelow(directory, path, (tree, itsPath) =>
+        this.#upcoming.expect(tree, itsPath),
+      )
+      if (this.#ahead !== undefined && this.#pattern.onListed(directory.tree))
+        this.#plan = { directory, from: 0 }
+    }
   }
 
-  /** Prepares one directory that is likely to be listed; false: none is. */
+  /**
+   * Takes a step in the preparing of directories that are likely to be listed:
+   * reads one, or decodes what was read. False: there is none.
+   */
   prepare(): boolean {
+    try {
+      return this.#decodeRead() || this.#readUpcoming()
+    } catch (error) {
+      // Whoever asks for it is told.
+      if (!(error instanceof DendroError)) throw error
+      return true
+    }
+  }
+
+  #readUpcoming(): boolean {
     const next = this.#upcoming.next()
     const explored = next === undefined ? this.#upcoming.explore() : undefined
     const { tree, path } = next ?? explored ?? {}
     if (tree === undefined || path === undefined) return false
-    try {
-      const place = this.#repository.indexes.find(tree)
-      if (place === undefined || place.lengthBytes > MAX_PREPARED_TREE_BYTES)
-        return true
-      const directory = this.#directories.load(tree, path)
-      directory.records(0, path)
-      if (explored !== undefined)
-        eachBelow(directory, path, (below, itsPath) =>
-          this.#upcoming.found(below, itsPath),
-        )
-    } catch (error) {
-      // Whoever asks for it is told.
-      if (!(error instanceof DendroError)) throw error
-    }
+    const place = this.#repository.indexes.find(tree)
+    if (place === undefined || place.lengthBytes > MAX_PREPARED_TREE_BYTES)
+      return true
+    this.#repository.readTree(tree)
+    this.#read = { tree, path, isExplored: explored !== undefined }
+    return true
+  }
+
+  #decodeRead(): boolean {
+    if (this.#read === undefined) return false
+    const { tree, path, isExplored } = this.#read
+    this.#read = undefined
+    const directory = this.#directories.load(tree, path)
+    directory.records(0, path)
+    if (isExplored)
+      eachBelow(directory, path, (below, itsPath) =>
+        this.#upcoming.found(below, itsPath),
+      )
     return true
   }
 
   /** Has the files of a directory from entry `from` on put into the page cache. */
-  #store({ directory, from }: Plan): void {
+  *#store({ directory, from }: Plan): Steps<void> {
     const isProbing = from === 0 && this.#pattern.isProbing
-    const items: StoreItem[] = []
+    const found: Found[] = []
     let files = 0
     let bytes = 0
     let index = from
@@ -150,20 +191,32 @@ export class Foresight {
       if (parts === undefined) continue
       if (files++ === 0 && isProbing) continue
       const key = digestKey(directory.objectDigest(index))
+      if (this.#nodes.find(NODE_OBJECT, 0, key) === undefined) continue
+      found.push({ index, key, parts })
+      bytes += object.sizeBytes
+      if (found.length % FILES_A_STEP === 0) yield
+    }
+    const marker =
+      index < directory.count
+        ? found.splice(found.length >>> 1, 1)[0]?.index
+        : undefined
+    this.#pattern.planned(index, marker ?? Infinity)
+    const items = this.#itemsOf(found)
+    if (items.length > 0 && this.#ahead !== undefined)
+      this.#stored = { tree: directory.tree, job: this.#ahead.store(items) }
+  }
+
+  /** Those that the kernel still knows: it may forget some between two steps. */
+  #itemsOf(found: readonly Found[]): StoreItem[] {
+    const items: StoreItem[] = []
+    for (const { index, key, parts } of found) {
       const nodeId = this.#nodes.find(NODE_OBJECT, 0, key)
       if (nodeId === undefined) continue
       items.push({ index, nodeId, parts })
       if (this.#onStored !== undefined)
         for (const { digest } of parts) this.#onStored(digest)
-      bytes += object.sizeBytes
     }
-    const marker =
-      index < directory.count
-        ? items.splice(items.length >>> 1, 1)[0]?.index
-        : undefined
-    this.#pattern.planned(index, marker ?? Infinity)
-    if (items.length > 0 && this.#ahead !== undefined)
-      this.#stored = { tree: directory.tree, job: this.#ahead.store(items) }
+    return items
   }
 
   /** Where the whole content stands; undefined for what is not stored ahead. */

@@ -28,6 +28,7 @@ import type { Digest } from '../objects/digest.ts'
 import { fsObjectDigest } from '../objects/fs-object.ts'
 import type { DirectoryObject, FsObject } from '../objects/fs-object.ts'
 import type { Repository } from '../store/repository.ts'
+import type { Steps } from '../steps.ts'
 import { readParts } from '../tree/read-file.ts'
 import type { Ahead } from './ahead.ts'
 import {
@@ -180,14 +181,18 @@ export class View implements FuseHandler {
     return Buffer.from(object.target, 'latin1')
   }
 
-  read(nodeId: number, offset: number, lengthBytes: number): readonly Slice[] {
+  *read(
+    nodeId: number,
+    offset: number,
+    lengthBytes: number,
+  ): Steps<readonly Slice[]> {
     const object = this.#isVirtual(nodeId) ? undefined : this.#object(nodeId)
     if (object?.kind !== 'file')
       throw FuseErrno.of(object?.kind === 'directory' ? EISDIR : EINVAL)
     if (offset === 0) this.#foresight.opened(nodeId)
     // The answer before this one has left.
     this.#repository.releaseChunks()
-    return readParts(this.#repository, object, offset, lengthBytes)
+    return yield* readParts(this.#repository, object, offset, lengthBytes)
   }
 
   readdir(nodeId: number, cookie: number, sink: DirectorySink): void {
@@ -261,8 +266,8 @@ export class View implements FuseHandler {
     }
   }
 
-  replied(): void {
-    this.#foresight.replied()
+  followUp(): Steps<void> | undefined {
+    return this.#foresight.followUp()
   }
 
   getxattr(nodeId: number, name: string): Buffer | undefined {

@@ -85,6 +85,21 @@ t.test('a frame that was not filled is not there', async t => {
   t.equal(ring.pin(KEY, 30), -1)
 })
 
+t.test('a frame that is being written is arriving, and no other', async t => {
+  const ring = new FrameRing(makeRingMemory(2))
+  const fill = filler([numbered(1, 50)])
+  t.notOk(ring.isArriving(KEY, 10, 0))
+  ring.write(1, KEY, 10, plain => {
+    t.ok(ring.isArriving(KEY, 10, 0))
+    t.ok(ring.isArriving(KEY, 10, 1), 'waited for')
+    t.equal(ring.pin(KEY, 10), -1, 'not to be read yet')
+    t.notOk(ring.isArriving(KEY, 20, 0))
+    return fill(plain)
+  })
+  t.notOk(ring.isArriving(KEY, 10, 0))
+  t.equal(ring.pin(KEY, 10), 1)
+})
+
 t.test('the aim is read whole', async t => {
   let news = 0
   const ring = new FrameRing(makeRingMemory(2), () => news++)
@@ -206,6 +221,29 @@ t.test('what is decoded ahead is what a reader would have read', async t => {
     }
   t.ok(decoded > 20, `${decoded} frames`)
   decoder.close()
+})
+
+t.test('a chunk in a frame that another decodes is waited for', async t => {
+  const path = join(t.testdir(), 'repo')
+  const { objects, ids } = await makeRepository(path)
+  const ring = new FrameRing(makeRingMemory(2))
+  const repository = Repository.open(path, { reusesBuffers: true, ring })
+  t.teardown(() => repository.close())
+  const id = ids[0] as Digest
+  const place = repository.indexes.find(id)
+  if (place === undefined) throw new Error('no place')
+  const bytes = (chunk: Buffer | undefined) =>
+    chunk?.equals(objects[0] as Buffer)
+  t.ok(bytes(repository.readChunkWithin(id, 0)), 'nobody decodes it')
+  ring.write(0, packKey(place.pack), place.frameOffset, () => {
+    t.equal(repository.readChunkWithin(id, 0), undefined)
+    t.ok(
+      bytes(repository.readChunk(id)),
+      'who will not wait decodes it himself',
+    )
+    return undefined
+  })
+  t.ok(bytes(repository.readChunkWithin(id, 0)), 'it was given up')
 })
 
 t.test('damage is left to the reader, who says what it is', async t => {

@@ -39,8 +39,6 @@ const TABLE_ENTRY_WORDS = 2
 const TABLE_BYTES = MAX_RING_OBJECTS * (TABLE_ENTRY_WORDS * 4 + DIGEST_BYTES)
 const SLOT_BYTES = FRAME_TARGET_BYTES + TABLE_BYTES
 const HIGH = 0x100000000
-/** How long the reader waits for a frame that is being decoded. */
-const PATIENCE_MS = 50
 
 /** 64 bits of a pack's name: enough to find it again in a listing. */
 export interface PackKey {
@@ -111,8 +109,8 @@ export class FrameRing {
   }
 
   /**
-   * Pins the frame if it is here or being decoded; its slot, or -1. Every
-   * slot that was pinned must be unpinned.
+   * Pins the frame if it is here; its slot, or -1. Every slot that was pinned
+   * must be unpinned.
    */
   pin(key: PackKey, frameOffset: number): number {
     const words = this.#words
@@ -120,8 +118,6 @@ export class FrameRing {
       if (!this.#holds(i, key, frameOffset)) continue
       const at = i * SLOT_WORDS
       Atomics.add(words, at + PINS, 1)
-      if (Atomics.load(words, at + STATE) === STATE_BUSY)
-        Atomics.wait(words, at + STATE, STATE_BUSY, PATIENCE_MS)
       const isHere =
         Atomics.load(words, at + STATE) === STATE_READY &&
         this.#holds(i, key, frameOffset)
@@ -129,6 +125,21 @@ export class FrameRing {
       Atomics.sub(words, at + PINS, 1)
     }
     return -1
+  }
+
+  /**
+   * Waits for a frame that is being decoded, `waitMs` at most; true when it
+   * still is.
+   */
+  isArriving(key: PackKey, frameOffset: number, waitMs: number): boolean {
+    const words = this.#words
+    for (let i = 0; i < this.slots; i++) {
+      const at = i * SLOT_WORDS + STATE
+      if (words[at] !== STATE_BUSY || !this.#holds(i, key, frameOffset))
+        continue
+      return Atomics.wait(words, at, STATE_BUSY, waitMs) === 'timed-out'
+    }
+    return false
   }
 
   unpin(slot: number): void {

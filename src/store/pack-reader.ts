@@ -157,6 +157,22 @@ export class PackReader {
     return this.#readAhead(digest, place) ?? this.read(digest, place)
   }
 
+  /**
+   * The same, but of what is being decoded just now: waits for it, `waitMs` at
+   * most, and returns undefined when it is not there yet.
+   */
+  readContentWithin(
+    digest: Digest,
+    place: Place,
+    waitMs: number,
+  ): Buffer | undefined {
+    const { pack, frameOffset } = place
+    const isArriving =
+      !this.#isCurrent(place) &&
+      this.#ring?.isArriving(this.#stream(pack).key, frameOffset, waitMs)
+    return isArriving === true ? undefined : this.readContent(digest, place)
+  }
+
   /** Nobody looks any more at what was returned before. */
   release(): void {
     for (const slot of this.#pinned) this.#ring?.unpin(slot)
@@ -170,15 +186,8 @@ export class PackReader {
     const ring = this.#ring
     if (ring === undefined) return undefined
     const { pack, frameOffset, frameBytes } = place
-    let stream = this.#streams.get(pack)
-    if (stream === undefined)
-      this.#streams.set(
-        pack,
-        (stream = { key: packKey(pack), frameOffset: -1, next: -1 }),
-      )
-    const isSame =
-      this.#current === stream && stream.frameOffset === frameOffset
-    if (!isSame || this.#slot < 0) {
+    const stream = this.#stream(pack)
+    if (!this.#isCurrent(place)) {
       this.#slot = ring.pin(stream.key, frameOffset)
       if (this.#slot >= 0) this.#pinned.push(this.#slot)
       this.#current = stream
@@ -192,6 +201,24 @@ export class PackReader {
       stream.next = next
     }
     return ring.object(this.#slot, digest, place.offsetBytes, place.lengthBytes)
+  }
+
+  /** Whether the slot in hand holds the frame. */
+  #isCurrent({ pack, frameOffset }: Place): boolean {
+    return (
+      this.#slot >= 0 &&
+      this.#current?.frameOffset === frameOffset &&
+      this.#current === this.#stream(pack)
+    )
+  }
+
+  #stream(pack: string): PackStream {
+    let stream = this.#streams.get(pack)
+    if (stream === undefined) {
+      stream = { key: packKey(pack), frameOffset: -1, next: -1 }
+      this.#streams.set(pack, stream)
+    }
+    return stream
   }
 
   close(): void {

@@ -147,12 +147,22 @@ export class Repository {
     return this.#read(digest, place => this.#packs.readContent(digest, place))
   }
 
+  /**
+   * The same, but of a chunk that another thread decodes just now: waits for
+   * it, `waitMs` at most, and returns undefined when it is not there yet.
+   */
+  readChunkWithin(digest: Digest, waitMs: number): Buffer | undefined {
+    return this.#read<Buffer | undefined>(digest, place =>
+      this.#packs.readContentWithin(digest, place, waitMs),
+    )
+  }
+
   /** Nobody looks any more at what was read, where buffers are reused. */
   releaseChunks(): void {
     this.#packs.release()
   }
 
-  #read(digest: Digest, from: (place: Place) => Buffer): Buffer {
+  #read<T>(digest: Digest, from: (place: Place) => T): T | Buffer {
     this.#onRead?.(digest)
     const place = this.#indexes.find(digest)
     if (place !== undefined) {

@@ -6,6 +6,8 @@ import type { Digest } from '../objects/digest.ts'
 import type { Extent } from '../objects/extents.ts'
 import type { FileObject } from '../objects/fs-object.ts'
 import type { Repository } from '../store/repository.ts'
+import { finish } from '../steps.ts'
+import type { Steps } from '../steps.ts'
 import { KIB } from '../units.ts'
 
 /** A run of bytes of a file: `bytes` is undefined for a hole. */
@@ -64,30 +66,50 @@ const findExtent = (extents: readonly Extent[], offset: number) => {
   return { index: low, at: starts[low] ?? 0 }
 }
 
+/** About a frame: what a step decodes. */
+const STEP_BYTES = 256 * KIB
+/** How long a step waits for what another thread decodes, and all of them. */
+const WAIT_MS = 0.25
+const MAX_WAITS = 200
+
 /**
  * Bytes [offset, offset + length) of the content, cut at the end of the file,
  * without a copy: parts of the stored chunks, valid as long as the repository
  * says (`Repository.readChunk`). Never fewer bytes for another reason: a
  * damaged chunk throws.
  */
-export const readParts = (
+export function* readParts(
   repository: Repository,
   file: FileObject,
   offset: number,
   length: number,
-): ContentPart[] => {
+): Steps<ContentPart[]> {
   const end = Math.min(offset + length, file.sizeBytes)
   const parts: ContentPart[] = []
   if (offset >= end) return parts
   const extents = repository.loadExtents(file)
   let { index, at } = findExtent(extents, offset)
+  let stepAt = offset
   for (; index < extents.length; index++) {
     const { lengthBytes, chunk } = extents[index] as Extent
     const from = Math.max(offset, at)
     const to = Math.min(end, at + lengthBytes)
     if (chunk === undefined) addZeros(parts, to - from)
     else {
-      const bytes = readChunk(repository, chunk, lengthBytes)
+      if (from - stepAt >= STEP_BYTES) {
+        stepAt = from
+        yield
+      }
+      let bytes = repository.readChunkWithin(chunk, WAIT_MS)
+      for (let waits = 1; bytes === undefined; waits++) {
+        yield
+        bytes =
+          waits < MAX_WAITS
+            ? repository.readChunkWithin(chunk, WAIT_MS)
+            : repository.readChunk(chunk)
+      }
+      if (bytes.length !== lengthBytes)
+        throw wrongLength(chunk, bytes, lengthBytes)
       parts.push({ bytes, begin: from - at, lengthBytes: to - from })
     }
     at += lengthBytes
@@ -119,7 +141,7 @@ export const readRange = (
   begin = 0,
 ): number => {
   let at = begin
-  for (const part of readParts(repository, file, offset, length))
+  for (const part of finish(readParts(repository, file, offset, length)))
     at += part.bytes.copy(target, at, part.begin, part.begin + part.lengthBytes)
   return at - begin
 }

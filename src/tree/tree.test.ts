@@ -22,7 +22,7 @@ import { diffTrees } from './diff.ts'
 import type { ImportOptions } from './import-options.ts'
 import { lookUpPath, splitPath } from './lookup.ts'
 import { applyMtimePolicy, parseMtimePolicy } from './mtime-policy.ts'
-import { readContent, readRange } from './read-file.ts'
+import { readContent, readParts, readRange } from './read-file.ts'
 import { isRacy } from './stat-cache.ts'
 import { nextVersion } from './version.ts'
 import { walkTree } from './walk.ts'
@@ -95,6 +95,8 @@ t.test('what is committed is read back', async t => {
     )
   }
   t.equal(readRange(repository, big, 700_000, 500, into), 0)
+  const steps = [...readParts(repository, big, 0, 700_000)]
+  t.equal(steps.length, 2, 'rests after every 256 KiB')
   t.equal(lookUpPath(repository, made.root, 'a/x'), undefined)
   t.same(splitPath('//a/./b/'), ['a', 'b'])
 })
