@@ -13,6 +13,10 @@ import {
   writeFileSync,
   writeSync,
 } from 'node:fs'
+import { digestOf } from '../../src/objects/digest.ts'
+import type { Digest } from '../../src/objects/digest.ts'
+import { IndexFile } from '../../src/store/index-file.ts'
+import { bucketOf } from '../../src/store/index-format.ts'
 import type { TestContext, TestTable } from '../context.ts'
 import { noise } from '../odd-tree.ts'
 
@@ -41,7 +45,41 @@ const flip = (path: string, offset: number): void => {
   closeSync(fd)
 }
 
+/** Makes the index say nonsense of where object `digest` stands, and its bucket. */
+const damageIndex = (t: TestContext, digest: Digest): void => {
+  const [name] = readdirSync(`${t.repository}/index`)
+  const path = `${t.repository}/index/${name}`
+  const index = IndexFile.open(path)
+  const { fanoutBits, fanoutOffset } = index.header
+  index.close()
+  const fd = openSync(path, 'r+')
+  const bucket = bucketOf(digest, fanoutBits)
+  writeSync(fd, Buffer.alloc(4, 0xff), 0, 4, fanoutOffset + bucket * 4)
+  closeSync(fd)
+}
+
 export const tests: TestTable = {
+  'a damaged index gives EIO on what it does not find, and ends no server':
+    t => {
+      const source = t.makeDirectory('source')
+      const names = Array.from({ length: 12 }, (_, i) => `f${i + 10}`)
+      names.forEach((name, i) =>
+        writeFileSync(`${source}/${name}`, noise(3000, i)),
+      )
+      t.dendro('init')
+      t.commit('r', source)
+      // Files of one chunk: its digest is that of what they hold.
+      damageIndex(t, digestOf(noise(3000, 8)))
+      const mounted = t.mount('r', t.path('mnt'))
+      const { pid } = t.processes(mounted)
+      // One behind the other: the files that follow are looked up ahead.
+      const failed = names.filter(
+        name => t.try('cat', [`${mounted}/${name}`]).status !== 0,
+      )
+      assert.ok(failed.includes('f18'))
+      assert.ok(failed.length < names.length)
+      assert.equal(t.processes(mounted).pid, pid)
+    },
   'a damaged chunk gives EIO on that read alone': t => {
     start(t)
     const data = packs(t).at(-1) as string

@@ -124,7 +124,11 @@ export class Foresight {
     for (;;) {
       const plan = this.#plan
       this.#plan = undefined
-      if (plan !== undefined) yield* this.#store(plan)
+      try {
+        if (plan !== undefined) yield* this.#store(plan)
+      } catch (error) {
+        leaveToReader(error)
+      }
       const listed = this.#listed.shift()
       if (listed === undefined) return
       const { directory, path } = listed
@@ -144,8 +148,7 @@ export class Foresight {
     try {
       return this.#decodeRead() || this.#readUpcoming()
     } catch (error) {
-      // Whoever asks for it is told.
-      if (!(error instanceof DendroError)) throw error
+      leaveToReader(error)
       return true
     }
   }
@@ -236,6 +239,11 @@ export class Foresight {
     }
     return parts
   }
+}
+
+/** Of damage, whoever asks for what is damaged is told. */
+const leaveToReader = (error: unknown): void => {
+  if (!(error instanceof DendroError)) throw error
 }
 
 /** Calls `visit` for the subdirectories of a directory, the last first. */
