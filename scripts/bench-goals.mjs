@@ -35,6 +35,7 @@ import {
   against,
   atMost,
   commitTree,
+  erofsOf,
   mountDendro,
   rows,
   rssMb,
@@ -70,14 +71,10 @@ const sleepSync = ms =>
 
 const measureWalk = () => {
   commitTree(tree)
-  sh('mkfs.erofs -zlz4hc "$1" "$2" >/dev/null 2>&1', at('erofs.img'), tree)
   sh('cp -a "$1" "$2"', tree, at('ext4'))
   const kinds = {
     dendro: [() => mountDendro(), umountDendro],
-    erofs: [
-      () => sh('mount -t erofs -o loop,ro "$1" "$2"', at('erofs.img'), mnt),
-      () => sh('umount "$1"', mnt),
-    ],
+    erofs: erofsOf(tree),
     ext4: [
       () => sh('mount --bind "$1" "$2"', at('ext4'), mnt),
       () => sh('umount "$1"', mnt),

@@ -23,6 +23,7 @@ import {
   against,
   atMost,
   commitTree,
+  erofsOf,
   mountDendro,
   rssMb,
   umountDendro,
@@ -74,31 +75,49 @@ export const measureParallel = async (tree, rounds) => {
 /** `lstat` of names that the kernel does not know, while a cold tar runs. */
 const measureLatency = async (tree, rounds) => {
   const paths = sh('cd "$1"; find usr/share -type f', tree).split('\n')
-  const worst = []
-  for (let round = 0; round < rounds; round++) {
-    mountDendro()
-    dropCaches()
-    const tar = spawn('sh', ['-c', WALK['tar c'], 'sh', mnt])
-    const ended = new Promise(done => tar.on('close', done))
-    const times = []
-    let step = 0
-    while (tar.exitCode === null) {
-      // Deep in what tar comes to last.
-      const path = paths[paths.length - 1 - ((step * 37) % paths.length)]
-      step++
-      const began = performance.now()
-      lstatSync(`${mnt}/${path}`)
-      times.push(performance.now() - began)
-      await sleep(4)
-    }
-    await ended
-    worst.push(percentile(times, 99))
-    log(
-      `stat during tar: ${times.length} times, p50 ${percentile(times, 50).toFixed(3)} p99 ${percentile(times, 99).toFixed(3)} max ${Math.max(...times).toFixed(1)} ms`,
-    )
-    umountDendro()
+  const kinds = {
+    dendro: [() => mountDendro(), umountDendro],
+    'EROFS lz4hc': erofsOf(tree),
   }
-  atMost('p99 of `stat` during a cold `tar`', 'ms', median(worst), 2)
+  const worst = { dendro: [], 'EROFS lz4hc': [] }
+  for (let round = 0; round < rounds; round++)
+    for (const [kind, [mount, umount]] of Object.entries(kinds)) {
+      mount()
+      dropCaches()
+      const times = await statDuringTar(paths)
+      worst[kind].push(percentile(times, 99))
+      log(
+        `stat during tar, ${kind}: ${times.length} times, p50 ${percentile(times, 50).toFixed(3)} p99 ${percentile(times, 99).toFixed(3)} max ${Math.max(...times).toFixed(1)} ms`,
+      )
+      umount()
+    }
+  atMost(
+    'p99 of `stat` during a cold `tar`',
+    'ms',
+    median(worst.dendro),
+    2,
+    'EROFS lz4hc',
+    median(worst['EROFS lz4hc']),
+  )
+}
+
+/** Milliseconds of each. */
+const statDuringTar = async paths => {
+  const tar = spawn('sh', ['-c', WALK['tar c'], 'sh', mnt])
+  const ended = new Promise(done => tar.on('close', done))
+  const times = []
+  let step = 0
+  while (tar.exitCode === null) {
+    // Deep in what tar comes to last.
+    const path = paths[paths.length - 1 - ((step * 37) % paths.length)]
+    step++
+    const began = performance.now()
+    lstatSync(`${mnt}/${path}`)
+    times.push(performance.now() - began)
+    await sleep(4)
+  }
+  await ended
+  return times
 }
 
 /** Changes one file in a hundred, another hundredth each time. */

@@ -1,6 +1,6 @@
 /** Rows of goals, and the mounts that they measure. */
 import { existsSync, readFileSync } from 'node:fs'
-import { dendro, env, log, mnt, sh, show } from './bench-lib.mjs'
+import { at, dendro, env, log, mnt, sh, show } from './bench-lib.mjs'
 
 export const rows = []
 /** A row; `goal` is said in words, `isMet` decides. */
@@ -20,12 +20,12 @@ export const against = (what, unit, own, peer, peerValue, factor) =>
     `<= ${factor} x`,
     own <= peerValue * factor,
   )
-export const atMost = (what, unit, own, limit) =>
+export const atMost = (what, unit, own, limit, peer = '-', peerValue) =>
   row(
     what,
     { value: own, unit },
-    '-',
-    undefined,
+    peer,
+    peerValue,
     `<= ${limit} ${unit}`,
     own <= limit,
   )
@@ -40,6 +40,16 @@ export const umountDendro = () =>
     mnt,
     repositoryId(),
   )
+/** How EROFS is mounted and unmounted; makes its image unless that was done. */
+export const erofsOf = tree => {
+  const image = at('erofs.img')
+  if (!existsSync(image))
+    sh('mkfs.erofs -zlz4hc "$1" "$2" >/dev/null 2>&1', image, tree)
+  return [
+    () => sh('mount -t erofs -o loop,ro "$1" "$2"', image, mnt),
+    () => sh('umount "$1"', mnt),
+  ]
+}
 const repositoryId = () =>
   JSON.parse(readFileSync(`${env.DENDRO_REPO}/config.json`, 'utf8')).id
 export const serverStatistics = () =>
