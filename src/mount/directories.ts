@@ -20,14 +20,23 @@ export class Directories {
     this.#repository = repository
   }
 
+  /** The directory, if it is decoded. */
+  get(tree: Digest): Directory | undefined {
+    return this.#cache.get(tree)
+  }
+
   /**
    * A directory of a commit; with `path` it is about to be listed.
    * Errors: as Repository.readTree, and `CORRUPT_OBJECT`.
    */
   load(tree: Digest, path?: NodeKey): Directory {
-    const known = this.#cache.get(tree)
+    const known = this.get(tree)
     if (known !== undefined) return known
-    const bytes = this.#repository.readTree(tree)
+    return this.decode(tree, this.#repository.readTree(tree), path)
+  }
+
+  /** The same of what `Repository.readTree` gave, which is kept. */
+  decode(tree: Digest, bytes: Buffer, path?: NodeKey): Directory {
     const directory = Directory.decode(tree, bytes, path)
     this.#cache.set(tree, directory)
     return directory

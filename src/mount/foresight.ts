@@ -40,6 +40,7 @@ interface Plan {
 interface ReadAhead {
   readonly tree: Digest
   readonly path: NodeKey
+  readonly bytes: Buffer
   readonly isExplored: boolean
 }
 
@@ -161,22 +162,33 @@ export class Foresight {
     const place = this.#repository.indexes.find(tree)
     if (place === undefined || place.lengthBytes > MAX_PREPARED_TREE_BYTES)
       return true
-    this.#repository.readTree(tree)
-    this.#read = { tree, path, isExplored: explored !== undefined }
+    const isExplored = explored !== undefined
+    const directory = this.#directories.get(tree)
+    if (directory !== undefined) this.#encode(directory, path, isExplored)
+    else {
+      const bytes = this.#repository.readTree(tree)
+      this.#read = { tree, path, bytes, isExplored }
+    }
     return true
   }
 
   #decodeRead(): boolean {
     if (this.#read === undefined) return false
-    const { tree, path, isExplored } = this.#read
+    const { tree, path, bytes, isExplored } = this.#read
     this.#read = undefined
-    const directory = this.#directories.load(tree, path)
+    // It may have been asked for meanwhile.
+    const directory =
+      this.#directories.get(tree) ?? this.#directories.decode(tree, bytes, path)
+    this.#encode(directory, path, isExplored)
+    return true
+  }
+
+  #encode(directory: Directory, path: NodeKey, isExplored: boolean): void {
     directory.records(0, path)
     if (isExplored)
       eachBelow(directory, path, (below, itsPath) =>
         this.#upcoming.found(below, itsPath),
       )
-    return true
   }
 
   /** Has the files of a directory from entry `from` on put into the page cache. */
