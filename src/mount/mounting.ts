@@ -169,35 +169,30 @@ const removeStale = (path: string): boolean => {
 const canBecomeServer = (options: MountOptions): boolean =>
   isLaunched() && options.transport === 'kernel'
 
-const mountAsRoot = async (
+const mountAsRoot = (
   repository: Repository,
   request: MountRequest,
 ): Promise<Mounted> => {
-  const directory = sharedRuntimeDirectory(repository.config.id)
-  const lock = await lockRuntimeDirectory(directory)
-  try {
-    const view = join(directory, 'view')
-    const source = sourceOf(view, request)
-    const running = runningServer(directory, view, request.options)
-    if (running === undefined && canBecomeServer(request.options)) {
-      const target = request.mountpoint
-      const config = sharedConfig(repository, directory, view, request.options)
-      const options = bindOptions(request.options)
-      becomeServer(config, {
-        onMounted: () => lock.release(),
-        onReady: () => tellLauncher(bindLine({ source, target, options })),
-      })
-    }
-    const serverPid =
-      running ??
-      (await startServer(
-        sharedConfig(repository, directory, view, request.options),
-      ))
-    bind(source, request)
-    return { mountpoint: request.mountpoint, serverPid }
-  } finally {
-    lock.release()
+  const { mountpoint, options } = request
+  const start = (
+    config: ServerConfig,
+    onMounted: () => void,
+  ): Promise<number> => {
+    if (!canBecomeServer(options)) return startServer(config)
+    const line = bindLine({
+      source: sourceOf(config.mountpoint, request),
+      target: mountpoint,
+      options: bindOptions(options),
+    })
+    return becomeServer(config, {
+      onMounted,
+      onReady: () => tellLauncher(line),
+    })
   }
+  return withSharedView(repository, options, start, (view, serverPid) => {
+    bind(sourceOf(view, request), request)
+    return { mountpoint, serverPid }
+  })
 }
 
 /**
@@ -205,7 +200,7 @@ const mountAsRoot = async (
  * if need be. Whoever binds out of it keeps it; an unused one ends by itself.
  */
 export const openView = (repository: Repository): Promise<string> =>
-  openShared(repository, config => startServer(config))
+  withSharedView(repository, DEFAULT_MOUNT_OPTIONS, startServer, view => view)
 
 /**
  * The same for good: its users are where the server cannot see them. Where a
@@ -216,31 +211,42 @@ export const openPermanentView = (
   repository: Repository,
   control: (view: string) => ControlProgram,
 ): Promise<string> =>
-  openShared(repository, (shared, onMounted) => {
-    const config = { ...shared, endsWhenUnused: false }
-    return isLaunched()
-      ? becomeServer(config, {
-          onMounted,
-          onReady: () => undefined,
-          control: control(config.mountpoint),
-        })
-      : startServer(config)
-  })
+  withSharedView(
+    repository,
+    DEFAULT_MOUNT_OPTIONS,
+    (shared, onMounted) => {
+      const config = { ...shared, endsWhenUnused: false }
+      return isLaunched()
+        ? becomeServer(config, {
+            onMounted,
+            onReady: () => undefined,
+            control: control(config.mountpoint),
+          })
+        : startServer(config)
+    },
+    view => view,
+  )
 
-const openShared = async (
+/**
+ * Has `start` start a server of the shared view unless there is one, and calls
+ * `use` with the view and the server's pid before anybody else may begin.
+ */
+const withSharedView = async <T>(
   repository: Repository,
-  start: (config: ServerConfig, onMounted: () => void) => Promise<unknown>,
-): Promise<string> => {
+  options: MountOptions,
+  start: (config: ServerConfig, onMounted: () => void) => Promise<number>,
+  use: (view: string, serverPid: number) => T,
+): Promise<T> => {
   const directory = sharedRuntimeDirectory(repository.config.id)
   const lock = await lockRuntimeDirectory(directory)
   try {
     const view = join(directory, 'view')
-    const options = DEFAULT_MOUNT_OPTIONS
-    if (runningServer(directory, view, options) === undefined)
-      await start(sharedConfig(repository, directory, view, options), () =>
+    const serverPid =
+      runningServer(directory, view, options) ??
+      (await start(sharedConfig(repository, directory, view, options), () =>
         lock.release(),
-      )
-    return view
+      ))
+    return use(view, serverPid)
   } finally {
     lock.release()
   }
