@@ -28,7 +28,7 @@ type Visit = (change: Change) => void
 /**
  * Tells `visit` the changes from `before` to `after`, in path order. None is
  * kept: what a whole directory holds may be all of a tree.
- * Errors: as `readTree`; what came before the damage was visited.
+ * Errors: as `readObject`; what came before the damage was visited.
  */
 export const diffTrees = (
   repository: Repository,
@@ -51,9 +51,9 @@ const diffDirectories = (
 ): void => {
   if (before.tree === after.tree) return
   checkDepth(depth)
-  // Each tree is looked at once: there is nothing to keep it for.
-  const oldTree = Tree.decode(repository.readTree(before.tree))
-  const nextTree = Tree.decode(repository.readTree(after.tree))
+  // Each tree is looked at once, in its frame: it need not be copied.
+  const oldTree = Tree.decode(repository.readObject(before.tree))
+  const nextTree = Tree.decode(repository.readObject(after.tree))
   const old = oldTree.entries
   const next = nextTree.entries
   let i = 0
@@ -129,7 +129,7 @@ const below = (
   visit: Visit,
 ): void => {
   checkDepth(depth)
-  visitTree(repository.readTree(directory.tree), (name, object) => {
+  visitTree(repository.readObject(directory.tree), (name, object) => {
     whole(repository, kind, name, object, path, depth, visit)
   })
 }
