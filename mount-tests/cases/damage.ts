@@ -13,10 +13,11 @@ import {
   writeFileSync,
   writeSync,
 } from 'node:fs'
-import { digestOf } from '../../src/objects/digest.ts'
+import { digestFromHex, digestOf } from '../../src/objects/digest.ts'
 import type { Digest } from '../../src/objects/digest.ts'
 import { IndexFile } from '../../src/store/index-file.ts'
 import { bucketOf } from '../../src/store/index-format.ts'
+import { Repository } from '../../src/store/repository.ts'
 import type { TestContext, TestTable } from '../context.ts'
 import { noise } from '../odd-tree.ts'
 
@@ -45,38 +46,70 @@ const flip = (path: string, offset: number): void => {
   closeSync(fd)
 }
 
-/** Makes the index say nonsense of where object `digest` stands, and its bucket. */
-const damageIndex = (t: TestContext, digest: Digest): void => {
+/**
+ * Makes the index say nonsense of two buckets, in which one of `objects` stands
+ * and none of `others`. Returns which one.
+ */
+const damageIndex = (
+  t: TestContext,
+  objects: readonly Digest[],
+  others: readonly Digest[],
+): number => {
   const [name] = readdirSync(`${t.repository}/index`)
   const path = `${t.repository}/index/${name}`
   const index = IndexFile.open(path)
   const { fanoutBits, fanoutOffset } = index.header
   index.close()
+  const bucket = (digest: Digest): number => bucketOf(digest, fanoutBits)
+  // The number is where one begins, and where the one before it ends.
+  const victim = objects.findIndex(object =>
+    others.every(other => {
+      const distance = bucket(object) - bucket(other)
+      return distance !== 0 && distance !== 1
+    }),
+  )
+  assert.ok(victim >= 0)
+  const at = fanoutOffset + bucket(objects[victim] as Digest) * 4
   const fd = openSync(path, 'r+')
-  const bucket = bucketOf(digest, fanoutBits)
-  writeSync(fd, Buffer.alloc(4, 0xff), 0, 4, fanoutOffset + bucket * 4)
+  writeSync(fd, Buffer.alloc(4, 0xff), 0, 4, at)
   closeSync(fd)
+  return victim
+}
+
+const rootTree = (t: TestContext, commit: string): Digest => {
+  const repository = Repository.open(t.repository)
+  const { root } = repository.commits.load(digestFromHex(commit) as Digest)
+  repository.close()
+  return root.tree
 }
 
 export const tests: TestTable = {
   'a damaged index gives EIO on what it does not find, and ends no server':
     t => {
       const source = t.makeDirectory('source')
-      const names = Array.from({ length: 12 }, (_, i) => `f${i + 10}`)
+      const names = Array.from({ length: 40 }, (_, i) => `f${i + 10}`)
+      const contents = names.map((_, i) => noise(3000, i))
       names.forEach((name, i) =>
-        writeFileSync(`${source}/${name}`, noise(3000, i)),
+        writeFileSync(`${source}/${name}`, contents[i] as Buffer),
       )
       t.dendro('init')
-      t.commit('r', source)
+      const commit = t.commit('r', source)
       // Files of one chunk: its digest is that of what they hold.
-      damageIndex(t, digestOf(noise(3000, 8)))
+      const digests = contents.map(digestOf)
+      const first = 5
+      const victim =
+        first +
+        damageIndex(t, digests.slice(first), [
+          rootTree(t, commit),
+          ...digests.slice(0, first),
+        ])
       const mounted = t.mount('r', t.path('mnt'))
       const { pid } = t.processes(mounted)
       // One behind the other: the files that follow are looked up ahead.
       const failed = names.filter(
         name => t.try('cat', [`${mounted}/${name}`]).status !== 0,
       )
-      assert.ok(failed.includes('f18'))
+      assert.ok(failed.includes(names[victim] as string))
       assert.ok(failed.length < names.length)
       assert.equal(t.processes(mounted).pid, pid)
     },
