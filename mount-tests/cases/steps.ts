@@ -8,12 +8,14 @@ import type { TestContext, TestTable } from '../context.ts'
 
 const PROGRAM = new URL('../slow-reader.js', import.meta.url).pathname
 
-/** Reads the slow file, and while that lasts another one; what both held. */
+/**
+ * Reads the slow file, while that lasts another one, and looks up the name that
+ * it waits for; what both held.
+ */
 const readBoth = async (
   t: TestContext,
   patienceMs: number,
   resend: 'yes' | 'no',
-  meanwhile: (mounted: string) => void,
 ): Promise<string[]> => {
   const mounted = t.makeDirectory('mnt')
   const server = spawn(
@@ -24,8 +26,8 @@ const readBoth = async (
   const ended = new Promise(done => server.on('close', done))
   let said = ''
   server.stdout.on('data', (data: Buffer) => (said += data.toString()))
-  await waitFor('the server', () => said.includes('ready'))
   try {
+    await waitFor('the server', () => said.includes('ready'))
     const texts = ['', '']
     const readers = []
     for (const [i, name] of ['slow', 'second'].entries()) {
@@ -36,11 +38,12 @@ const readBoth = async (
     }
     // Long enough for the second one's READ to have come.
     await new Promise(done => setTimeout(done, 100))
-    meanwhile(mounted)
+    assert.equal(statSync(`${mounted}/awaited`).size, 32)
     await Promise.all(readers)
+    t.sh('umount "$1"', mounted)
     return texts.map(text => text.trim())
   } finally {
-    t.sh('umount "$1"', mounted)
+    server.kill()
     await ended
   }
 }
@@ -48,16 +51,12 @@ const readBoth = async (
 export const tests: TestTable = {
   'a name is looked up between the steps of a READ, and READs go in turn':
     async t => {
-      const texts = await readBoth(t, 10_000, 'yes', mounted => {
-        assert.equal(statSync(`${mounted}/awaited`).size, 32)
-      })
+      const texts = await readBoth(t, 10_000, 'yes')
       assert.deepEqual(texts, ['looked up meanwhile', 'behind the slow one'])
     },
   'where the kernel does not send again what was unanswered, all go in turn':
     async t => {
-      const texts = await readBoth(t, 500, 'no', mounted => {
-        assert.equal(statSync(`${mounted}/awaited`).size, 32)
-      })
+      const texts = await readBoth(t, 500, 'no')
       assert.deepEqual(texts, ['waited in vain', 'behind the slow one'])
     },
 }

@@ -9,6 +9,7 @@
  */
 
 import { DendroError } from '../errors.ts'
+import type { Steps } from '../steps.ts'
 import { check, shim } from '../system/native.ts'
 import { FATAL_DEATHS, FatalRequest } from './fatal-request.ts'
 import type { InHand } from './fatal-request.ts'
@@ -31,7 +32,6 @@ import {
 } from './reply.ts'
 import { Request } from './request.ts'
 import { sendParts } from './send-parts.ts'
-import type { Steps } from '../steps.ts'
 
 const PAGE_BYTES = 4096
 const REPLY_BYTES = MAX_PAGES * PAGE_BYTES + PAGE_BYTES
@@ -71,7 +71,7 @@ const FOR_EVER = -1
 
 /** So many others are answered between two steps of what is in hand. */
 const MAX_BETWEEN = 16
-/** Any READ, and any LOOKUP. */
+/** A request of up to so many bytes can be held: any READ, and any LOOKUP. */
 const HELD_BYTES = 512
 
 /** No reply is owed: FORGET and its like. */
@@ -216,8 +216,8 @@ export class Session {
 
   /** Answers what is there already, but READs: they are set aside. */
   #serveWaiting(): boolean {
+    const { bytes } = this.#request
     for (let i = 0; i < MAX_BETWEEN; i++) {
-      const { bytes } = this.#request
       const got = this.#receive(NO_SLEEP, FOR_EVER)
       // What is wrong is met again by who waits for the next request.
       if (got <= 0) return i > 0

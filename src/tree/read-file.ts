@@ -108,8 +108,7 @@ export function* readParts(
             ? repository.readChunkWithin(chunk, WAIT_MS)
             : repository.readChunk(chunk)
       }
-      if (bytes.length !== lengthBytes)
-        throw wrongLength(chunk, bytes, lengthBytes)
+      checkLength(chunk, bytes, lengthBytes)
       parts.push({ bytes, begin: from - at, lengthBytes: to - from })
     }
     at += lengthBytes
@@ -153,13 +152,15 @@ const readChunk = (
   lengthBytes: number,
 ): Buffer => {
   const bytes = repository.readChunk(chunk)
-  if (bytes.length !== lengthBytes) throw wrongLength(chunk, bytes, lengthBytes)
+  checkLength(chunk, bytes, lengthBytes)
   return bytes
 }
 
-const wrongLength = (chunk: Digest, bytes: Buffer, expected: number) =>
-  new DendroError(
-    'CORRUPT_OBJECT',
-    `damaged file object: chunk ${digestToHex(chunk)} has ${bytes.length} bytes, not ${expected}`,
-    { hint: 'dendro fsck tells what it touches' },
-  )
+const checkLength = (chunk: Digest, bytes: Buffer, expected: number): void => {
+  if (bytes.length !== expected)
+    throw new DendroError(
+      'CORRUPT_OBJECT',
+      `damaged file object: chunk ${digestToHex(chunk)} has ${bytes.length} bytes, not ${expected}`,
+      { hint: 'dendro fsck tells what it touches' },
+    )
+}
