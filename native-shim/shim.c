@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/openat2.h>
 #include <node_api.h>
 #include <poll.h>
 #include <sched.h>
@@ -24,6 +25,7 @@
 #include <sys/mount.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/sysmacros.h>
 #include <sys/un.h>
 #include <sys/uio.h>
@@ -393,6 +395,17 @@ FUNCTION(shim_prefetch) {
   return number(env, -result);
 }
 
+FUNCTION(shim_openat2) {
+  args_t a = get_args(env, info);
+  int directory = (int)get_number(&a, 0);
+  PATH(path, 1);
+  struct open_how how = {.flags = (uint64_t)get_number(&a, 2) | O_CLOEXEC,
+                         .mode = (uint64_t)get_number(&a, 3),
+                         .resolve = (uint64_t)get_number(&a, 4)};
+  if (a.failed) return NULL;
+  return result_of(env, syscall(SYS_openat2, directory, path, &how, sizeof how));
+}
+
 FUNCTION(shim_lgetxattr) {
   args_t a = get_args(env, info);
   PATH(path, 0);
@@ -535,7 +548,7 @@ NAPI_MODULE_INIT() {
       {"setNonBlocking", shim_set_non_blocking}, {"exit", shim_exit},
       {"sendDatagram", shim_send_datagram}, {"memfd", shim_memfd},
       {"mapShared", shim_map_shared}, {"unshare", shim_unshare},
-      {"continueEvery", shim_continue_every},
+      {"continueEvery", shim_continue_every}, {"openat2", shim_openat2},
   };
   for (size_t i = 0; i < sizeof functions / sizeof *functions; i++) {
     napi_value function;

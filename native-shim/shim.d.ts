@@ -65,6 +65,17 @@ export interface Shim {
   dropPages(address: number, lengthBytes: number): number
   /** lseek(2): SEEK_DATA 3, SEEK_HOLE 4. */
   lseek(fd: number, offset: number, whence: number): number
+  /**
+   * openat2(2), close-on-exec. `mode` is 0 where nothing is made; `resolve`
+   * are RESOLVE_* bits of <linux/openat2.h>. -ENOSYS before Linux 5.6.
+   */
+  openat2(
+    directory: number,
+    path: Uint8Array,
+    flags: number,
+    mode: number,
+    resolve: number,
+  ): number
   /** lgetxattr(2): bytes of the value; -ERANGE when `value` is too small. */
   lgetxattr(path: Uint8Array, name: Uint8Array, value: Uint8Array): number
   /** llistxattr(2): NUL-terminated names. */

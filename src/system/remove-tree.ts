@@ -1,29 +1,81 @@
 /**
- * Removes a directory with everything in it, however deep: the way down is a
- * list and not the stack. Follows no link.
+ * Removes a directory with everything in it, however deep; by descriptors, so
+ * that who swaps a directory for a link meanwhile has nothing else removed.
  */
 
-import { readdirSync, rmdirSync, unlinkSync } from 'node:fs'
+import { rmdirSync, unlinkSync } from 'node:fs'
+import { bytesToLatin1 } from '../bytes/latin1.ts'
 import { errnoOf } from '../errors.ts'
+import { DirectoryHandle } from './directory-handle.ts'
+import { DirectoryStack } from './directory-stack.ts'
 
-const SLASH = Buffer.from('/')
+/** What is still to be done in a directory that was entered. */
+interface Level {
+  readonly name: string
+  readonly directories: string[]
+}
 
-/** Removes `path` (raw bytes); that it is not there is well. */
-export const removeTree = (path: Buffer): void => {
-  const directories: Buffer[] = [path]
+/** Does `work`; that the name is gone already is well. */
+const unlessGone = (work: () => unknown): void => {
   try {
-    // Grows while it is walked.
-    for (const directory of directories)
-      for (const entry of readdirSync(directory, {
-        withFileTypes: true,
-        encoding: 'buffer',
-      })) {
-        const child = Buffer.concat([directory, SLASH, entry.name])
-        if (entry.isDirectory()) directories.push(child)
-        else unlinkSync(child)
-      }
-    for (const directory of directories.reverse()) rmdirSync(directory)
+    work()
   } catch (error) {
     if (errnoOf(error) !== 'ENOENT') throw error
   }
+}
+
+/** Removes all files of the directory; the names of its directories. */
+const clear = (directory: DirectoryHandle): string[] => {
+  const directories: string[] = []
+  for (const entry of directory.list())
+    if (entry.isDirectory()) directories.push(entry.name)
+    else unlessGone(() => unlinkSync(directory.at(entry.name)))
+  return directories
+}
+
+/** Removes the directory `name` of `parent`; that it is not there is well. */
+export const removeTreeIn = (parent: DirectoryHandle, name: string): void => {
+  const stack = new DirectoryStack(parent)
+  const levels: Level[] = []
+  const enter = (child: string): void => {
+    let entered: DirectoryHandle | undefined
+    unlessGone(() => (entered = stack.enter(child)))
+    if (entered === undefined) return
+    levels.push({ name: child, directories: clear(entered) })
+  }
+  try {
+    enter(name)
+    for (
+      let level = levels.at(-1);
+      level !== undefined;
+      level = levels.at(-1)
+    ) {
+      const next = level.directories.pop()
+      if (next !== undefined) {
+        enter(next)
+        continue
+      }
+      levels.pop()
+      stack.leave()
+      const { name: done } = level
+      unlessGone(() => rmdirSync(stack.top.at(done)))
+    }
+  } finally {
+    stack.close()
+  }
+}
+
+/** The same for `path` (raw bytes), whose last name is not followed. */
+export const removeTree = (path: Buffer): void => {
+  const text = bytesToLatin1(path).replace(/\/+$/, '')
+  const slash = text.lastIndexOf('/')
+  unlessGone(() => {
+    const above = slash < 0 ? '.' : text.slice(0, slash + 1)
+    const parent = DirectoryHandle.open(Buffer.from(above, 'latin1'))
+    try {
+      removeTreeIn(parent, text.slice(slash + 1))
+    } finally {
+      parent.close()
+    }
+  })
 }
