@@ -6,15 +6,15 @@ import { encodeFsObject, fsObjectDigest } from '../objects/fs-object.ts'
 import type { FsObject } from '../objects/fs-object.ts'
 import { encodeTree } from '../objects/tree.ts'
 import type { TreeEntry } from '../objects/tree.ts'
+import { attributesOf } from './attributes.ts'
+import { Directory, isDirectoryRecord } from './directory.ts'
 import {
-  attributesOf,
   childPathKey,
   digestKey,
   directoryInode,
   objectInode,
   ROOT_PATH_KEY,
-} from './attributes.ts'
-import { Directory, isDirectoryRecord } from './directory.ts'
+} from './node-identity.ts'
 import type { NodeKey } from './node-table.ts'
 
 const METADATA = { uid: 7, gid: 8, mtimeSec: 1e9, mtimeNsec: 5, xattrs: [] }

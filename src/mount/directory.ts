@@ -15,15 +15,9 @@ import type { Digest } from '../objects/digest.ts'
 import { decodeFsObject } from '../objects/fs-object.ts'
 import type { FsObject } from '../objects/fs-object.ts'
 import { visitTree } from '../objects/tree.ts'
-import {
-  attributesOf,
-  childPathKey,
-  directoryInode,
-  DT_DIR,
-  FIRST_COOKIE,
-  objectInode,
-} from './attributes.ts'
 import { KIB } from '../units.ts'
+import { attributesOf, DT_DIR, FIRST_COOKIE } from './attributes.ts'
+import { childPathKey, directoryInode, objectInode } from './node-identity.ts'
 import type { NodeKey } from './node-table.ts'
 
 /** Entries whose records are encoded at once, and all that are kept. */

@@ -2,16 +2,16 @@ import t from 'tap'
 import type { Digest } from '../objects/digest.ts'
 import { parseMountTable } from '../system/mount-table.ts'
 import {
-  childPathKey,
-  directoryInode,
-  objectInode,
-  ROOT_PATH_KEY,
-} from './attributes.ts'
-import {
   bindOptions,
   DEFAULT_MOUNT_OPTIONS,
   parseMountOptions,
 } from './mount-options.ts'
+import {
+  childPathKey,
+  directoryInode,
+  objectInode,
+  ROOT_PATH_KEY,
+} from './node-identity.ts'
 import {
   NODE_DIRECTORY,
   NODE_FREE,

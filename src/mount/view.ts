@@ -31,22 +31,19 @@ import type { Repository } from '../store/repository.ts'
 import type { Steps } from '../steps.ts'
 import { readParts } from '../tree/read-file.ts'
 import type { Ahead } from './ahead.ts'
-import {
-  addDots,
-  attributesOf,
-  childPathKey,
-  digestKey,
-  directoryInode,
-  DT_DIR,
-  FIRST_COOKIE,
-  objectInode,
-  ROOT_PATH_KEY,
-} from './attributes.ts'
-import type { InodeNumber } from './attributes.ts'
+import { addDots, attributesOf, DT_DIR, FIRST_COOKIE } from './attributes.ts'
 import { Directories } from './directories.ts'
 import { isDirectoryRecord } from './directory.ts'
 import type { Directory } from './directory.ts'
 import { Foresight } from './foresight.ts'
+import {
+  childPathKey,
+  digestKey,
+  directoryInode,
+  objectInode,
+  ROOT_PATH_KEY,
+} from './node-identity.ts'
+import type { InodeNumber } from './node-identity.ts'
 import {
   NODE_DIRECTORY,
   NODE_FREE,
