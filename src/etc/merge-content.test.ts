@@ -1,13 +1,7 @@
-/** The drivers for content: text, keyed lines, sections; and the last check of accounts. */
+/** The drivers for keyed lines and sections, and the last check of accounts. */
 
-import { spawnSync } from 'node:child_process'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import t from 'tap'
 import { mergeContent } from './merge-content.ts'
-import { hasMarkers, markOverlaps, mergeText } from './merge-text.ts'
-import { unifiedDiff } from './unified-diff.ts'
 
 const text = (...lines: string[]): string => lines.map(l => `${l}\n`).join('')
 
@@ -15,93 +9,6 @@ const merged = (path: string, base: string, mine: string, theirs: string) => {
   const result = mergeContent(path, base, mine, theirs)
   return 'text' in result ? result.text : result.overlaps
 }
-
-t.test('text: far changes merge, near ones overlap', async t => {
-  const base = text('1', '2', '3', '4', '5')
-  t.equal(
-    merged(
-      'x',
-      base,
-      text('one', '2', '3', '4', '5'),
-      text('1', '2', '3', '4', 'five'),
-    ),
-    text('one', '2', '3', '4', 'five'),
-  )
-  t.same(
-    merged(
-      'x',
-      base,
-      text('1', '2', 'c', '4', '5'),
-      text('1', '2', 'C', '4', '5'),
-    ),
-    ['both changed line 3'],
-  )
-  t.equal(merged('x', '', 'a', 'a'), 'a')
-  t.same(mergeContent('x', undefined, 'a', 'b'), {
-    overlaps: ['both added it'],
-  })
-  t.same(merged('x', 'a\0', 'b\0', 'c\0'), ['not text'])
-  // A last line without its end, and lines behind it on the other side.
-  t.equal(
-    merged('x', text('1', '2', '3'), text('0', '1', '2', '3'), '1\n2\n3'),
-    '0\n1\n2\n3',
-  )
-})
-
-t.test('text: as diff3 of the system says', async t => {
-  const directory = mkdtempSync(join(tmpdir(), 'dendro-diff3-'))
-  t.teardown(() => rmSync(directory, { recursive: true }))
-  let seed = 4711
-  const random = (n: number) => {
-    seed = (Math.imul(seed, 1664525) + 1013904223) >>> 0
-    return Math.floor((seed / 2 ** 32) * n)
-  }
-  const edit = (lines: readonly string[]) =>
-    lines.flatMap(line => {
-      const dice = random(12)
-      return dice === 0 ? [] : dice === 1 ? [line, `new${random(99)}`] : [line]
-    })
-  let clean = 0
-  for (let round = 0; round < 120; round++) {
-    const base = Array.from({ length: 14 }, (_, i) => `line ${i}`)
-    const [mine, theirs] = [edit(base), edit(base)]
-    const write = (name: string, lines: readonly string[]) => {
-      writeFileSync(join(directory, name), text(...lines))
-      return join(directory, name)
-    }
-    const result = spawnSync(
-      'diff3',
-      ['-m', write('m', mine), write('b', base), write('t', theirs)],
-      { encoding: 'utf8' },
-    )
-    const ours = mergeText(text(...base), text(...mine), text(...theirs))
-    // Where diff3 sees no overlap, we say the same; equal changes are none to us.
-    if (result.status === 0) {
-      clean++
-      t.same(ours, { text: result.stdout })
-    }
-  }
-  t.ok(clean > 10, `${clean} merged by both`)
-})
-
-t.test('markers: all three versions, for a person', async t => {
-  const marked = markOverlaps(text('a', 'b'), text('a', 'm'), text('a', 't'))
-  t.equal(
-    marked,
-    text(
-      'a',
-      '<<<<<<< mine',
-      'm',
-      '||||||| old default',
-      'b',
-      '=======',
-      't',
-      '>>>>>>> new default',
-    ),
-  )
-  t.ok(hasMarkers(marked))
-  t.notOk(hasMarkers(text('<<<<<<', '=======')))
-})
 
 const root = 'root:x:0:0:root:/root:/bin/bash'
 const daemon = 'daemon:x:1:1:daemon:/usr/sbin:/usr/sbin/nologin'
@@ -332,6 +239,29 @@ t.test('sections: keys under their header', async t => {
   )
 })
 
+t.test('keyed files: what both sides add to 100,000 lines', async t => {
+  const base = Array.from({ length: 100_000 }, (_, i) => `s${i} ${i}/tcp\n`)
+  const there = base.flatMap((line, i) => [line, `t${i} ${i}/udp\n`])
+  const both = ['a 1/tcp\n', ...there]
+  t.equal(
+    merged(
+      'services',
+      base.join(''),
+      `a 1/tcp\n${base.join('')}`,
+      there.join(''),
+    ),
+    both.join(''),
+  )
+})
+
+t.test('sections: a key before all of them', async t => {
+  const base = text('# top', '[A]', 'a=1')
+  t.equal(
+    merged('x.ini', base, `${base}b=2\n`, text('# top', 'k=v', '[A]', 'a=1')),
+    text('# top', 'k=v', '[A]', 'a=1', 'b=2'),
+  )
+})
+
 t.test('keyed files: a merge loses and invents nothing', async t => {
   let seed = 99
   const random = (n: number) => {
@@ -359,42 +289,3 @@ t.test('keyed files: a merge loses and invents nothing', async t => {
     t.same(String(result).trim().split('\n').slice(1).sort(), expected.sort())
   }
 })
-
-t.test(
-  'the unified format: patch(1) makes the new text of the old',
-  async t => {
-    const directory = mkdtempSync(join(tmpdir(), 'dendro-patch-'))
-    t.teardown(() => rmSync(directory, { recursive: true }))
-    t.same(unifiedDiff('a\n', 'a\n', ['a', 'b']), [])
-    const cases: [string, string][] = [
-      ['', 'a\n'],
-      ['a\n', ''],
-      ['a', 'b'],
-      ['a\nb\n', 'a\nb'],
-      [text(...'abcdefghijklmnop'), text(...'abXdefghijklmYnop', 'q')],
-      [
-        text(...'abcdefghijklmnopqrstuvwxyz'),
-        text(...'Zabcdefghijklmnopqrstuvwxy'),
-      ],
-    ]
-    for (const [before, after] of cases) {
-      const ours = unifiedDiff(before, after, ['a', 'b'])
-      const names = ['a', 'b'].map(name => join(directory, name)) as [
-        string,
-        string,
-      ]
-      writeFileSync(names[0], before)
-      writeFileSync(names[1], after)
-      const theirs = spawnSync(
-        'diff',
-        ['-u', '--label', 'a', '--label', 'b', ...names],
-        { encoding: 'utf8' },
-      )
-      t.equal(
-        `${ours.join('\n')}\n`,
-        theirs.stdout,
-        JSON.stringify([before, after]),
-      )
-    }
-  },
-)

@@ -163,56 +163,75 @@ class RecordMerge {
 
   /** Mine in its order, with what theirs adds behind what it follows there. */
   #write(result: ReadonlyMap<string, Record3>): string {
-    const out: Record3[] = []
-    for (const record of this.#mine) {
-      const kept = record.key === undefined ? record : result.get(record.key)
-      if (kept !== undefined) out.push(kept)
-    }
-    let previous: string | undefined
-    for (const { key, section } of this.#theirs) {
-      if (key === undefined) continue
-      const record = result.get(key)
-      if (record === undefined) continue
-      if (!out.some(placed => placed.key === key)) {
-        const isHeader = section === undefined && this.#isHeader(key)
-        out.splice(placeFor(out, previous, isHeader), 0, record)
+    const added = this.#addedBehind(result)
+    const headers = new Set([...result.values()].map(({ section }) => section))
+    const isHeader = ({ key }: Record3) => key !== undefined && headers.has(key)
+    const kept = this.#mine.flatMap(record => {
+      const now = record.key === undefined ? record : result.get(record.key)
+      return now === undefined ? [] : [now]
+    })
+    const out: string[] = []
+    // A new section comes behind the whole section of what it follows.
+    let waiting: Record3 | undefined
+    const put = (record: Record3): void => {
+      let next: Record3 | undefined = record
+      while (next !== undefined) {
+        out.push(next.text)
+        next = next.key === undefined ? undefined : added.get(next.key)
+        if (next === undefined || !isHeader(next)) continue
+        waiting = next
+        next = undefined
       }
+    }
+    const putWaiting = (): void => {
+      while (waiting !== undefined) {
+        const header = waiting
+        waiting = undefined
+        put(header)
+      }
+    }
+    const first = added.get(undefined)
+    const place = placeOfFirst(kept, kept.some(isHeader))
+    for (const [i, record] of kept.entries()) {
+      if (isHeader(record)) putWaiting()
+      if (first !== undefined && i === place) put(first)
+      put(record)
+    }
+    putWaiting()
+    if (first !== undefined && place >= kept.length) put(first)
+    putWaiting()
+    return out.join('')
+  }
+
+  /** What theirs adds, by the key that it follows there; undefined at the begin. */
+  #addedBehind(
+    result: ReadonlyMap<string, Record3>,
+  ): Map<string | undefined, Record3> {
+    const added = new Map<string | undefined, Record3>()
+    let previous: string | undefined
+    for (const { key } of this.#theirs) {
+      const record = key === undefined ? undefined : result.get(key)
+      if (key === undefined || record === undefined) continue
+      if (!this.#mineOf.has(key)) added.set(previous, record)
       previous = key
     }
-    return out.map(({ text }) => text).join('')
-  }
-
-  #isHeader(key: string): boolean {
-    return this.#theirs.some(record => record.section === key)
+    return added
   }
 }
 
-/** A new section comes behind the whole section of what it follows. */
-const placeFor = (
-  out: readonly Record3[],
-  previous: string | undefined,
-  isHeader: boolean,
+/**
+ * Where a record goes that follows no other: before trailing comments, or in a
+ * file with sections behind leading ones.
+ */
+const placeOfFirst = (
+  records: readonly Record3[],
+  hasSections: boolean,
 ): number => {
-  if (previous === undefined) return isHeader ? beginOf(out) : endOf(out)
-  const at = out.findIndex(({ key }) => key === previous) + 1
-  if (!isHeader) return at
-  const sections = new Set(out.map(({ section }) => section))
-  for (let i = at; i < out.length; i++) {
-    const key = out[i]?.key
-    if (key !== undefined && sections.has(key)) return i
-  }
-  return out.length
+  const hasKey = ({ key }: Record3) => key !== undefined
+  if (!hasSections) return records.findLastIndex(hasKey) + 1
+  const first = records.findIndex(hasKey)
+  return first < 0 ? records.length : first
 }
-
-/** Behind leading comments. */
-const beginOf = (out: readonly Record3[]): number => {
-  const first = out.findIndex(({ key }) => key !== undefined)
-  return first < 0 ? out.length : first
-}
-
-/** Before trailing blank lines and comments. */
-const endOf = (out: readonly Record3[]): number =>
-  out.findLastIndex(({ key }) => key !== undefined) + 1
 
 /** Lines with a key each; `keyOf` is not asked for comments and blank lines. */
 export const lineFormat = (

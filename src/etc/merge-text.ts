@@ -1,14 +1,6 @@
-/**
- * Three-way merge of text, line by line. Pure.
- *
- * Source of the method: Khanna, Kunal and Pierce, "A Formal Investigation of
- * Diff3" (2007), as the package node-diff3 does it.
- */
+/** Three-way merge of text, line by line. Pure. */
 
-import { diff3Merge } from 'node-diff3'
-
-/** More than any text under /etc; the method is quadratic where all differs. */
-const MAX_LINES = 20_000
+import { diff3 } from './diff3.ts'
 
 /** A merge that went through, or why it did not: one reason per overlap. */
 export type Merged =
@@ -27,28 +19,24 @@ export const mergeText = (
   mine: string,
   theirs: string,
 ): Merged => {
-  const sides = [mine, base, theirs].map(splitLines) as [
-    string[],
-    string[],
-    string[],
-  ]
-  if (sides.some(lines => lines.length > MAX_LINES))
-    return { overlaps: [`more than ${MAX_LINES} lines`] }
   const overlaps: string[] = []
   const out: string[] = []
   let line = 1
-  for (const region of diff3Merge(...sides, { excludeFalseConflicts: true })) {
-    if (region.ok !== undefined) {
+  for (const region of regionsOf(base, mine, theirs)) {
+    if ('agreed' in region) {
       // A side may lack the last line end and the other go on behind it.
-      for (const text of region.ok) push(out, text)
-      line += region.ok.length
-    } else if (region.conflict !== undefined) {
+      for (const text of region.agreed) push(out, text)
+      line += region.agreed.length
+    } else {
       overlaps.push(`both changed line ${line}`)
-      line += region.conflict.a.length
+      line += region.mine.length
     }
   }
   return overlaps.length > 0 ? { overlaps } : { text: out.join('') }
 }
+
+const regionsOf = (base: string, mine: string, theirs: string) =>
+  diff3(splitLines(base), splitLines(mine), splitLines(theirs))
 
 const push = (out: string[], text: string): void => {
   const last = out.length - 1
@@ -62,24 +50,19 @@ export const markOverlaps = (
   mine: string,
   theirs: string,
 ): string => {
-  const [a, o, b] = [mine, base, theirs].map(splitLines) as [
-    string[],
-    string[],
-    string[],
-  ]
   const out: string[] = []
   const block = (lines: readonly string[]) => {
     for (const text of lines) push(out, text)
   }
-  for (const region of diff3Merge(a, o, b, { excludeFalseConflicts: true })) {
-    if (region.ok !== undefined) block(region.ok)
-    else if (region.conflict !== undefined) {
+  for (const region of regionsOf(base, mine, theirs)) {
+    if ('agreed' in region) block(region.agreed)
+    else {
       block([`${MARKERS[0]} mine\n`])
-      block(region.conflict.a)
+      block(region.mine)
       block([`${MARKERS[1]} old default\n`])
-      block(region.conflict.o)
+      block(region.base)
       block([`${MARKERS[2]}\n`])
-      block(region.conflict.b)
+      block(region.theirs)
       block([`${MARKERS[3]} new default\n`])
     }
   }

@@ -1,6 +1,6 @@
 /** Differences of two texts in the unified format (diff(1), POSIX). Pure. */
 
-import { diffIndices } from 'node-diff3'
+import { diffLines } from './line-diff.ts'
 import { splitLines } from './merge-text.ts'
 
 const CONTEXT = 3
@@ -20,11 +20,11 @@ export const unifiedDiff = (
 ): string[] => {
   const old = splitLines(before)
   const next = splitLines(after)
-  const changes = diffIndices(old, next).map(part => ({
-    from: part.buffer1[0],
-    removed: part.buffer1Content,
-    to: part.buffer2[0],
-    added: part.buffer2Content,
+  const changes = diffLines(old, next).map(({ from, removed, to, added }) => ({
+    from,
+    removed: old.slice(from, from + removed),
+    to,
+    added: next.slice(to, to + added),
   }))
   if (changes.length === 0) return []
   const lines = [`--- ${names[0]}`, `+++ ${names[1]}`]
