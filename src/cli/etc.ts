@@ -117,7 +117,12 @@ const reset = async (context: VerbContext, parsed: Parsed): Promise<void> => {
       index: optionalIndex(parsed.string('deployment'), usage),
       onWait,
     })
-    printPaths(context, changed, 'reset')
+    printPaths(
+      context,
+      changed,
+      'reset',
+      'nothing to reset: no difference from the defaults',
+    )
   })
 }
 
@@ -130,7 +135,9 @@ const own = async (context: VerbContext, parsed: Parsed): Promise<void> => {
       !parsed.flag('off'),
       optionalIndex(parsed.string('deployment'), usage),
     )
-    printPaths(context, changed, parsed.flag('off') ? 'not owned' : 'owned')
+    const off = parsed.flag('off')
+    const what = off ? 'not owned' : 'owned'
+    printPaths(context, changed, what, `nothing to do: it is ${what} already`)
   })
 }
 
@@ -142,7 +149,12 @@ const restore = async (context: VerbContext, parsed: Parsed): Promise<void> => {
   await withSysroot(context.global, async (repository, paths) => {
     const index = optionalIndex(parsed.string('deployment'), usage)
     const changed = await restorePath(repository, paths, path, number, index)
-    printPaths(context, changed.slice(0, 1), 'restored')
+    printPaths(
+      context,
+      changed.slice(0, 1),
+      'restored',
+      'nothing to restore: it is as it was then',
+    )
   })
 }
 
@@ -150,8 +162,10 @@ const printPaths = (
   context: VerbContext,
   changed: readonly string[],
   what: string,
+  ifNothing: string,
 ): void => {
   if (context.global.json) printJson({ paths: changed.map(jsonPath) })
+  else if (changed.length === 0) print(ifNothing)
   else for (const path of changed) print(`${what} ${etcPath(path)}`)
 }
 

@@ -205,7 +205,7 @@ const carryOut = async (
     }
     const list = [first, ...kept]
     const shown = version === null ? '' : ` (${version})`
-    transaction.commit(kind, `${kind} ${shortName(id)}${shown}`, list)
+    await transaction.commit(kind, `${kind} ${shortName(id)}${shown}`, list)
   } catch (error) {
     throw wrapSystemError(`cannot deploy ${shortName(id)}`, error)
   }

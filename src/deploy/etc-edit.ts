@@ -31,62 +31,98 @@ import {
 import type { EtcView } from './etc-view.ts'
 import { reachable, runningEtcOf } from './running.ts'
 import { snapshotLayer } from './switch.ts'
-import {
-  commitOf,
-  deploymentName,
-  deploymentPath,
-  layerPath,
-  shortName,
-} from './sysroot.ts'
+import { commitOf, deploymentName, layerPath, shortName } from './sysroot.ts'
 import type { SysrootPaths } from './sysroot.ts'
 import { withTransaction } from './transaction.ts'
 import type { Transaction } from './transaction.ts'
 
+/** A change of a deployment's /etc that is known and not done yet. */
 interface Edit {
-  /** Raw paths that were changed. */
+  /** Raw paths that it changes. */
   readonly paths: readonly string[]
-  readonly record?: DeploymentRecord
+  /** What the deployment's record becomes; undefined where it stays. */
+  readonly record?: DeploymentRecord | undefined
+  /** Puts each of the paths. */
+  apply?(target: EtcTarget): void
 }
 
-/** Runs one change between two snapshots, and logs it. */
+/** Runs one change between two snapshots; the paths that changed. */
 const edit = (
   repository: Repository,
   paths: SysrootPaths,
   index: number | undefined,
   kind: string,
-  work: (view: EtcView, target: EtcTarget, transaction: Transaction) => Edit,
+  plan: (view: EtcView) => Edit,
   onWait?: () => void,
 ): Promise<readonly string[]> =>
-  withTransaction(paths, repository, onWait, async transaction => {
+  withTransaction(paths, repository, onWait, transaction => {
     const deployment = chooseDeployment(transaction.state, index)
     const view = readEtc(repository, paths, deployment)
-    const before = await snapshotLayer(
-      transaction,
-      deployment,
-      `before ${kind}`,
-    )
-    const target = targetOf(paths, view)
-    const done = work(view, target, transaction)
-    if (done.paths.length === 0 && done.record === undefined) return []
-    const after = await snapshotLayer(transaction, deployment, kind)
-    const shown = done.paths.slice(0, 3).map(shownPath).join(' ')
-    const more =
-      done.paths.length > 3 ? ` and ${done.paths.length - 3} more` : ''
-    transaction.commit(
-      kind,
-      `${kind} ${shown}${more} in ${shortName(deployment)}`,
-      transaction.state.deployments,
-      {
-        deployment: deploymentName(deployment),
-        snapshots: { before, after },
-        paths: done.paths,
-        record: view.record,
-      },
-    )
-    if (done.record !== undefined)
-      writeRecord(deploymentPath(paths, deployment), done.record)
-    return done.paths
+    return carryOut(transaction, view, plan(view), { kind })
   })
+
+interface LoggedAs {
+  readonly kind: string
+  /** What the log says; made of kind and paths when it is left out. */
+  readonly text?: string
+  readonly undoes?: string
+}
+
+/**
+ * Does what was planned, logged before it is done: what is cut short is in the
+ * log with what was tried, and can be taken back. Nothing planned is no
+ * operation. Errors: those of the target, with what was done until then logged.
+ */
+const carryOut = async (
+  transaction: Transaction,
+  view: EtcView,
+  planned: Edit,
+  { kind, text, undoes }: LoggedAs,
+): Promise<readonly string[]> => {
+  const { deployment } = view
+  if (planned.paths.length === 0 && planned.record === undefined) return []
+  const before = await snapshotLayer(transaction, deployment, `before ${kind}`)
+  const said = (done: readonly string[]): string =>
+    text ?? `${kind} ${shownPaths(done)} in ${shortName(deployment)}`
+  const details = {
+    ...(undoes === undefined ? {} : { undoes }),
+    deployment: deploymentName(deployment),
+    record: view.record,
+  }
+  await transaction.commit(
+    kind,
+    said(planned.paths),
+    transaction.state.deployments,
+    { ...details, paths: planned.paths, snapshots: { before } },
+  )
+  const tried = new Set<string>()
+  const target = targetOf(transaction.paths, view)
+  try {
+    planned.apply?.({
+      put: (path, node) => {
+        tried.add(path)
+        target.put(path, node)
+      },
+    })
+    if (planned.record !== undefined)
+      writeRecord(transaction.pathOf(deployment), planned.record)
+    const after = await snapshotLayer(transaction, deployment, kind)
+    transaction.amend({ snapshots: { before, after } })
+  } catch (error) {
+    transaction.amend({
+      text: `${said([...tried])} (cut short)`,
+      paths: [...tried],
+      isCutShort: true,
+    })
+    throw error
+  }
+  return planned.paths
+}
+
+const shownPaths = (paths: readonly string[]): string => {
+  const shown = paths.slice(0, 3).map(shownPath).join(' ')
+  return paths.length > 3 ? `${shown} and ${paths.length - 3} more` : shown
+}
 
 const targetOf = (paths: SysrootPaths, view: EtcView): EtcTarget => {
   const running = runningEtcOf(view.deployment)
@@ -146,7 +182,7 @@ export const resetEtc = (
     paths,
     options.index,
     'etc reset',
-    (view, target) => {
+    view => {
       const kept = options.keep.map(globToRegExp)
       const isNamed = options.paths.length > 0
       const owned = new Set(isNamed ? [] : view.record.owned)
@@ -156,22 +192,31 @@ export const resetEtc = (
           !kept.some(pattern => pattern.test(path)) &&
           !owned.has(path),
       )
-      // What was added goes from the leaves up; what is put back comes down.
-      for (const { path } of chosen.filter(c => c.kind === 'A').reverse())
-        if (!hasKept(view, path, chosen)) target.put(path, undefined)
-      for (const { path } of chosen.filter(c => c.kind !== 'A'))
-        putDefault(view, target, path)
       const changed = chosen.map(({ path }) => path)
       return {
         paths: changed,
-        record: {
+        record: changedRecord(view.record, {
           ...withoutConflicts(view.record, changed),
           owned: view.record.owned.filter(path => !changed.includes(path)),
+        }),
+        apply: target => {
+          // What was added goes from the leaves up; what is put back comes down.
+          for (const { path } of chosen.filter(c => c.kind === 'A').reverse())
+            if (!hasKept(view, path, chosen)) target.put(path, undefined)
+          for (const { path } of chosen.filter(c => c.kind !== 'A'))
+            putDefault(view, target, path)
         },
       }
     },
     options.onWait,
   )
+
+/** Undefined where nothing of it changed. */
+const changedRecord = (
+  before: DeploymentRecord,
+  after: DeploymentRecord,
+): DeploymentRecord | undefined =>
+  JSON.stringify(before) === JSON.stringify(after) ? undefined : after
 
 /** Whether an added directory holds something that stays. */
 const hasKept = (
@@ -202,6 +247,7 @@ export const ownPath = (
       throw new DendroError('NOT_FOUND', `there is no ${shownPath(path)}`, {
         hint: 'only what is there can be owned',
       })
+    if (view.record.owned.includes(path) === isOwned) return { paths: [] }
     const others = view.record.owned.filter(owned => owned !== path)
     return {
       paths: [path],
@@ -221,41 +267,42 @@ export const resolveConflict = (
   resolution: Resolution,
   index?: number,
 ): Promise<readonly string[]> =>
-  edit(repository, paths, index, 'etc resolve', (view, target) => {
+  edit(repository, paths, index, 'etc resolve', view => {
     const { mine, theirs } = requireConflict(view, path)
-    if (resolution === 'theirs') putDefault(view, target, path)
-    else if (typeof resolution === 'object') {
-      const like = view.changes.get(path)
-      if (like === undefined)
-        throw new DendroError(
-          'NOT_A_CONFLICT',
-          `cannot edit ${shownPath(path)}: it is removed here`,
-          { hint: 'settle it with --mine or --theirs' },
-        )
-      const { bytes } = resolution
-      target.put(path, fileOf(bytes, digestOfBytes(bytes), like))
-    }
+    const like = view.changes.get(path)
+    if (typeof resolution === 'object' && like === undefined)
+      throw new DendroError(
+        'NOT_A_CONFLICT',
+        `cannot edit ${shownPath(path)}: it is removed here`,
+        { hint: 'settle it with --mine or --theirs' },
+      )
     return {
       paths: [path],
       record: {
         ...withoutConflicts(view.record, [path]),
         settled: [...view.record.settled, { path, mine, theirs }],
       },
+      apply: target => {
+        if (resolution === 'theirs') putDefault(view, target, path)
+        if (typeof resolution !== 'object' || like === undefined) return
+        const { bytes } = resolution
+        target.put(path, fileOf(bytes, digestOfBytes(bytes), like))
+      },
     }
   })
 
 /**
- * Puts everything at and below some paths back to what it was in a snapshot;
- * the paths that changed. The snapshot's layer is laid out beside, and read as any
- * other.
+ * Plans to put everything at and below some paths back to what it was in a
+ * snapshot, and has `work` do it. The snapshot's layer is laid out beside
+ * meanwhile, and read as any other.
  */
-const putSnapshot = (
+const withSnapshot = async <T>(
   transaction: Transaction,
   view: EtcView,
-  target: EtcTarget,
   snapshotId: string,
   above: readonly string[],
-): string[] => {
+  work: (planned: Edit) => Promise<T>,
+): Promise<T> => {
   const { history, repository, paths } = transaction
   const { commit } = history.snapshot(snapshotId)
   const layout = inspectCommit(
@@ -273,20 +320,27 @@ const putSnapshot = (
     const differing = [...new Set(all)]
       .sort()
       .filter(path => !isSameNode(then.get(path), now.get(path)))
-    // What is to go goes from the leaves up; what comes back comes down.
-    for (const path of [...differing].reverse())
-      if (then.get(path) === undefined) target.put(path, undefined)
-    for (const path of differing) {
-      const node = then.get(path)
-      if (node !== undefined) target.put(path, node)
-    }
-    return differing
+    return await work({
+      paths: differing,
+      apply: target => {
+        // What is to go goes from the leaves up; what comes back comes down.
+        for (const path of [...differing].reverse())
+          if (then.get(path) === undefined) target.put(path, undefined)
+        for (const path of differing) {
+          const node = then.get(path)
+          if (node !== undefined) target.put(path, node)
+        }
+      },
+    })
   } finally {
     removeTree(Buffer.from(beside))
   }
 }
 
-/** Puts `path` back to what it was in the nth snapshot. Errors: `NOT_FOUND`. */
+/**
+ * Puts `path` back to what it was in the snapshot that `etcLog` shows as
+ * `number`; the paths that changed. Errors: `NOT_FOUND`.
+ */
 export const restorePath = (
   repository: Repository,
   paths: SysrootPaths,
@@ -294,39 +348,55 @@ export const restorePath = (
   number: number,
   index?: number,
 ): Promise<readonly string[]> =>
-  edit(repository, paths, index, 'etc restore', (view, target, transaction) => {
-    const snapshot = transaction.history.list(view.deployment.os)[number]
+  withTransaction(paths, repository, undefined, transaction => {
+    const deployment = chooseDeployment(transaction.state, index)
+    const view = readEtc(repository, paths, deployment)
+    // Before this operation takes snapshots of its own.
+    const snapshot = transaction.history.list(deployment.os)[number]
     if (snapshot === undefined)
       throw new DendroError('NOT_FOUND', `there is no snapshot ${number}`, {
         hint: 'dendro etc log lists them',
       })
-    return {
-      paths: putSnapshot(transaction, view, target, snapshot.id, [path]),
-    }
+    return withSnapshot(transaction, view, snapshot.id, [path], planned =>
+      carryOut(transaction, view, planned, { kind: 'etc restore' }),
+    )
   })
 
-/** Takes an edit back: the paths of an operation as they were before it. */
+export interface EditToUndo {
+  /** Its id in the log, and what the log says of it. */
+  readonly id: string
+  readonly text: string
+  /** Name of the deployment. */
+  readonly deployment: string
+  readonly paths: readonly string[]
+  /** The snapshot before it. */
+  readonly snapshot: string
+  readonly record: DeploymentRecord
+}
+
+/**
+ * Takes an edit back: the paths of an operation as they were before it, and
+ * the record. Errors: `CANNOT_UNDO`.
+ */
 export const undoEdit = async (
   transaction: Transaction,
-  name: string,
-  changed: readonly string[],
-  snapshotId: string,
-  record: DeploymentRecord,
+  { id, text, deployment: name, paths: above, snapshot, record }: EditToUndo,
 ): Promise<void> => {
   const { paths, repository, state } = transaction
-  const deployment = state.deployments.find(id => deploymentName(id) === name)
+  const deployment = state.deployments.find(one => deploymentName(one) === name)
   if (deployment === undefined)
     throw new DendroError(
       'CANNOT_UNDO',
-      `deployment ${name} is no longer there`,
-      {
-        hint: 'its layers are in dendro etc log',
-      },
+      `cannot undo ${id} (${text}): deployment ${name} is no longer there`,
+      { hint: 'its layers are in dendro etc log' },
     )
-  await snapshotLayer(transaction, deployment, 'before undo')
   const view = readEtc(repository, paths, deployment)
-  const target = targetOf(paths, view)
-  putSnapshot(transaction, view, target, snapshotId, changed)
-  writeRecord(deploymentPath(paths, deployment), record)
-  await snapshotLayer(transaction, deployment, 'undo')
+  await withSnapshot(transaction, view, snapshot, above, planned =>
+    carryOut(
+      transaction,
+      view,
+      { ...planned, record },
+      { kind: 'undo', text: `undo ${id}: ${text}`, undoes: id },
+    ),
+  )
 }

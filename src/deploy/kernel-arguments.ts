@@ -66,13 +66,14 @@ export const changeKernelArguments = (
   change: KernelArgumentChange,
   onWait?: () => void,
 ): Promise<ListedDeployment> =>
-  withTransaction(paths, repository, onWait, transaction => {
+  withTransaction(paths, repository, onWait, async transaction => {
     const { state } = transaction
     const chosen = deploymentAt(state, index)
     const before = chosen.kernelArguments ?? []
     const kernelArguments = changedArguments(before, change)
+    if (kernelArguments.join(' ') === before.join(' ')) return chosen
     const changed = { ...chosen, kernelArguments }
-    transaction.commit(
+    await transaction.commit(
       'kargs',
       `kargs of ${shortName(chosen)}: ${kernelArguments.join(' ')}`,
       state.deployments.map(id =>

@@ -61,11 +61,11 @@ export const rollback = (
   index: number | undefined,
   onWait?: () => void,
 ): Promise<ListedDeployment> =>
-  withTransaction(paths, repository, onWait, transaction => {
+  withTransaction(paths, repository, onWait, async transaction => {
     const { state } = transaction
     const chosen = chooseRollback(state, index)
     const rest = state.deployments.filter(id => !isSameDeployment(id, chosen))
-    transaction.commit('rollback', `rollback to ${shortName(chosen)}`, [
+    await transaction.commit('rollback', `rollback to ${shortName(chosen)}`, [
       chosen,
       ...rest,
     ])
@@ -107,12 +107,12 @@ export const setPinned = (
   isPinned: boolean,
   onWait?: () => void,
 ): Promise<ListedDeployment> =>
-  withTransaction(paths, repository, onWait, transaction => {
+  withTransaction(paths, repository, onWait, async transaction => {
     const { state } = transaction
     const chosen = deploymentAt(state, index)
     if (chosen.isPinned === isPinned) return chosen
     const kind = isPinned ? 'pin' : 'unpin'
-    transaction.commit(
+    await transaction.commit(
       kind,
       `${kind} ${shortName(chosen)}`,
       state.deployments.map(id =>
@@ -151,7 +151,7 @@ export const undeploy = (
       )
     if (chosen.isPinned) throw inUse('it is pinned', `dendro unpin ${index}`)
     await snapshotLayer(transaction, chosen, `undeploy ${shortName(chosen)}`)
-    transaction.commit(
+    await transaction.commit(
       'undeploy',
       `undeploy ${shortName(chosen)}`,
       state.deployments.filter(id => !isSameDeployment(id, chosen)),

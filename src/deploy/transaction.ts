@@ -46,6 +46,7 @@ export class Transaction {
   readonly repository: Repository
   readonly history: LayerHistory
   readonly #lock: FileLock
+  readonly #log: OperationLog
   #state: SysrootState
 
   private constructor(
@@ -57,6 +58,7 @@ export class Transaction {
     this.repository = repository
     this.history = new LayerHistory(paths.history)
     this.#lock = lock
+    this.#log = new OperationLog(paths.operations, repository.paths.operations)
     this.#state = readSysroot(paths)
   }
 
@@ -84,7 +86,7 @@ export class Transaction {
 
   /** Removes what changes that never came left behind. */
   #clearUp(): void {
-    new OperationLog(this.paths.operations).dropAfter(this.#state.operation)
+    this.#log.dropAfter(this.#state.operation)
     const current = `boot.${this.#state.serial}`
     const previous = `boot.${this.#state.serial - 1}`
     for (const path of oldBootDirectories(this.paths))
@@ -141,18 +143,18 @@ export class Transaction {
   }
 
   /** Makes `deployments` the list, by one rename; logged before. */
-  commit(
+  async commit(
     kind: string,
     text: string,
     deployments: readonly ListedDeployment[],
     details: Readonly<Record<string, unknown>> = {},
-  ): void {
+  ): Promise<void> {
     const before = this.#state.deployments
-    const operation = new OperationLog(this.paths.operations).append(
-      kind,
-      text,
-      { ...details, before, after: deployments },
-    )
+    const operation = this.#log.append(kind, text, {
+      ...details,
+      before,
+      after: deployments,
+    })
     const state: SysrootState = {
       ...this.#state,
       serial: this.#state.serial + 1,
@@ -166,6 +168,11 @@ export class Transaction {
     this.#linkLoader()
     dropUnusedBoot(this.repository, this.paths, deployments)
     this.#releaseHolds()
+  }
+
+  /** Says more, or something else, of the operation that was committed last. */
+  amend(details: Readonly<Record<string, unknown>>): void {
+    this.#log.amend(this.#state.operation, details)
   }
 
   #bootFiles(deployments: readonly ListedDeployment[]) {

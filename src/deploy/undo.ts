@@ -6,7 +6,7 @@ import { DendroError } from '../errors.ts'
 import { digestFromHex, digestToHex } from '../objects/digest.ts'
 import { toRefName } from '../refs/ref-name.ts'
 import { RefStore } from '../refs/ref-store.ts'
-import { OperationLog } from '../store/operation-log.ts'
+import { mergeNewestFirst, OperationLog } from '../store/operation-log.ts'
 import type { Operation } from '../store/operation-log.ts'
 import type { Repository } from '../store/repository.ts'
 import { makeDirectory, syncDirectory } from '../system/disk.ts'
@@ -53,9 +53,7 @@ export const listOperations = (
           .list()
           .filter(({ number }) => number <= last)
           .map(change => ({ ...change, id: `s${change.number}` }))
-  return [...moves, ...changes].sort((a, b) =>
-    a.time === b.time ? b.number - a.number : a.time < b.time ? 1 : -1,
-  )
+  return mergeNewestFirst(moves, changes)
 }
 
 /** A move that was logged and then cut off by a crash left the ref as it was. */
@@ -133,7 +131,8 @@ const lastToUndo = (
   for (const operation of newestFirst) {
     if (undone.has(operation.id)) continue
     if (operation['undoes'] === undefined) return operation
-    undone.add(operation['undoes'])
+    // An undo that was cut short is done again.
+    if (operation['isCutShort'] !== true) undone.add(operation['undoes'])
   }
   return undefined
 }
@@ -169,7 +168,7 @@ interface Change {
   readonly before: readonly ListedDeployment[]
   readonly after: readonly ListedDeployment[]
   readonly deployment?: string
-  readonly snapshots?: { readonly before: string; readonly after: string }
+  readonly snapshots?: { readonly before: string; readonly after?: string }
   readonly paths?: readonly string[]
   readonly record?: DeploymentRecord
 }
@@ -186,13 +185,10 @@ const undoChange = async (
     paths !== undefined &&
     record !== undefined
   ) {
-    await undoEdit(transaction, deployment, paths, snapshots.before, record)
-    transaction.commit(
-      'undo',
-      `undo ${operation.id}: ${operation.text}`,
-      transaction.state.deployments,
-      { undoes: operation.id },
-    )
+    const { id, text } = operation
+    const snapshot = snapshots.before
+    const one = { id, text, deployment, paths, snapshot, record }
+    await undoEdit(transaction, one)
     return `took back: ${operation.text}`
   }
   return undoList(transaction, operation, change)
@@ -224,7 +220,7 @@ const undoList = async (
     if (running.has(deploymentName(id)))
       throw cannot(operation, `${shortName(id)} runs`, 'boot another one first')
   for (const id of before) await recreate(transaction, operation, id)
-  transaction.commit(
+  await transaction.commit(
     'undo',
     `undo ${operation.id}: ${operation.text}`,
     before,

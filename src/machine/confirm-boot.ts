@@ -31,7 +31,7 @@ export const confirmBoot = (
   paths: SysrootPaths,
   onWait?: () => void,
 ): Promise<ConfirmedBoot> =>
-  withTransaction(paths, repository, onWait, transaction => {
+  withTransaction(paths, repository, onWait, async transaction => {
     const { deployments } = transaction.state
     const deployment = runningOf(transaction.state)
     if (deployment === undefined)
@@ -50,7 +50,7 @@ export const confirmBoot = (
       deploymentName(first) === fallback.wanted
     ) {
       const rest = deployments.filter(id => !isSameDeployment(id, deployment))
-      transaction.commit(
+      await transaction.commit(
         'rollback',
         `fell back to ${shortName(deployment)}: ${fellBack.join('; ')}`,
         [deployment, ...rest],

@@ -7,7 +7,7 @@
  */
 
 import { readdirSync, readFileSync } from 'node:fs'
-import { basename, join } from 'node:path'
+import { basename, dirname, join } from 'node:path'
 import { crc32 } from '../bytes/crc32.ts'
 import { errnoOf } from '../errors.ts'
 import {
@@ -19,6 +19,8 @@ import {
 /** Older ones are forgotten. */
 const MAX_OPERATIONS = 1000
 const NAME = /^(\d{8})\.json$/
+/** Holds the sequence of the newest operation, a decimal number. */
+const COUNTER = 'sequence'
 
 /** `<CRC-32, 8 hex digits> <text>` and a newline. */
 export const encodeChecked = (text: string): Buffer =>
@@ -35,6 +37,11 @@ const sumOf = (text: string): string =>
 
 export interface Operation {
   readonly number: number
+  /**
+   * Where it stands among the operations of all logs that count together; the
+   * clock may go back. Undefined in entries of older programs, which are older.
+   */
+  readonly sequence?: number
   /** ISO 8601, UTC. */
   readonly time: string
   readonly kind: string
@@ -45,9 +52,45 @@ export interface Operation {
 
 export class OperationLog {
   readonly #directory: string
+  readonly #counter: string
 
-  constructor(directory: string) {
+  /**
+   * `counting` is the directory of the log that this one counts together with:
+   * a sysroot's log with that of its repository.
+   */
+  constructor(directory: string, counting = directory) {
     this.#directory = directory
+    this.#counter = join(counting, COUNTER)
+  }
+
+  /** Higher than that of all operations before, of whatever log. */
+  #nextSequence(): number {
+    const counted = this.#counted()
+    const last = this.#read(this.#numbers().at(-1) ?? 0)?.sequence ?? 0
+    const next = Math.max(counted, last) + 1
+    makeDirectoryDurably(dirname(this.#counter))
+    writeDurably(this.#counter, Buffer.from(`${next}\n`))
+    return next
+  }
+
+  #counted(): number {
+    try {
+      const count = Number(readFileSync(this.#counter, 'latin1'))
+      return Number.isSafeInteger(count) ? count : 0
+    } catch {
+      // The first one, or lost: the entries tell.
+      return 0
+    }
+  }
+
+  /** Undefined when it is gone or damaged: what it told is no longer known. */
+  #read(number: number): Operation | undefined {
+    try {
+      const text = decodeChecked(readFileSync(this.#path(number)))
+      return text === undefined ? undefined : (JSON.parse(text) as Operation)
+    } catch {
+      return undefined
+    }
   }
 
   #numbers(): number[] {
@@ -74,13 +117,22 @@ export class OperationLog {
   ): number {
     const numbers = this.#numbers()
     const number = (numbers.at(-1) ?? 0) + 1
-    const time = new Date().toISOString()
-    const operation = { number, time, kind, text, ...details }
+    const time = new Date(Date.now()).toISOString()
+    const sequence = this.#nextSequence()
+    const operation = { number, sequence, time, kind, text, ...details }
     makeDirectoryDurably(this.#directory)
     writeDurably(this.#path(number), encodeChecked(JSON.stringify(operation)))
     for (const old of numbers.slice(0, -(MAX_OPERATIONS - 1)))
       removeIfThere(this.#path(old))
     return number
+  }
+
+  /** Replaces some details of operation `number`, durably. Callers hold the lock. */
+  amend(number: number, details: Readonly<Record<string, unknown>>): void {
+    const before = this.#read(number)
+    if (before === undefined) return
+    const operation = { ...before, ...details }
+    writeDurably(this.#path(number), encodeChecked(JSON.stringify(operation)))
   }
 
   /** Removes the operations above `last`: their change never came. */
@@ -100,14 +152,31 @@ export class OperationLog {
 
   /** Oldest first; files that are no operations are left out. */
   list(): Operation[] {
-    return this.#numbers().flatMap(number => {
-      try {
-        const text = decodeChecked(readFileSync(this.#path(number)))
-        return text === undefined ? [] : [JSON.parse(text) as Operation]
-      } catch {
-        // Removed meanwhile, or damaged: what it told is no longer known.
-        return []
-      }
-    })
+    return this.#numbers().flatMap(number => this.#read(number) ?? [])
   }
+}
+
+/**
+ * The operations of two logs as one list, newest first: by their sequence,
+ * and by the clock where an older program wrote none.
+ */
+export const mergeNewestFirst = <T extends Operation>(
+  one: readonly T[],
+  other: readonly T[],
+): T[] => {
+  const isLater = (a: T, b: T): boolean =>
+    a.sequence !== undefined || b.sequence !== undefined
+      ? (a.sequence ?? 0) > (b.sequence ?? 0)
+      : a.time > b.time
+  const merged: T[] = []
+  // Each log is in order by itself, also where the clock went back.
+  const left = [...one].sort((a, b) => a.number - b.number)
+  const right = [...other].sort((a, b) => a.number - b.number)
+  for (;;) {
+    const a = left.at(-1)
+    const b = right.at(-1)
+    if (a === undefined || b === undefined) break
+    merged.push((isLater(a, b) ? left : right).pop() as T)
+  }
+  return [...merged, ...left.reverse(), ...right.reverse()]
 }

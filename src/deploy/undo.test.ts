@@ -1,0 +1,101 @@
+import t from 'tap'
+import type { Test } from 'tap'
+import { guardDisk } from '../system/disk.ts'
+import { deploy } from './deploy.ts'
+import { ownPath, resetEtc, restorePath } from './etc-edit.ts'
+import { etcLog } from './etc-view.ts'
+import { changeKernelArguments } from './kernel-arguments.ts'
+import { SmallSysroot } from './small-sysroot.ts'
+import { setPinned } from './switch.ts'
+import { listOperations, undo } from './undo.ts'
+
+const deployed = async (t: Test) => {
+  const s = new SmallSysroot()
+  t.teardown(() => s.remove())
+  await s.version('1', { a: 'default a', b: 'default b', c: 'default c' })
+  await deploy(s.repository, s.paths, { revision: 'os' })
+  const { repository, paths } = s
+  return {
+    s,
+    reset: (...names: string[]) =>
+      resetEtc(repository, paths, { paths: names, keep: [] }),
+    restore: (name: string, number: number) =>
+      restorePath(repository, paths, name, number),
+    undo: () => undo(repository, paths, undefined),
+    log: () => listOperations(repository, paths),
+    snapshots: () => etcLog(paths, 'os').map(({ subject }) => subject),
+  }
+}
+
+t.test('what does nothing is no operation and takes no snapshot', async t => {
+  const { s, reset, restore, log, snapshots } = await deployed(t)
+  s.edit({ a: 'mine' })
+  await ownPath(s.repository, s.paths, 'b', true)
+  const before = [log(), snapshots()]
+  const nothing = [
+    await reset('no/such'),
+    await reset('c'),
+    await restore('a', 0),
+    await ownPath(s.repository, s.paths, 'b', true),
+    await ownPath(s.repository, s.paths, 'c', false),
+  ]
+  t.same(nothing, [[], [], [], [], []])
+  await setPinned(s.repository, s.paths, 0, false)
+  const change = { append: [], delete: [], replace: [] }
+  await changeKernelArguments(s.repository, s.paths, 0, change)
+  t.same([log(), snapshots()], before)
+})
+
+t.test('a restore means the number that the log shows', async t => {
+  const { s, restore, undo, snapshots } = await deployed(t)
+  s.edit({ a: 'first' })
+  await ownPath(s.repository, s.paths, 'a', true)
+  s.edit({ a: 'second' })
+  await ownPath(s.repository, s.paths, 'a', false)
+  s.edit({ a: 'broken' })
+  t.equal(snapshots()[0], 'before etc disown')
+  await restore('a', 0)
+  t.equal(s.read('a'), 'second')
+  await undo()
+  t.equal(s.read('a'), 'broken')
+})
+
+t.test('undo follows the order of operations and not the clock', async t => {
+  const { s, reset, undo, log } = await deployed(t)
+  s.edit({ a: 'my a', b: 'my b' })
+  await reset('a')
+  const now = Date.now
+  Date.now = () => 1_000_000
+  await reset('b').finally(() => (Date.now = now))
+  t.match(log()[0]?.text, 'etc reset /etc/b')
+  await undo()
+  t.same([s.read('a'), s.read('b')], [undefined, 'my b'])
+})
+
+t.test('an edit that is cut short is logged with what it did', async t => {
+  const { s, reset, undo, log } = await deployed(t)
+  s.edit({ a: 'my a', b: 'my b', c: 'my c' })
+  guardDisk({
+    pass: (operation, perform) => {
+      if (operation.kind === 'unlink' && operation.path.endsWith('/upper/b'))
+        throw new Error('it cannot be changed')
+      return perform()
+    },
+    passWrite: (_operation, length, perform) => perform(length),
+    opened: () => undefined,
+    closed: () => undefined,
+  })
+  t.teardown(() => guardDisk(undefined))
+  await t.rejects(reset(), /it cannot be changed/)
+  guardDisk(undefined)
+  t.match(log()[0], {
+    text: /^etc reset \/etc\/a \/etc\/b in os .* \(cut short\)$/,
+    paths: ['a', 'b'],
+  })
+  t.equal(s.read('a'), undefined)
+  await undo()
+  t.same(
+    ['a', 'b', 'c'].map(name => s.read(name)),
+    ['my a', 'my b', 'my c'],
+  )
+})
