@@ -10,18 +10,19 @@ import type { Verb } from './arguments.ts'
 import { loadRevision, withReader } from './open-repository.ts'
 import { printJson, ProgressLine, warn } from './output.ts'
 
-const usage = 'checkout REV DIR [--subdir PATH] [--user]'
+const usage = 'checkout REV DIR [--subdir PATH] [--user] [--no-xattrs]'
 
 export const verb: Verb = {
   usage,
   summary:
     'write a commit out as plain files, exactly\n\n' +
     'DIR must be absent or empty. --user leaves out what only root may make:\n' +
-    'owners, devices and privileged xattrs.',
+    'owners, devices and privileged xattrs; --no-xattrs all xattrs, ACLs among them.',
   run: context => {
     const options = {
       subdir: { type: 'string' },
       user: { type: 'boolean', short: 'U' },
+      'no-xattrs': { type: 'boolean' },
     } as const
     const parsed = parseVerb(context, usage, options, [2, 2])
     const [revision, target] = parsed.positionals as [string, string]
@@ -45,6 +46,7 @@ export const verb: Verb = {
         textToLatin1(resolve(target)),
         {
           asUser: parsed.flag('user'),
+          noXattrs: parsed.flag('no-xattrs'),
           onProgress: (count, written) =>
             line.update('checking out', count, files, written, logicalBytes),
         },
@@ -52,6 +54,10 @@ export const verb: Verb = {
       line.end()
       for (const path of done.leftOut)
         warn(`left out: ${latin1ToDisplay(path)}`)
+      if (done.withoutXattrs > 0)
+        warn(
+          `left out: the xattrs of ${done.withoutXattrs} files and directories`,
+        )
       if (context.global.json)
         printJson({
           directory: resolve(target),

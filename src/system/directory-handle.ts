@@ -70,6 +70,11 @@ export class DirectoryHandle {
     return latin1ToBytes(this.#prefix + name)
   }
 
+  /** The path of the directory itself; valid until `close`. */
+  get itself(): Buffer {
+    return latin1ToBytes(`${this.#prefix}.`)
+  }
+
   /** The directory `name`. System errors: ENOTDIR for a link too, ENOENT. */
   child(name: string): DirectoryHandle {
     const flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW
@@ -110,9 +115,7 @@ export class DirectoryHandle {
 
   /** lstat(2) of `name`, or of the directory itself. System errors: ENOENT. */
   status(name?: string): FileStatus {
-    return lstatBytes(
-      name === undefined ? latin1ToBytes(`${this.#prefix}.`) : this.at(name),
-    )
+    return lstatBytes(name === undefined ? this.itself : this.at(name))
   }
 
   /** The same, or undefined where there is no such name. */

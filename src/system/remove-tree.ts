@@ -6,8 +6,9 @@
 import { rmdirSync, unlinkSync } from 'node:fs'
 import { bytesToLatin1 } from '../bytes/latin1.ts'
 import { errnoOf } from '../errors.ts'
-import { DirectoryHandle } from './directory-handle.ts'
+import { DirectoryHandle, isSameFile } from './directory-handle.ts'
 import { DirectoryStack } from './directory-stack.ts'
+import type { FileStatus } from './file-status.ts'
 
 /** What is still to be done in a directory that was entered. */
 interface Level {
@@ -33,14 +34,23 @@ const clear = (directory: DirectoryHandle): string[] => {
   return directories
 }
 
-/** Removes the directory `name` of `parent`; that it is not there is well. */
-export const removeTreeIn = (parent: DirectoryHandle, name: string): void => {
+/**
+ * Removes the directory `name` of `parent`; that it is not there is well. With
+ * `only`, nothing is removed when another directory stands there by now.
+ */
+export const removeTreeIn = (
+  parent: DirectoryHandle,
+  name: string,
+  only?: FileStatus,
+): void => {
   const stack = new DirectoryStack(parent)
   const levels: Level[] = []
   const enter = (child: string): void => {
     let entered: DirectoryHandle | undefined
     unlessGone(() => (entered = stack.enter(child)))
     if (entered === undefined) return
+    const isOther = only !== undefined && levels.length === 0
+    if (isOther && !isSameFile(stack.top.status(), only)) return
     levels.push({ name: child, directories: clear(entered) })
   }
   try {

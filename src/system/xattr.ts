@@ -47,3 +47,10 @@ export const writeXattr = (path: Buffer, name: string, value: string): void => {
     `cannot set xattr ${name} of ${path.toString()}`,
   )
 }
+
+/** Removes one attribute; that it is not there, or cannot be, is well. */
+export const dropXattr = (path: Buffer, name: string): void => {
+  const result = shim().lremovexattr(path, Buffer.from(name, 'latin1'))
+  if (result === -ENODATA || result === -ENOTSUP) return
+  check(result, `cannot remove xattr ${name} of ${path.toString()}`)
+}

@@ -1,53 +1,36 @@
 /**
  * Writes a commit out as plain files, exactly.
  *
- * Everything is made inside a new directory beside the target and renamed to
- * it at the end: a failed checkout leaves nothing, and no name is ever opened
- * that was not made here (`wx` and O_NOFOLLOW).
+ * Everything is made inside a new directory that nobody else can enter, and
+ * put into its place at the end: a failed checkout leaves nothing. Where the
+ * target is an empty directory (a mount point, the working directory, what a
+ * link leads to), that directory itself is filled.
  */
 
 import {
   chmodSync,
-  closeSync,
-  constants,
-  copyFileSync,
-  fchmodSync,
-  ftruncateSync,
-  lchownSync,
-  linkSync,
+  chownSync,
   mkdirSync,
-  openSync,
-  readdirSync,
   renameSync,
-  rmSync,
-  statSync,
-  symlinkSync,
-  writeSync,
+  unlinkSync,
 } from 'node:fs'
-import { DendroError, wrapSystemError } from '../errors.ts'
+import { randomBytes } from 'node:crypto'
 import { latin1ToBytes, latin1ToDisplay } from '../bytes/latin1.ts'
-import { MsgpackWriter } from '../bytes/msgpack-writer.ts'
-import { encodeFsObject, S_IFMT } from '../objects/fs-object.ts'
-import type {
-  DirectoryObject,
-  FileObject,
-  FsObject,
-} from '../objects/fs-object.ts'
+import { DendroError, errnoOf, wrapSystemError } from '../errors.ts'
+import type { DirectoryObject } from '../objects/fs-object.ts'
 import type { Repository } from '../store/repository.ts'
-import { temporaryName } from '../system/durable-file.ts'
-import { setMtime } from '../system/file-times.ts'
-import { check, shim } from '../system/native.ts'
-import { removeTree } from '../system/remove-tree.ts'
-import { writeXattr } from '../system/xattr.ts'
-import { readContent } from './read-file.ts'
-import { checkDepth } from './walk.ts'
-
-/** Below this a copy costs less than asking for a reflink. */
-const MIN_REFLINK_BYTES = 16 * 1024
+import { DirectoryHandle, isSameFile } from '../system/directory-handle.ts'
+import { tryShim } from '../system/native.ts'
+import { removeTreeIn } from '../system/remove-tree.ts'
+import { dropXattr, readXattrs, writeXattr } from '../system/xattr.ts'
+import { needsOf, refuseUnfit } from './checkout-needs.ts'
+import { CheckoutWriter } from './checkout-writer.ts'
 
 export interface CheckoutOptions {
   /** Leave out what only root may do: owners, devices, privileged xattrs. */
   readonly asUser?: boolean
+  /** Leave out all xattrs. */
+  readonly noXattrs?: boolean
   readonly onProgress?: (files: number, bytes: number) => void
 }
 
@@ -56,11 +39,14 @@ export interface CheckedOut {
   readonly bytes: number
   /** Raw paths of what `asUser` left out. */
   readonly leftOut: readonly string[]
+  /** Objects whose xattrs `noXattrs` left out. */
+  readonly withoutXattrs: number
 }
 
 /**
  * Makes `target` (raw path; absent or an empty directory) equal to `root`.
- * Errors: `TARGET_EXISTS`, `PERMISSION_DENIED`, `NO_SPACE`, those of reading.
+ * Errors: `TARGET_EXISTS`, `UNSUPPORTED_FILE_SYSTEM`, `PERMISSION_DENIED`,
+ * `NO_SPACE`, those of reading.
  */
 export const checkoutTree = (
   repository: Repository,
@@ -68,196 +54,187 @@ export const checkoutTree = (
   target: string,
   options: CheckoutOptions = {},
 ): CheckedOut => {
-  refuseExisting(target)
-  const temporary = temporaryName(target)
-  const writer = new CheckoutWriter(repository, temporary, options)
   try {
-    writer.writeDirectory(root, '')
-    renameSync(latin1ToBytes(temporary), latin1ToBytes(target))
+    const place = findPlace(target)
+    try {
+      return fill(place, repository, root, options)
+    } finally {
+      place.directory.close()
+    }
   } catch (error) {
-    removeTree(latin1ToBytes(temporary))
-    throw wrapSystemError(
-      `cannot check out to ${latin1ToDisplay(target)}`,
-      error,
-    )
+    const what = `cannot check out to ${latin1ToDisplay(target)}`
+    if (!(error instanceof DendroError)) throw wrapSystemError(what, error)
+    if (error.code !== 'UNSUPPORTED_FILE_SYSTEM') throw error
+    const { hint = '', cause } = error
+    throw new DendroError(error.code, `${what}: ${error.message}`, {
+      hint,
+      cause,
+    })
   }
-  return writer
 }
 
-const refuseExisting = (target: string): void => {
-  const path = latin1ToBytes(target)
-  const status = statSync(path, { throwIfNoEntry: false })
-  if (status === undefined) return
-  if (status.isDirectory() && readdirSync(path).length === 0) return
+/** Where a tree goes: a new name in a directory, or an empty directory itself. */
+interface Place {
+  readonly directory: DirectoryHandle
+  readonly name: string | undefined
+}
+
+const findPlace = (target: string): Place => {
+  const path = target.replace(/(?<=.)\/+$/, '')
+  const existing = tryOpen(path)
+  if (existing !== undefined) {
+    if (existing.list().length === 0)
+      return { directory: existing, name: undefined }
+    existing.close()
+    throw exists(target, 'it is a directory that is not empty')
+  }
+  const slash = path.lastIndexOf('/')
+  const name = path.slice(slash + 1)
+  const above = slash < 0 ? '.' : path.slice(0, slash + 1)
+  const directory = DirectoryHandle.open(latin1ToBytes(above))
+  // What is there and no directory, a link to nowhere too.
+  if (directory.find(name) === undefined) return { directory, name }
+  directory.close()
+  throw exists(target, 'something else has that name')
+}
+
+const exists = (target: string, why: string): DendroError =>
+  new DendroError(
+    'TARGET_EXISTS',
+    `cannot check out to ${latin1ToDisplay(target)}: ${why}`,
+    { hint: 'name a new directory or an empty one' },
+  )
+
+/** The directory at `path`, or undefined where there is none. */
+const tryOpen = (path: string): DirectoryHandle | undefined => {
+  try {
+    return DirectoryHandle.open(latin1ToBytes(path))
+  } catch (error) {
+    if (['ENOENT', 'ENOTDIR'].includes(errnoOf(error) ?? '')) return undefined
+    throw error
+  }
+}
+
+/** Short, whatever the target is called: its own name may be of 255 bytes. */
+const temporaryDirectoryName = (): string =>
+  `.dendro-checkout.${process.pid}.${randomBytes(6).toString('hex')}.tmp`
+
+const fill = (
+  { directory, name }: Place,
+  repository: Repository,
+  root: DirectoryObject,
+  options: CheckoutOptions,
+): CheckedOut => {
+  const write = (inside: DirectoryHandle): CheckoutWriter => {
+    refuseUnfit(inside, needsOf(repository, root), options)
+    const writer = new CheckoutWriter(repository, inside, options)
+    writer.writeTree(root)
+    return writer
+  }
+  return name === undefined
+    ? fillItself(directory, root, write)
+    : fillNew(directory, name, root, write)
+}
+
+type Write = (inside: DirectoryHandle) => CheckoutWriter
+
+/** Makes the directory `name`: beside it first, then by one rename. */
+const fillNew = (
+  directory: DirectoryHandle,
+  name: string,
+  root: DirectoryObject,
+  write: Write,
+): CheckedOut => {
+  const temporary = temporaryDirectoryName()
+  mkdirSync(directory.at(temporary), { mode: 0o700 })
+  const inside = directory.child(temporary)
+  try {
+    makePrivate(inside)
+    const writer = write(inside)
+    writer.finish(root, inside.itself)
+    renameSync(directory.at(temporary), directory.at(name))
+    refuseOther(directory, name, inside)
+    return writer
+  } catch (error) {
+    removeTreeIn(directory, temporary, inside.status())
+    throw error
+  } finally {
+    inside.close()
+  }
+}
+
+/** Fills the empty directory itself, which is nobody else's meanwhile. */
+const fillItself = (
+  directory: DirectoryHandle,
+  root: DirectoryObject,
+  write: Write,
+): CheckedOut => {
+  const before = directory.status()
+  const xattrs = tryShim() === undefined ? [] : readXattrs(directory.itself)
+  makePrivate(directory)
+  try {
+    if (directory.list().length > 0)
+      throw exists('there', 'somebody made something in it meanwhile')
+    try {
+      const writer = write(directory)
+      dropForeignXattrs(directory, root)
+      writer.finish(root, directory.itself)
+      return writer
+    } catch (error) {
+      removeAllIn(directory)
+      throw error
+    }
+  } catch (error) {
+    chownSync(directory.itself, before.uid, before.gid)
+    chmodSync(directory.itself, before.mode & 0o7777)
+    for (const { name, value } of xattrs)
+      writeXattr(directory.itself, name, value)
+    throw error
+  }
+}
+
+const removeAllIn = (directory: DirectoryHandle): void => {
+  for (const entry of directory.list())
+    if (entry.isDirectory()) removeTreeIn(directory, entry.name)
+    else unlinkSync(directory.at(entry.name))
+}
+
+/**
+ * Ours alone, whatever the directory above gave it: no ACLs, which what is
+ * made in it would get as well, and nobody else may enter.
+ */
+const makePrivate = (directory: DirectoryHandle): void => {
+  const { itself } = directory
+  if (tryShim() !== undefined)
+    for (const kind of ['default', 'access'])
+      dropXattr(itself, `system.posix_acl_${kind}`)
+  if (process.geteuid?.() === 0) chownSync(itself, 0, 0)
+  chmodSync(itself, 0o700)
+}
+
+/** Who may write in the directory above may have put another one there. */
+const refuseOther = (
+  directory: DirectoryHandle,
+  name: string,
+  written: DirectoryHandle,
+): void => {
+  const found = directory.find(name)
+  if (found !== undefined && isSameFile(found, written.status())) return
   throw new DendroError(
     'TARGET_EXISTS',
-    `cannot check out to ${latin1ToDisplay(target)}: it exists and is not an empty directory`,
-    { hint: 'name a new directory' },
+    `cannot check out to ${latin1ToDisplay(name)}: somebody put another directory there meanwhile`,
+    { hint: 'check out into a directory that is yours alone' },
   )
 }
 
-class CheckoutWriter implements CheckedOut {
-  files = 0
-  bytes = 0
-  readonly leftOut: string[] = []
-  readonly #repository: Repository
-  readonly #target: string
-  readonly #options: CheckoutOptions
-  readonly #encoder = new MsgpackWriter()
-  /** First path of each hard-linked object, and of each content for reflinks. */
-  readonly #linked = new Map<string, string>()
-  readonly #contents = new Map<string, string>()
-  #canReflink = true
-
-  constructor(
-    repository: Repository,
-    target: string,
-    options: CheckoutOptions,
-  ) {
-    this.#repository = repository
-    this.#target = target
-    this.#options = options
-  }
-
-  writeDirectory(directory: DirectoryObject, path: string, depth = 0): void {
-    checkDepth(depth)
-    const full = this.#full(path)
-    mkdirSync(latin1ToBytes(full), { mode: 0o700 })
-    for (const { name, object } of this.#repository.loadTree(directory.tree)
-      .entries) {
-      const childPath = path === '' ? name : `${path}/${name}`
-      if (object.kind === 'directory')
-        this.writeDirectory(object, childPath, depth + 1)
-      else this.#writeEntry(object, childPath)
-    }
-    this.#finish(directory, path)
-  }
-
-  #full(path: string): string {
-    return path === '' ? this.#target : `${this.#target}/${path}`
-  }
-
-  #writeEntry(object: Exclude<FsObject, DirectoryObject>, path: string): void {
-    const key = object.links === undefined ? undefined : this.#keyOf(object)
-    const first = key === undefined ? undefined : this.#linked.get(key)
-    const full = latin1ToBytes(this.#full(path))
-    if (first !== undefined) {
-      linkSync(latin1ToBytes(this.#full(first)), full)
-      return
-    }
-    if (!this.#make(object, path, full)) return
-    this.#finish(object, path)
-    if (key !== undefined) this.#linked.set(key, path)
-  }
-
-  #keyOf(object: FsObject): string {
-    this.#encoder.reset()
-    encodeFsObject(this.#encoder, object)
-    return this.#encoder.view(0).toString('latin1')
-  }
-
-  /** Makes the entry; false when it is left out. */
-  #make(
-    object: Exclude<FsObject, DirectoryObject>,
-    path: string,
-    full: Buffer,
-  ): boolean {
-    switch (object.kind) {
-      case 'file':
-        this.#writeFile(object, path, full)
-        this.files++
-        this.bytes += object.sizeBytes
-        this.#options.onProgress?.(this.files, this.bytes)
-        return true
-      case 'symlink':
-        symlinkSync(latin1ToBytes(object.target), full)
-        return true
-      case 'char':
-      case 'block':
-        if (this.#options.asUser === true) {
-          this.leftOut.push(path)
-          return false
-        }
-        this.#makeNode(full, object.mode, object.major, object.minor)
-        return true
-      case 'fifo':
-      case 'socket':
-        this.#makeNode(full, object.mode, 0, 0)
-        return true
-    }
-  }
-
-  #makeNode(full: Buffer, mode: number, major: number, minor: number): void {
-    const result = shim().mknod(full, (mode & S_IFMT) | 0o600, major, minor)
-    check(result, `cannot make ${full.toString()}`)
-  }
-
-  #writeFile(file: FileObject, path: string, full: Buffer): void {
-    const contentKey =
-      file.sizeBytes < MIN_REFLINK_BYTES || !this.#canReflink
-        ? undefined
-        : this.#contentKey(file)
-    const same =
-      contentKey === undefined ? undefined : this.#contents.get(contentKey)
-    if (same !== undefined && this.#reflink(same, full)) return
-    const flags =
-      constants.O_WRONLY |
-      constants.O_CREAT |
-      constants.O_EXCL |
-      constants.O_NOFOLLOW
-    const fd = openSync(full, flags, 0o600)
-    try {
-      let end = 0
-      for (const run of readContent(this.#repository, file)) {
-        if (run.bytes !== undefined) writeRun(fd, run.bytes, run.offsetBytes)
-        end = run.offsetBytes + (run.bytes === undefined ? 0 : run.lengthBytes)
-      }
-      if (end !== file.sizeBytes) ftruncateSync(fd, file.sizeBytes)
-      fchmodSync(fd, 0o600)
-    } finally {
-      closeSync(fd)
-    }
-    if (contentKey !== undefined) this.#contents.set(contentKey, path)
-  }
-
-  #contentKey(file: FileObject): string {
-    const { content } = file
-    if (typeof content === 'string') return content
-    return content.map(e => `${e.lengthBytes}:${e.chunk ?? ''}`).join()
-  }
-
-  #reflink(same: string, full: Buffer): boolean {
-    try {
-      copyFileSync(
-        latin1ToBytes(this.#full(same)),
-        full,
-        constants.COPYFILE_FICLONE_FORCE | constants.COPYFILE_EXCL,
-      )
-      return true
-    } catch {
-      // This file system cannot; the content is written instead.
-      this.#canReflink = false
-      rmSync(full, { force: true })
-      return false
-    }
-  }
-
-  /** Owner, mode, xattrs, and the time last, since all else changes it. */
-  #finish(object: FsObject, path: string): void {
-    const full = latin1ToBytes(this.#full(path))
-    if (this.#options.asUser !== true) lchownSync(full, object.uid, object.gid)
-    for (const { name, value } of object.xattrs) {
-      const isPrivileged = /^(security|trusted)\./.test(name)
-      if (this.#options.asUser === true && isPrivileged) this.leftOut.push(path)
-      else writeXattr(full, name, value)
-    }
-    if (object.kind !== 'symlink') chmodSync(full, object.mode & 0o7777)
-    setMtime(full, object.mtimeSec, object.mtimeNsec)
-  }
-}
-
-const writeRun = (fd: number, bytes: Buffer, position: number): void => {
-  let done = 0
-  while (done < bytes.length)
-    done += writeSync(fd, bytes, done, bytes.length - done, position + done)
+/** What an empty directory had and the commit has not; labels stay. */
+const dropForeignXattrs = (
+  target: DirectoryHandle,
+  { xattrs }: DirectoryObject,
+): void => {
+  if (tryShim() === undefined) return
+  const wanted = new Set(xattrs.map(({ name }) => name))
+  for (const { name } of readXattrs(target.itself))
+    if (!wanted.has(name) && !name.startsWith('security.'))
+      dropXattr(target.itself, name)
 }

@@ -1,0 +1,193 @@
+/**
+ * What a tree asks of the file system it is checked out to, and whether that
+ * can do it: asked before anything of the tree is written.
+ */
+
+import {
+  closeSync,
+  constants,
+  lchownSync,
+  linkSync,
+  symlinkSync,
+  unlinkSync,
+} from 'node:fs'
+import { DendroError, errnoOf } from '../errors.ts'
+import { S_IFIFO } from '../objects/fs-object.ts'
+import type { DirectoryObject, FsObject } from '../objects/fs-object.ts'
+import type { Repository } from '../store/repository.ts'
+import type { DirectoryHandle } from '../system/directory-handle.ts'
+import { check, shim } from '../system/native.ts'
+import { dropXattr, writeXattr } from '../system/xattr.ts'
+import { walkTree } from './walk.ts'
+
+export interface CheckoutNeeds {
+  /** Names of all xattrs. */
+  readonly xattrNames: ReadonlySet<string>
+  readonly hasHardLinks: boolean
+  readonly hasSymlinks: boolean
+  /** Pipes, sockets and devices. */
+  readonly hasNodes: boolean
+  /** Owners other than the one that everything would get. */
+  readonly hasOwners: boolean
+}
+
+/** Looks at every entry of a tree; reads no content. Errors: those of reading. */
+export const needsOf = (
+  repository: Repository,
+  root: DirectoryObject,
+): CheckoutNeeds => {
+  const xattrNames = new Set<string>()
+  const has = { links: false, symlinks: false, nodes: false, owners: false }
+  const look = (object: FsObject): void => {
+    for (const { name } of object.xattrs) xattrNames.add(name)
+    if (
+      object.uid !== process.geteuid?.() ||
+      object.gid !== process.getegid?.()
+    )
+      has.owners = true
+    if (object.kind === 'directory') return
+    if (object.links !== undefined) has.links = true
+    if (object.kind === 'symlink') has.symlinks = true
+    else if (object.kind !== 'file') has.nodes = true
+  }
+  look(root)
+  for (const { object } of walkTree(repository, root)) look(object)
+  return {
+    xattrNames,
+    hasHardLinks: has.links,
+    hasSymlinks: has.symlinks,
+    hasNodes: has.nodes,
+    hasOwners: has.owners,
+  }
+}
+
+/** Whether only root may set the xattr `name`. */
+export const isPrivilegedXattr = (name: string): boolean =>
+  /^(?:security|trusted)\./.test(name)
+
+const POSIX_ACL = 'system.posix_acl_access'
+/** An ACL that says what a mode says: <linux/posix_acl_xattr.h>, rwx for the owner. */
+const MINIMAL_ACL =
+  '\x02\0\0\0' +
+  '\x01\0\x07\0\xff\xff\xff\xff' +
+  '\x04\0\0\0\xff\xff\xff\xff' +
+  '\x20\0\0\0\xff\xff\xff\xff'
+
+/** An xattr of the kind of `name`, to try. */
+const trialOf = (name: string): { name: string; value: string } =>
+  name.startsWith('system.')
+    ? { name: POSIX_ACL, value: MINIMAL_ACL }
+    : { name: `${name.slice(0, name.indexOf('.'))}.dendro`, value: '1' }
+
+/** What says nothing of the kind of file system. */
+const OTHER_FAULTS = new Set(['ENOSPC', 'EDQUOT', 'EROFS', 'EACCES', 'EIO'])
+
+const unfit = (what: string, hint: string, cause: unknown): DendroError =>
+  new DendroError(
+    'UNSUPPORTED_FILE_SYSTEM',
+    `the file system keeps no ${what}`,
+    { hint, cause },
+  )
+
+const OTHER = 'check out to another file system'
+
+/** Tries what a tree needs, in a directory of its own. */
+class Trial {
+  readonly #directory: DirectoryHandle
+
+  constructor(directory: DirectoryHandle) {
+    this.#directory = directory
+  }
+
+  /** Errors: `UNSUPPORTED_FILE_SYSTEM` where `work` is refused. */
+  #attempt(what: string, hint: string, work: () => void): void {
+    try {
+      work()
+    } catch (error) {
+      if (OTHER_FAULTS.has(errnoOf(error) ?? '')) throw error
+      throw unfit(what, hint, error)
+    }
+  }
+
+  xattrs(names: Iterable<string>): void {
+    const path = this.#directory.itself
+    const trials = new Map(
+      [...names].map(n => [trialOf(n).name, trialOf(n).value]),
+    )
+    for (const [name, value] of trials) {
+      const kind =
+        name === POSIX_ACL
+          ? 'ACLs'
+          : `xattrs of the kind ${name.replace(/\..*/, '')}.*`
+      this.#attempt(
+        kind.replace('ACLs', 'xattrs of ACLs'),
+        'leave xattrs out with --no-xattrs, or check out to another file system',
+        () => writeXattr(path, name, value),
+      )
+      dropXattr(path, name)
+    }
+  }
+
+  owners(): void {
+    const path = this.#directory.itself
+    const { uid, gid } = this.#directory.status()
+    this.#attempt('owners', `${OTHER}, or leave owners out with --user`, () =>
+      lchownSync(path, uid + 1, gid + 1),
+    )
+    lchownSync(path, uid, gid)
+  }
+
+  hardLinks(): void {
+    const file = this.#directory.at('a')
+    const link = this.#directory.at('b')
+    closeSync(
+      this.#directory.openFile(
+        'a',
+        constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL,
+        0o600,
+      ),
+    )
+    try {
+      this.#attempt('hard links', OTHER, () => linkSync(file, link))
+      unlinkSync(link)
+    } finally {
+      unlinkSync(file)
+    }
+  }
+
+  symlinks(): void {
+    const link = this.#directory.at('a')
+    this.#attempt('symbolic links', OTHER, () => symlinkSync('b', link))
+    unlinkSync(link)
+  }
+
+  nodes(): void {
+    const path = this.#directory.at('a')
+    this.#attempt('pipes and devices', OTHER, () =>
+      check(shim().mknod(path, S_IFIFO | 0o600, 0, 0), 'cannot make a pipe'),
+    )
+    unlinkSync(path)
+  }
+}
+
+/**
+ * Tries in the empty `directory`, which is ours, whether its file system can
+ * hold a tree with these needs; leaves it empty.
+ * Errors: `UNSUPPORTED_FILE_SYSTEM`, saying what it cannot hold.
+ */
+export const refuseUnfit = (
+  directory: DirectoryHandle,
+  needs: CheckoutNeeds,
+  options: { readonly asUser?: boolean; readonly noXattrs?: boolean },
+): void => {
+  const trial = new Trial(directory)
+  const isRoot = options.asUser !== true
+  if (options.noXattrs !== true)
+    trial.xattrs(
+      [...needs.xattrNames].filter(name => isRoot || !isPrivilegedXattr(name)),
+    )
+  if (needs.hasOwners && isRoot && process.geteuid?.() === 0) trial.owners()
+  if (needs.hasHardLinks) trial.hardLinks()
+  if (needs.hasSymlinks) trial.symlinks()
+  if (needs.hasNodes) trial.nodes()
+}
