@@ -50,7 +50,16 @@ const LAYERS = {
   ],
   machine: [
     'machines that boot: trees made ready, disks, both ends of a boot',
-    ['objects', 'system', 'store', 'refs', 'mount', 'upkeep', 'deploy'],
+    [
+      'bytes',
+      'objects',
+      'system',
+      'store',
+      'refs',
+      'mount',
+      'upkeep',
+      'deploy',
+    ],
   ],
   cli: [
     'parses and prints',
@@ -115,6 +124,8 @@ const PURE = [
   'etc/unified-diff',
   'deploy/package-version',
 ]
+/** Who may import node:fs: the door itself. */
+const MAY_IMPORT_FS = ['system/files.ts']
 const IMPURE = /^node:(fs|child_process|net|os|worker_threads|timers)/
 
 const problems = []
@@ -153,6 +164,10 @@ const checkFile = path => {
   for (const [, from] of text.matchAll(/(?:from|import)\s*\(?\s*'([^']+)'/g)) {
     if (isPure && IMPURE.test(from))
       problems.push(`${name}: imports ${from}, but it must be pure`)
+    if (from === 'node:fs' && !MAY_IMPORT_FS.includes(name))
+      problems.push(
+        `${name}: imports node:fs, which loses what is not UTF-8 in a path; system/files.ts does not`,
+      )
     if (from.endsWith('.node') && name !== 'system/native.ts')
       problems.push(`${name}: only system/native.ts may load the shim`)
     if (!from.startsWith('.')) continue

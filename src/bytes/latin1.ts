@@ -6,6 +6,8 @@
  * `<`, and survive the round trip for all 256 byte values.
  */
 
+import { bytesToText, isEscaped, textToBytes } from './byte-text.ts'
+
 /** The bytes of `text`, which must hold only characters below 256. */
 export const latin1ToBytes = (text: string): Buffer =>
   Buffer.from(text, 'latin1')
@@ -16,30 +18,53 @@ export const bytesToLatin1 = (bytes: Uint8Array): string =>
     'latin1',
   )
 
-// eslint-disable-next-line no-control-regex -- control characters are looked for
-const CONTROL = /[\x00-\x1f\x7f\\]/g
 const PRINTABLE = /^[\x20-\x5b\x5d-\x7e]*$/
-const NOT_PRINTABLE = /[^\x20-\x5b\x5d-\x7e]/g
+/**
+ * What a terminal would obey, what turns the direction of text, and what ends a
+ * line; and the backslash, which a shell takes away.
+ */
+const SPECIAL =
+  // eslint-disable-next-line no-control-regex -- control characters are looked for
+  /[\x00-\x1f\x7f-\x9f\\\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]|^\$'/u
 
-const escapeCharacter = (char: string): string =>
-  char === '\\'
-    ? '\\\\'
-    : `\\x${char.charCodeAt(0).toString(16).padStart(2, '0')}`
-
-/** For showing a person: the bytes read as UTF-8, with `\xNN` where they are not. */
-export const latin1ToDisplay = (text: string): string => {
-  if (PRINTABLE.test(text)) return text
-  const bytes = latin1ToBytes(text)
-  const utf8 = bytes.toString('utf8')
-  const isText = Buffer.from(utf8, 'utf8').equals(bytes)
-  return isText
-    ? utf8.replace(CONTROL, escapeCharacter)
-    : text.replace(NOT_PRINTABLE, escapeCharacter)
+const SHORT: Readonly<Record<string, string>> = {
+  '\n': '\\n',
+  '\t': '\\t',
+  "'": "\\'",
+  '\\': '\\\\',
 }
 
-/** A person's text (from argv, say) as the latin1 form of its UTF-8 bytes. */
+const escapeByte = (byte: number): string =>
+  `\\${byte.toString(8).padStart(3, '0')}`
+
+/** A character as it stands between `$'` and `'`. */
+const quoteCharacter = (character: string): string => {
+  const short = SHORT[character]
+  if (short !== undefined) return short
+  if (!isEscaped(character) && !SPECIAL.test(character)) return character
+  return [...textToBytes(character)].map(escapeByte).join('')
+}
+
+/**
+ * For showing a person one name or path: UTF-8 as it is, and as `$'caf\351'` what
+ * holds other bytes, control characters or a backslash. Shells give the name
+ * back (POSIX.1-2024, 2.2.4; bash, zsh, ksh, busybox), and nothing else is shown
+ * that way.
+ */
+export const textToDisplay = (text: string): string =>
+  isEscaped(text) || SPECIAL.test(text)
+    ? `$'${Array.from(text, quoteCharacter).join('')}'`
+    : text
+
+/** The same for bytes as latin1 text. */
+export const latin1ToDisplay = (text: string): string =>
+  PRINTABLE.test(text) && !text.startsWith("$'")
+    ? text
+    : textToDisplay(bytesToText(latin1ToBytes(text)))
+
+/** Text from outside (an argument, say; byte-text.ts) as its bytes in latin1. */
 export const textToLatin1 = (text: string): string =>
-  Buffer.from(text, 'utf8').toString('latin1')
+  textToBytes(text).toString('latin1')
 
 /** Byte order of two latin1 strings: negative, zero or positive. */
 export const compareLatin1 = (a: string, b: string): number =>

@@ -1,6 +1,6 @@
 /** dendro cat */
 
-import { writeSync } from 'node:fs'
+import { writeSync } from '../system/files.ts'
 import { DendroError, errnoOf, wrapSystemError } from '../errors.ts'
 import { textToLatin1 } from '../bytes/latin1.ts'
 import { requirePath } from '../tree/lookup.ts'

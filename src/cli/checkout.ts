@@ -1,8 +1,8 @@
 /** dendro checkout */
 
-import { resolve } from 'node:path'
 import { latin1ToDisplay, textToLatin1 } from '../bytes/latin1.ts'
 import { DendroError } from '../errors.ts'
+import { absolutePath } from '../system/caller.ts'
 import { checkoutTree } from '../tree/checkout.ts'
 import { requirePath } from '../tree/lookup.ts'
 import { parseVerb } from './arguments.ts'
@@ -43,7 +43,7 @@ export const verb: Verb = {
       const done = checkoutTree(
         repository,
         root,
-        textToLatin1(resolve(target)),
+        textToLatin1(absolutePath(target)),
         {
           asUser: parsed.flag('user'),
           noXattrs: parsed.flag('no-xattrs'),
@@ -60,7 +60,7 @@ export const verb: Verb = {
         )
       if (context.global.json)
         printJson({
-          directory: resolve(target),
+          directory: absolutePath(target),
           files: done.files,
           bytes: done.bytes,
           leftOut: done.leftOut.map(latin1ToDisplay),

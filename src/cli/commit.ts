@@ -1,10 +1,10 @@
 /** dendro commit */
 
-import { resolve } from 'node:path'
 import { DendroError } from '../errors.ts'
 import { latin1ToDisplay, textToLatin1 } from '../bytes/latin1.ts'
 import { digestToHex } from '../objects/digest.ts'
 import { toRefName } from '../refs/ref-name.ts'
+import { absolutePath } from '../system/caller.ts'
 import { canUseXattrs } from '../system/xattr.ts'
 import { commitDirectory } from '../tree/commit.ts'
 import type { Committed } from '../tree/commit.ts'
@@ -55,7 +55,7 @@ export const verb: Verb = {
       throw usageError('--version and --auto-version exclude each other', usage)
     const request = {
       ref: toRefName(branch),
-      source: textToLatin1(resolve(parsed.positionals[0] as string)),
+      source: textToLatin1(absolutePath(parsed.positionals[0] as string)),
       subject: parsed.string('subject') ?? '',
       body: parsed.string('body') ?? '',
       metadata: parseMetadata(parsed),

@@ -1,10 +1,16 @@
 /** dendro etc conflicts and resolve */
 
 import { spawnSync } from 'node:child_process'
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from '../system/files.ts'
 import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
-import { latin1ToDisplay } from '../bytes/latin1.ts'
+import { bytesToText } from '../bytes/byte-text.ts'
+import { latin1ToBytes, latin1ToDisplay } from '../bytes/latin1.ts'
 import { conflictPath } from '../deploy/deployment.ts'
 import type { Conflict } from '../deploy/deployment.ts'
 import { resolveConflict } from '../deploy/etc-edit.ts'
@@ -24,6 +30,8 @@ import type { SysrootPaths } from '../deploy/sysroot.ts'
 import { DendroError } from '../errors.ts'
 import { hasMarkers } from '../etc/merge-text.ts'
 import { unifiedDiff } from '../etc/unified-diff.ts'
+import { byteCommand } from '../system/byte-command.ts'
+import { callerVariable } from '../system/caller.ts'
 import { usageError } from './arguments.ts'
 import type { Parsed, VerbContext } from './arguments.ts'
 import { etcPath } from './deploy-output.ts'
@@ -130,13 +138,15 @@ const edit = (
       { hint: 'settle it with --mine, --theirs or --merged' },
     )
   const directory = mkdtempSync(join(tmpdir(), 'dendro-edit-'))
-  const file = join(directory, basename(latin1ToDisplay(conflict.path)))
+  const file = join(
+    directory,
+    basename(bytesToText(latin1ToBytes(conflict.path))),
+  )
   try {
     writeFileSync(file, Buffer.from(text, 'latin1'), { mode: 0o600 })
-    const editor = process.env['VISUAL'] ?? process.env['EDITOR'] ?? 'vi'
+    const editor = callerVariable('VISUAL') ?? callerVariable('EDITOR') ?? 'vi'
     const { status, error } = spawnSync(
-      'sh',
-      ['-c', `${editor} "$1"`, 'sh', file],
+      ...byteCommand('sh', ['-c', `${editor} "$1"`, 'sh', file]),
       { stdio: 'inherit' },
     )
     if (status !== 0)

@@ -1,6 +1,6 @@
 /** dendro events */
 
-import { existsSync, statSync } from 'node:fs'
+import { existsSync, statSync } from '../system/files.ts'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { SERVER_EVENTS } from '../mount/server-config.ts'

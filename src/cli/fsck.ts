@@ -1,6 +1,6 @@
 /** dendro fsck */
 
-import { statSync } from 'node:fs'
+import { statSync } from '../system/files.ts'
 import { join } from 'node:path'
 import { latin1ToDisplay } from '../bytes/latin1.ts'
 import { DendroError } from '../errors.ts'

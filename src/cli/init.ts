@@ -1,7 +1,7 @@
 /** dendro init */
 
-import { resolve } from 'node:path'
 import { createRepository } from '../store/layout.ts'
+import { absolutePath } from '../system/caller.ts'
 import { parseVerb } from './arguments.ts'
 import type { Verb } from './arguments.ts'
 import { repositoryPath } from './open-repository.ts'
@@ -15,7 +15,7 @@ export const verb: Verb = {
   run: context => {
     const parsed = parseVerb(context, usage, {}, [0, 1])
     const directory = parsed.positionals[0] ?? repositoryPath(context.global)
-    const { root } = createRepository(resolve(directory))
+    const { root } = createRepository(absolutePath(directory))
     if (context.global.json) printJson({ repository: root })
     else print(root)
   },

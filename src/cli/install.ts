@@ -1,6 +1,5 @@
 /** dendro install */
 
-import { resolve } from 'node:path'
 import { requireRoot } from '../deploy/enter.ts'
 import { deploymentName, shortName, sysrootPaths } from '../deploy/sysroot.ts'
 import type { Deployed } from '../deploy/deploy.ts'
@@ -8,6 +7,7 @@ import { fileSystemUuid, withNewDisk } from '../machine/disk.ts'
 import { install } from '../machine/install.ts'
 import { existingRef } from '../refs/ref-store.ts'
 import { resolveRevision } from '../refs/revision.ts'
+import { absolutePath } from '../system/caller.ts'
 import { GIB, KIB, MIB } from '../units.ts'
 import { parseVerb, usageError } from './arguments.ts'
 import type { Verb } from './arguments.ts'
@@ -77,13 +77,13 @@ export const verb: Verb = {
         })
       }
       if (disk === undefined) {
-        const root = resolve(context.global.sysroot)
+        const root = absolutePath(context.global.sysroot)
         tell(context.global.json, await into(root, () => fileSystemUuid(root)))
         return
       }
       const done = await withNewDisk(
         {
-          disk: resolve(disk),
+          disk: absolutePath(disk),
           sizeBytes: size === undefined ? DEFAULT_DISK_BYTES : toBytes(size),
           wipe: parsed.flag('wipe'),
           isSerial: words.some(word => word.startsWith('console=ttyS0')),
@@ -91,7 +91,7 @@ export const verb: Verb = {
         (root, uuid) => into(root, () => uuid),
       )
       tell(context.global.json, done.result, {
-        disk: resolve(disk),
+        disk: absolutePath(disk),
         bootLoader: done.bootLoader ?? null,
       })
     })

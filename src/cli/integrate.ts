@@ -1,8 +1,8 @@
 /** dendro integrate */
 
-import { resolve } from 'node:path'
 import { requireRoot } from '../deploy/enter.ts'
 import { integrate } from '../machine/integrate.ts'
+import { absolutePath } from '../system/caller.ts'
 import { parseVerb } from './arguments.ts'
 import type { Verb } from './arguments.ts'
 import { print, printJson } from './output.ts'
@@ -25,7 +25,7 @@ export const verb: Verb = {
       [1, 1],
     )
     requireRoot('integrate a tree')
-    const root = resolve(parsed.positionals[0] as string)
+    const root = absolutePath(parsed.positionals[0] as string)
     const { kernels, done } = integrate(root, {
       initramfs: !parsed.flag('no-initramfs'),
     })

@@ -6,6 +6,7 @@
 
 import { DendroError, errnoOf, errorLine, exitStatusOf } from '../errors.ts'
 import { isLaunched, tellLauncher } from '../mount/launcher.ts'
+import { callerArguments } from '../system/caller.ts'
 import type { GlobalOptions, Verb } from './arguments.ts'
 
 /** Verb to the module that holds it; loaded when called, to start fast. */
@@ -155,9 +156,11 @@ const run = async (argv: readonly string[]): Promise<void> => {
   await verb.run({ global, args })
 }
 
+const given = callerArguments()
+
 const report = (error: unknown): void => {
   process.stderr.write(`dendro: ${errorLine(error)}\n`)
-  if (process.argv.includes('--debug') && error instanceof Error)
+  if (given.includes('--debug') && error instanceof Error)
     process.stderr.write(`${error.stack}\n`)
 }
 
@@ -170,7 +173,7 @@ process.stdout.on('error', error => {
 // A server says another line before it comes to this.
 if (isLaunched()) process.on('exit', code => tellLauncher(`exit ${code}`))
 
-run(process.argv.slice(2)).catch((error: unknown) => {
+run(given).catch((error: unknown) => {
   report(error)
   process.exitCode = exitStatusOf(error)
 })

@@ -1,12 +1,12 @@
 /** dendro mount */
 
-import { resolve } from 'node:path'
 import { textToLatin1 } from '../bytes/latin1.ts'
 import { resolveRevision } from '../refs/revision.ts'
 import { mountRepository } from '../mount/mounting.ts'
 import { mountStatistics, reloadMount } from '../mount/unmounting.ts'
 import { tellReady } from '../mount/service-manager.ts'
 import { parseMountOptions } from '../mount/mount-options.ts'
+import { absolutePath } from '../system/caller.ts'
 import { parseVerb, usageError } from './arguments.ts'
 import type { Parsed, Verb, VerbContext } from './arguments.ts'
 import { openRepository } from './open-repository.ts'
@@ -41,7 +41,7 @@ export const verb: Verb = {
     if (first === 'stats' && second !== undefined)
       await showStatistics(context, second)
     else if (first === 'reload' && second !== undefined) {
-      const { pid } = await reloadMount(resolve(second))
+      const { pid } = await reloadMount(absolutePath(second))
       if (context.global.json) printJson({ serverPid: pid })
       else print(`served by ${pid}`)
     } else await mount(context, parsed, first, second)
@@ -57,7 +57,7 @@ const mount = async (
   const options = parseMountOptions(parsed.strings('options'))
   const repository = openRepository(context.global)
   const revision = second === undefined ? undefined : first
-  const mountpoint = resolve(second ?? first)
+  const mountpoint = absolutePath(second ?? first)
   const subdir = parsed.string('subdir')
   const commit =
     revision === undefined ? undefined : resolveRevision(repository, revision)
@@ -81,7 +81,7 @@ const showStatistics = async (
   context: VerbContext,
   directory: string,
 ): Promise<void> => {
-  const statistics = await mountStatistics(resolve(directory))
+  const statistics = await mountStatistics(absolutePath(directory))
   if (context.global.json) {
     printJson(statistics)
     return

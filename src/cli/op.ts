@@ -1,6 +1,6 @@
 /** dendro op */
 
-import { existsSync } from 'node:fs'
+import { existsSync } from '../system/files.ts'
 import { sysrootPaths } from '../deploy/sysroot.ts'
 import type { SysrootPaths } from '../deploy/sysroot.ts'
 import { listOperations } from '../deploy/undo.ts'

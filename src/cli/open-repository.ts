@@ -5,13 +5,14 @@ import type { Commit } from '../objects/commit.ts'
 import type { Digest } from '../objects/digest.ts'
 import { resolveRevision } from '../refs/revision.ts'
 import { Repository } from '../store/repository.ts'
+import { callerVariable } from '../system/caller.ts'
 import { warn } from './output.ts'
 import type { GlobalOptions } from './arguments.ts'
 
 /** `--repo`, `$DENDRO_REPO`, or the repository of the system root. */
 export const repositoryPath = (global: GlobalOptions): string =>
   global.repo ??
-  (process.env['DENDRO_REPO'] || undefined) ??
+  callerVariable('DENDRO_REPO') ??
   join(global.sysroot, 'dendro', 'repo')
 
 export const openRepository = (global: GlobalOptions): Repository =>

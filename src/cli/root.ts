@@ -1,7 +1,7 @@
 /** dendro root */
 
-import { mkdirSync, realpathSync, statSync } from 'node:fs'
-import { resolve } from 'node:path'
+import { absolutePath } from '../system/caller.ts'
+import { mkdirSync, realpathSync, statSync } from '../system/files.ts'
 import { assembleRoot, releaseRoot } from '../deploy/assemble.ts'
 import { inspectCommit } from '../deploy/commit-layout.ts'
 import { deploymentParts, requireRoot } from '../deploy/enter.ts'
@@ -26,7 +26,7 @@ export const verb: Verb = {
     const parsed = parseVerb(context, usage, {}, [2, 3])
     const [action, ...rest] = parsed.positionals as [string, string, string?]
     requireRoot('assemble a root')
-    const directory = resolve(rest.at(-1) as string)
+    const directory = absolutePath(rest.at(-1) as string)
     if (action === 'release' && rest.length === 1) {
       releaseRoot(directory)
       return

@@ -1,7 +1,7 @@
 /** dendro umount */
 
-import { resolve } from 'node:path'
 import { unmountRepository } from '../mount/unmounting.ts'
+import { absolutePath } from '../system/caller.ts'
 import { parseVerb } from './arguments.ts'
 import type { Verb } from './arguments.ts'
 import { printJson } from './output.ts'
@@ -15,7 +15,7 @@ export const verb: Verb = {
   run: async context => {
     const options = { lazy: { type: 'boolean', short: 'l' } } as const
     const parsed = parseVerb(context, usage, options, [1, 1])
-    const mountpoint = resolve(parsed.positionals[0] as string)
+    const mountpoint = absolutePath(parsed.positionals[0] as string)
     await unmountRepository(mountpoint, parsed.flag('lazy'))
     if (context.global.json) printJson({ unmounted: mountpoint })
   },

@@ -1,6 +1,6 @@
 /** The version in package.json. */
 
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync, readFileSync } from '../system/files.ts'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 

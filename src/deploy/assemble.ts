@@ -14,7 +14,7 @@ import {
   mkdirSync,
   symlinkSync,
   writeFileSync,
-} from 'node:fs'
+} from '../system/files.ts'
 import { join } from 'node:path'
 import { latin1ToBytes, textToLatin1 } from '../bytes/latin1.ts'
 import { DendroError } from '../errors.ts'

@@ -1,6 +1,6 @@
 /** What the initramfs left word of: scripts/initramfs/dendro-lib writes it. */
 
-import { readFileSync } from 'node:fs'
+import { readFileSync } from '../system/files.ts'
 
 export const BOOT_STATE = '/run/initramfs/dendro/boot-state'
 

@@ -8,8 +8,9 @@
  * them. Format: docs/formats/sysroot.md
  */
 
-import { existsSync, readdirSync, statSync } from 'node:fs'
+import { existsSync, readdirSync, statSync } from '../system/files.ts'
 import { join } from 'node:path'
+import { textToBytes } from '../bytes/byte-text.ts'
 import { textToLatin1 } from '../bytes/latin1.ts'
 import { DendroError, isDamage } from '../errors.ts'
 import { digestToHex } from '../objects/digest.ts'
@@ -224,7 +225,7 @@ export const dropUnusedBoot = (
     if (existsSync(directory))
       for (const name of readdirSync(directory))
         if (!used.has(name) && OWN_NAME.test(name))
-          removeTree(Buffer.from(join(directory, name)))
+          removeTree(textToBytes(join(directory, name)))
 }
 
 /** A kernel, a runtime, or one of them on its way. */

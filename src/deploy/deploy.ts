@@ -6,7 +6,7 @@
  * between, the next transaction clears up.
  */
 
-import { lstatSync, readdirSync } from 'node:fs'
+import { lstatSync, readdirSync } from '../system/files.ts'
 import { join } from 'node:path'
 import {
   latin1ToBytes,

@@ -1,6 +1,6 @@
 /** One deployment on disk: what it was made of and what became of its /etc. */
 
-import { readFileSync } from 'node:fs'
+import { readFileSync } from '../system/files.ts'
 import { join } from 'node:path'
 import { DendroError, wrapSystemError } from '../errors.ts'
 import { writeDurably } from '../system/durable-file.ts'

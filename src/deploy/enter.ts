@@ -1,7 +1,7 @@
 /** Runs commands inside an assembled root, in namespaces of their own. */
 
 import { spawn } from 'node:child_process'
-import { mkdirSync } from 'node:fs'
+import { mkdirSync } from '../system/files.ts'
 import { constants, hostname } from 'node:os'
 import { join } from 'node:path'
 import { DendroError } from '../errors.ts'
@@ -10,6 +10,7 @@ import { openView } from '../mount/mounting.ts'
 import { isRoot } from '../mount/runtime-directory.ts'
 import type { Digest } from '../objects/digest.ts'
 import type { Repository } from '../store/repository.ts'
+import { byteCommand } from '../system/byte-command.ts'
 import { acquireLock } from '../system/lock.ts'
 import { check, nativePath, shim } from '../system/native.ts'
 import { assembleRoot, mountInterfaces } from './assemble.ts'
@@ -99,8 +100,10 @@ const enter = (
 ): Promise<number> =>
   new Promise((resolve, reject) => {
     const child = spawn(
-      nativePath('dendro-enter'),
-      [mode, where, hostname(), ...words],
+      ...byteCommand(nativePath('dendro-enter'), [
+        ...[mode, where, hostname()],
+        ...words,
+      ]),
       { stdio: 'inherit', env: environment(), cwd: '/' },
     )
     for (const signal of SIGNALS) process.on(signal, () => child.kill(signal))

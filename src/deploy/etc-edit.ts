@@ -4,6 +4,7 @@
  */
 
 import { join } from 'node:path'
+import { textToBytes } from '../bytes/byte-text.ts'
 import { textToLatin1 } from '../bytes/latin1.ts'
 import { DendroError } from '../errors.ts'
 import { CommitDefaults, digestOfBytes } from '../etc/defaults.ts'
@@ -333,7 +334,7 @@ const withSnapshot = async <T>(
       },
     })
   } finally {
-    removeTree(Buffer.from(beside))
+    removeTree(textToBytes(beside))
   }
 }
 

@@ -3,8 +3,9 @@
  * directories until something is written.
  */
 
-import { existsSync, readFileSync, readdirSync } from 'node:fs'
+import { existsSync, readFileSync, readdirSync } from '../system/files.ts'
 import { join } from 'node:path'
+import { textToBytes } from '../bytes/byte-text.ts'
 import { DendroError, wrapSystemError } from '../errors.ts'
 import { digestFromHex, digestToHex } from '../objects/digest.ts'
 import type { Digest } from '../objects/digest.ts'
@@ -44,7 +45,7 @@ const pathOf = (paths: SysrootPaths, name: string): string =>
 
 /** Holds of instances are by name: two sysroots on one repository keep apart by path. */
 const holdName = (paths: SysrootPaths, name: string): string =>
-  `instance.${Buffer.from(paths.instances).toString('base64url')}.${name}`
+  `instance.${textToBytes(paths.instances).toString('base64url')}.${name}`
 
 /** Makes an instance. Errors: `INSTANCE_EXISTS`, `NOT_DEPLOYABLE`, system errors. */
 export const createInstance = (
@@ -141,7 +142,7 @@ export const removeInstance = (
   const gone = join(paths.instances, `.${name}.${process.pid}.gone`)
   renameFile(path, gone)
   syncDirectory(paths.instances)
-  removeTree(Buffer.from(gone))
+  removeTree(textToBytes(gone))
   removeHold(repository.paths, holdName(paths, name))
 }
 

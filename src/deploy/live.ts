@@ -1,6 +1,6 @@
 /** A throw-away writable layer over the running /usr. */
 
-import { mkdirSync, rmSync } from 'node:fs'
+import { mkdirSync, rmSync } from '../system/files.ts'
 import { join } from 'node:path'
 import { DendroError } from '../errors.ts'
 import { MNT_DETACH, MS_NODEV, mountAt, unmountAt } from '../fuse/device.ts'

@@ -4,7 +4,7 @@
  */
 
 import { spawnSync } from 'node:child_process'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, rmSync, writeFileSync } from '../system/files.ts'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { DirectoryObject } from '../objects/fs-object.ts'

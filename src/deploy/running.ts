@@ -3,7 +3,7 @@
  * tables, which cannot be out of date.
  */
 
-import { readFileSync, readdirSync, readlinkSync } from 'node:fs'
+import { readFileSync, readdirSync, readlinkSync } from '../system/files.ts'
 import { parseMountTable } from '../system/mount-table.ts'
 import { deploymentName } from './sysroot.ts'
 import type { DeploymentId } from './sysroot.ts'
@@ -33,7 +33,7 @@ interface Found extends RunningEtc {
 
 const tableOf = (pid: string): string => {
   try {
-    return readFileSync(`/proc/${pid}/mountinfo`, 'utf8')
+    return readFileSync(`/proc/${pid}/mountinfo`, 'latin1')
   } catch {
     // The process has ended, or is not ours to look into.
     return ''

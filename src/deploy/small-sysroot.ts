@@ -6,7 +6,7 @@ import {
   readFileSync,
   rmSync,
   writeFileSync,
-} from 'node:fs'
+} from '../system/files.ts'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { toRefName } from '../refs/ref-name.ts'

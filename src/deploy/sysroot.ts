@@ -9,14 +9,16 @@
  */
 
 import { randomUUID } from 'node:crypto'
+import { textToBytes } from '../bytes/byte-text.ts'
+import { absolutePath } from '../system/caller.ts'
 import {
   existsSync,
   readFileSync,
   readdirSync,
   readlinkSync,
   realpathSync,
-} from 'node:fs'
-import { join, resolve } from 'node:path'
+} from '../system/files.ts'
+import { join } from 'node:path'
 import { DendroError, errnoOf, wrapSystemError } from '../errors.ts'
 import { digestFromHex } from '../objects/digest.ts'
 import type { Digest } from '../objects/digest.ts'
@@ -63,7 +65,7 @@ export interface SysrootPaths {
 }
 
 export const sysrootPaths = (root: string): SysrootPaths => {
-  const real = existsSync(root) ? realpathSync(root) : resolve(root)
+  const real = existsSync(root) ? realpathSync(root) : absolutePath(root)
   const dendro = join(real, 'dendro')
   return {
     root: real,
@@ -242,7 +244,7 @@ export const writeSysroot = (
   for (const file of files) {
     const path = join(directory, file.name)
     makeDirectoryDurably(join(path, '..'))
-    writeDurably(path, Buffer.from(file.text))
+    writeDurably(path, textToBytes(file.text))
   }
   writeDurably(join(directory, 'state.json'), encodeChecked(body))
   const link = temporaryName(paths.boot)

@@ -4,8 +4,14 @@
  * makes it true.
  */
 
-import { existsSync, lstatSync, readdirSync, readlinkSync } from 'node:fs'
+import {
+  existsSync,
+  lstatSync,
+  readdirSync,
+  readlinkSync,
+} from '../system/files.ts'
 import { join } from 'node:path'
+import { textToBytes } from '../bytes/byte-text.ts'
 import { LayerHistory } from '../etc/history.ts'
 import { listHolds, removeHold, setHold } from '../store/holds.ts'
 import { OperationLog } from '../store/operation-log.ts'
@@ -105,7 +111,7 @@ export class Transaction {
     for (const { name: os } of systems)
       for (const name of readdirSync(join(this.paths.deploy, os)))
         if (/^[0-9a-f]{64}\.\d+$/.test(name) && !listed.has(`${os}/${name}`))
-          removeTree(Buffer.from(join(this.paths.deploy, os, name)))
+          removeTree(textToBytes(join(this.paths.deploy, os, name)))
   }
 
   #holdName(id: DeploymentId): string {
@@ -223,7 +229,7 @@ export class Transaction {
 
 /** A directory with all that is in it, or a link on its way. */
 const remove = (path: string): void => {
-  if (lstatSync(path).isDirectory()) removeTree(Buffer.from(path))
+  if (lstatSync(path).isDirectory()) removeTree(textToBytes(path))
   else removeIfThere(path)
 }
 

@@ -1,6 +1,6 @@
 /** The operation log of a sysroot and its repository, and taking entries back. */
 
-import { existsSync } from 'node:fs'
+import { existsSync } from '../system/files.ts'
 import { join } from 'node:path'
 import { DendroError } from '../errors.ts'
 import { digestFromHex, digestToHex } from '../objects/digest.ts'

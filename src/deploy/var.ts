@@ -4,7 +4,7 @@
  * exists is touched.
  */
 
-import { existsSync, lstatSync } from 'node:fs'
+import { existsSync, lstatSync } from '../system/files.ts'
 import { dirname, join } from 'node:path'
 import { latin1ToBytes, textToLatin1 } from '../bytes/latin1.ts'
 import { CommitDefaults } from '../etc/defaults.ts'

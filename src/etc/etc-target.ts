@@ -4,7 +4,7 @@
  * overlay must never be written to (overlayfs.rst: "the behavior is undefined").
  */
 
-import { lstatSync, readdirSync } from 'node:fs'
+import { lstatSync, readdirSync } from '../system/files.ts'
 import { basename, dirname } from 'node:path'
 import { latin1ToBytes } from '../bytes/latin1.ts'
 import { makeDirectory, renameFile, syncDirectory } from '../system/disk.ts'

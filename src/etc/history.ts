@@ -7,7 +7,7 @@
  * stands, whiteouts and overlay xattrs included.
  */
 
-import { chmodSync, existsSync } from 'node:fs'
+import { chmodSync, existsSync } from '../system/files.ts'
 import { textToLatin1 } from '../bytes/latin1.ts'
 import { DendroError } from '../errors.ts'
 import type { Commit } from '../objects/commit.ts'

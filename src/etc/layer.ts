@@ -16,7 +16,7 @@ import {
   readFileSync,
   readlinkSync,
   readSync,
-} from 'node:fs'
+} from '../system/files.ts'
 import { createHash } from 'node:crypto'
 import { errnoOf } from '../errors.ts'
 import { latin1ToBytes } from '../bytes/latin1.ts'

@@ -1,6 +1,11 @@
 /** Writes nodes of an /etc to a file system, through the door of disk.ts. */
 
-import { chmodSync, lchownSync, lstatSync, readdirSync } from 'node:fs'
+import {
+  chmodSync,
+  lchownSync,
+  lstatSync,
+  readdirSync,
+} from '../system/files.ts'
 import { latin1ToBytes } from '../bytes/latin1.ts'
 import { S_IFBLK, S_IFCHR, S_IFIFO, S_IFSOCK } from '../objects/fs-object.ts'
 import {

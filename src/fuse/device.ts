@@ -7,8 +7,10 @@
  */
 
 import { spawnSync } from 'node:child_process'
-import { closeSync, constants, existsSync, openSync } from 'node:fs'
+import { textToBytes } from '../bytes/byte-text.ts'
+import { closeSync, constants, existsSync, openSync } from '../system/files.ts'
 import { DendroError, wrapSystemError } from '../errors.ts'
+import { byteCommand } from '../system/byte-command.ts'
 import { check, shim } from '../system/native.ts'
 
 export const MS_RDONLY = 1
@@ -21,8 +23,6 @@ export const MNT_DETACH = 2
 
 export const FILESYSTEM_TYPE = 'fuse.dendro'
 
-const text = (value: string): Buffer => Buffer.from(value, 'utf8')
-
 /** mount(2), with an error that names the mount point. */
 export const mountAt = (
   source: string,
@@ -32,18 +32,18 @@ export const mountAt = (
   data = '',
 ): void => {
   const result = shim().mount(
-    text(source),
-    text(target),
-    text(type),
+    textToBytes(source),
+    textToBytes(target),
+    textToBytes(type),
     flags,
-    text(data),
+    textToBytes(data),
   )
   check(result, `cannot mount at ${target}`)
 }
 
 /** umount2(2); returns 0 or -errno. */
 export const unmountAt = (target: string, flags = 0): number =>
-  shim().umount(text(target), flags)
+  shim().umount(textToBytes(target), flags)
 
 /** Opens /dev/fuse for a session. Errors: `MOUNT_FAILED`. */
 const openDevice = (): number => {
@@ -109,8 +109,7 @@ export const mountDeviceAsUser = (
     ...(allowOther ? ['allow_other'] : []),
   ]
   const result = spawnSync(
-    'fusermount3',
-    ['-o', options.join(','), '--', target],
+    ...byteCommand('fusermount3', ['-o', options.join(','), '--', target]),
     {
       stdio: ['ignore', 'ignore', 'pipe', theirs],
       env: { PATH: '/usr/bin:/bin', _FUSE_COMMFD: '3' },

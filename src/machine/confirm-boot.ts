@@ -1,6 +1,6 @@
 /** The end of a boot: in the running machine it is confirmed. */
 
-import { readdirSync } from 'node:fs'
+import { readdirSync } from '../system/files.ts'
 import { join } from 'node:path'
 import { fallbackTo } from '../deploy/boot-state.ts'
 import { runningOf } from '../deploy/plan-deploy.ts'

@@ -17,10 +17,11 @@ import {
   rmSync,
   statSync,
   writeFileSync,
-} from 'node:fs'
+} from '../system/files.ts'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { DendroError } from '../errors.ts'
+import { byteCommand } from '../system/byte-command.ts'
 import { MIB } from '../units.ts'
 
 export interface DiskRequest {
@@ -41,7 +42,7 @@ const failed = (what: string, why: string, hint: string): DendroError =>
 
 /** Runs a tool; what it printed. Errors: `NOT_FOUND`, `IO_ERROR`. */
 const tool = (name: string, args: readonly string[], input = ''): string => {
-  const result = spawnSync(name, args, {
+  const result = spawnSync(...byteCommand(name, args), {
     input,
     encoding: 'utf8',
     env: { PATH: '/usr/sbin:/usr/bin:/sbin:/bin', LC_ALL: 'C' },

@@ -3,7 +3,7 @@
  * commit in it, a runtime, and the first deployment with its boot entry.
  */
 
-import { existsSync, mkdirSync, renameSync, rmSync } from 'node:fs'
+import { existsSync, mkdirSync, renameSync, rmSync } from '../system/files.ts'
 import { join } from 'node:path'
 import { runtimeOf } from '../deploy/bootable.ts'
 import { deploy } from '../deploy/deploy.ts'

@@ -20,10 +20,11 @@ import {
   rmdirSync,
   symlinkSync,
   writeFileSync,
-} from 'node:fs'
+} from '../system/files.ts'
 import { dirname, join } from 'node:path'
 import { RUNTIME_IN_COMMIT } from '../deploy/bootable.ts'
 import { DendroError } from '../errors.ts'
+import { byteCommand } from '../system/byte-command.ts'
 import { packageRoot } from '../system/native.ts'
 import { makeRuntime } from './runtime.ts'
 
@@ -260,8 +261,10 @@ const makeInitramfs = (
 ): void => {
   const inside = `/usr/lib/modules/${release}/initramfs.img`
   const result = spawnSync(
-    'unshare',
-    ['--mount', 'sh', '-euc', MAKE, 'sh', root, inside, release, make],
+    ...byteCommand('unshare', [
+      ...['--mount', 'sh', '-euc', MAKE, 'sh'],
+      ...[root, inside, release, make],
+    ]),
     {
       encoding: 'utf8',
       env: { PATH: '/usr/sbin:/usr/bin:/sbin:/bin', TMPDIR: '/tmp' },

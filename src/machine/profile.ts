@@ -3,8 +3,9 @@
  * it in one go, before it is asked for. Format: docs/formats/sysroot.md
  */
 
-import { readFileSync } from 'node:fs'
+import { readFileSync } from '../system/files.ts'
 import { join } from 'node:path'
+import { textToBytes } from '../bytes/byte-text.ts'
 import type { SysrootPaths } from '../deploy/sysroot.ts'
 import { DendroError } from '../errors.ts'
 import { askServer } from '../mount/control-client.ts'
@@ -105,6 +106,6 @@ export const prefetchProfile = (
   })
   for (const { pack, offsetBytes, lengthBytes } of joinRanges(places)) {
     const path = join(repository.paths.packs, `${pack}.pack`)
-    shim?.prefetch(Buffer.from(path), offsetBytes, lengthBytes)
+    shim?.prefetch(textToBytes(path), offsetBytes, lengthBytes)
   }
 }

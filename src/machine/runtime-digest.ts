@@ -1,6 +1,11 @@
 /** Names a runtime that stands in no commit by what is in it. */
 
-import { lstatSync, readdirSync, readFileSync, readlinkSync } from 'node:fs'
+import {
+  lstatSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+} from '../system/files.ts'
 import { join } from 'node:path'
 import { digestOf, digestToHex } from '../objects/digest.ts'
 

@@ -8,13 +8,14 @@ import { spawnSync } from 'node:child_process'
 import {
   chmodSync,
   copyFileSync,
-  cpSync,
   existsSync,
   lstatSync,
   mkdirSync,
   readdirSync,
+  readlinkSync,
   realpathSync,
-} from 'node:fs'
+  symlinkSync,
+} from '../system/files.ts'
 import { dirname, join } from 'node:path'
 import { DendroError, wrapSystemError } from '../errors.ts'
 import { packageRoot } from '../system/native.ts'
@@ -37,8 +38,7 @@ const PARTS = [
 const OPTIONAL_PARTS = ['LICENSE']
 
 /** What of the native packages is not needed to run them. */
-const LEFT_OUT =
-  /(?:^|\/)(?:deps|src|obj\.target|[^/]*\.a|[^/]*\.map|[^/]*\.ts)$/
+const LEFT_OUT = /^(?:deps|src|obj\.target|.*\.a|.*\.map|.*\.ts)$/
 
 const MODULES = 'node_modules'
 
@@ -83,17 +83,42 @@ const interpreterOf = (program: string): string => {
   )
 }
 
+/** Paths below a directory, each behind the one it is in. */
+const pathsBelow = (
+  directory: string,
+  isWanted: (name: string) => boolean,
+): string[] => {
+  const paths: string[] = []
+  for (const entry of readdirSync(directory, { withFileTypes: true })) {
+    if (!isWanted(entry.name)) continue
+    paths.push(entry.name)
+    if (entry.isDirectory())
+      for (const path of pathsBelow(join(directory, entry.name), isWanted))
+        paths.push(join(entry.name, path))
+  }
+  return paths
+}
+
+/** Copies one file, link or directory without what is in it. */
+const copyOne = (from: string, to: string): void => {
+  const status = lstatSync(from)
+  if (status.isSymbolicLink()) symlinkSync(readlinkSync(from), to)
+  else if (status.isDirectory()) {
+    mkdirSync(to)
+    chmodSync(to, status.mode & 0o7777)
+  } else copyFileSync(from, to)
+}
+
 const copyPart = (from: string, to: string): void => {
   mkdirSync(dirname(to), { recursive: true })
-  cpSync(from, to, {
-    recursive: true,
-    verbatimSymlinks: true,
-    filter: path => !LEFT_OUT.test(path.slice(from.length)),
-  })
+  copyOne(from, to)
+  if (!lstatSync(from).isDirectory()) return
+  for (const path of pathsBelow(from, name => !LEFT_OUT.test(name)))
+    copyOne(join(from, path), join(to, path))
 }
 
 const nativeFiles = (directory: string): string[] =>
-  readdirSync(directory, { recursive: true, encoding: 'utf8' })
+  pathsBelow(directory, () => true)
     .filter(
       name => name.endsWith('.node') || /\/dendro-(?:keeper|enter)$/.test(name),
     )

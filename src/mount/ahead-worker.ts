@@ -1,6 +1,6 @@
 /** The thread that decodes and stores before it is asked for; see ahead.ts. */
 
-import { writeSync } from 'node:fs'
+import { writeSync } from '../system/files.ts'
 import { receiveMessageOnPort, workerData } from 'node:worker_threads'
 import { ENOENT } from '../fuse/layout.ts'
 import { storePages } from '../fuse/notify.ts'

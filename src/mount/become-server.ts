@@ -6,7 +6,7 @@
  * very thread, which has no event loop that could reap a child.
  */
 
-import { closeSync, openSync } from 'node:fs'
+import { closeSync, openSync } from '../system/files.ts'
 import { join } from 'node:path'
 import { errorLine } from '../errors.ts'
 import { shim } from '../system/native.ts'

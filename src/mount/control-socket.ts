@@ -2,11 +2,13 @@
  * The path of a server's control socket, short enough for a socket address.
  *
  * sockaddr_un holds 107 bytes, and what is longer would be cut off in silence;
- * a long directory is therefore named by a descriptor of it.
+ * a long directory, and one whose name is not UTF-8, is therefore named by a
+ * descriptor of it.
  */
 
-import { openSync } from 'node:fs'
+import { openSync } from '../system/files.ts'
 import { join } from 'node:path'
+import { isEscaped } from '../bytes/byte-text.ts'
 import { CONTROL_SOCKET } from './server-config.ts'
 
 const MAX_ADDRESS_BYTES = 107
@@ -16,7 +18,8 @@ const descriptors = new Map<string, number>()
 /** An address of the socket, valid in this process. */
 export const controlAddress = (runtimeDirectory: string): string => {
   const path = join(runtimeDirectory, CONTROL_SOCKET)
-  if (Buffer.byteLength(path) <= MAX_ADDRESS_BYTES) return path
+  if (!isEscaped(path) && Buffer.byteLength(path) <= MAX_ADDRESS_BYTES)
+    return path
   let fd = descriptors.get(runtimeDirectory)
   if (fd === undefined) {
     fd = openSync(runtimeDirectory, 'r')

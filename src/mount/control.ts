@@ -13,7 +13,7 @@ import {
   watch,
   writeFileSync,
   writeSync,
-} from 'node:fs'
+} from '../system/files.ts'
 import { createServer } from 'node:net'
 import type { Server } from 'node:net'
 import { join } from 'node:path'

@@ -1,6 +1,6 @@
 /** The server's end of its conversation with the keeper (native-shim/keeper.c). */
 
-import { writeSync } from 'node:fs'
+import { writeSync } from '../system/files.ts'
 import { Socket } from 'node:net'
 import type { Keeper } from './keeper.ts'
 

@@ -4,9 +4,10 @@
  */
 
 import { spawn } from 'node:child_process'
-import { closeSync, openSync } from 'node:fs'
+import { closeSync, openSync } from '../system/files.ts'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { byteCommand } from '../system/byte-command.ts'
 import { nativePath } from '../system/native.ts'
 import { check, shim } from '../system/native.ts'
 import { siblingModule } from '../system/sibling-module.ts'
@@ -46,15 +47,14 @@ export const startKeeper = (
   const events = openSync(eventsPath, 'a', 0o644)
   try {
     const child = spawn(
-      nativePath('dendro-keeper'),
-      [
+      ...byteCommand(nativePath('dendro-keeper'), [
         config.runtimeDirectory,
         String(process.pid),
         String(config.watchdogMs),
         process.execPath,
         serverProgram(),
         ...serverFlags(),
-      ],
+      ]),
       {
         // systemd-shutdown lets live what begins with an @ (systemd,
         // ROOT_STORAGE_DAEMONS).

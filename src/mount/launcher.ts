@@ -4,7 +4,8 @@
  * Launchers: scripts/dendro, and scripts/initramfs/dendro-lib at a boot.
  */
 
-import { closeSync, writeSync } from 'node:fs'
+import { closeSync, writeSync } from '../system/files.ts'
+import { textToBytes } from '../bytes/byte-text.ts'
 import { READY_FD } from './server-config.ts'
 
 /** Set by a launcher: a line on descriptor 3 is waited for. */
@@ -29,6 +30,6 @@ export const bindLine = ({ source, target, options }: BindRequest): string =>
 
 /** Says the line; the launcher goes on. */
 export const tellLauncher = (line: string): void => {
-  writeSync(READY_FD, `${line}\n`)
+  writeSync(READY_FD, textToBytes(`${line}\n`))
   closeSync(READY_FD)
 }

@@ -3,7 +3,9 @@
  * and mounts made out of it, in any mount namespace that /proc shows.
  */
 
-import { readdirSync, readFileSync, readlinkSync } from 'node:fs'
+import { readdirSync, readFileSync, readlinkSync } from '../system/files.ts'
+import { bytesToText } from '../bytes/byte-text.ts'
+import { latin1ToBytes } from '../bytes/latin1.ts'
 import { parseMountTable } from '../system/mount-table.ts'
 import type { MountEntry } from '../system/mount-table.ts'
 
@@ -52,11 +54,11 @@ function* usesOf(pid: number): Generator<Use & { mountId?: number }> {
   }
   const seen = new Set<string>()
   for (const line of read(
-    () => readFileSync(`/proc/${pid}/maps`, 'utf8'),
+    () => readFileSync(`/proc/${pid}/maps`, 'latin1'),
     '',
   ).split('\n')) {
     const at = line.indexOf('/')
-    const path = at < 0 ? '' : line.slice(at)
+    const path = at < 0 ? '' : bytesToText(latin1ToBytes(line.slice(at)))
     if (path === '' || seen.has(path)) continue
     seen.add(path)
     yield { kind: 'map', path }
@@ -123,7 +125,7 @@ function* mountTables(): Generator<MountEntry[]> {
     if (namespace === '' || namespaces.has(namespace)) continue
     namespaces.add(namespace)
     yield parseMountTable(
-      read(() => readFileSync(`/proc/${pid}/mountinfo`, 'utf8'), ''),
+      read(() => readFileSync(`/proc/${pid}/mountinfo`, 'latin1'), ''),
     )
   }
 }

@@ -7,7 +7,7 @@
  * connection of its own.
  */
 
-import { mkdirSync, realpathSync, statSync } from 'node:fs'
+import { mkdirSync, realpathSync, statSync } from '../system/files.ts'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { DendroError, wrapSystemError } from '../errors.ts'

@@ -16,10 +16,12 @@ import {
   rmdirSync,
   rmSync,
   writeFileSync,
-} from 'node:fs'
+} from '../system/files.ts'
 import { createHash } from 'node:crypto'
 import { join } from 'node:path'
+import { textToBytes } from '../bytes/byte-text.ts'
 import { DendroError, wrapSystemError } from '../errors.ts'
+import { callerVariable } from '../system/caller.ts'
 import { acquireLock, tryLock } from '../system/lock.ts'
 import type { FileLock } from '../system/lock.ts'
 import { findMount } from '../system/mount-table.ts'
@@ -44,9 +46,8 @@ const baseDirectory = (): string => {
   if (isRoot())
     return existsSync(SHARED_BASE) ? realpathSync(SHARED_BASE) : SHARED_BASE
   const uid = process.geteuid?.() ?? 0
-  return process.env['XDG_RUNTIME_DIR'] !== undefined
-    ? join(process.env['XDG_RUNTIME_DIR'], 'dendro')
-    : `/tmp/dendro-${uid}`
+  const runtime = callerVariable('XDG_RUNTIME_DIR')
+  return runtime === undefined ? `/tmp/dendro-${uid}` : join(runtime, 'dendro')
 }
 
 /** The directory for the server of a repository; as root it serves all mounts. */
@@ -62,7 +63,10 @@ export const privateRuntimeDirectory = (
   repositoryId: string,
   mountpoint: string,
 ): string => {
-  const tag = createHash('sha256').update(mountpoint).digest('hex').slice(0, 16)
+  const tag = createHash('sha256')
+    .update(textToBytes(mountpoint))
+    .digest('hex')
+    .slice(0, 16)
   return `${sharedRuntimeDirectory(repositoryId)}.${tag}`
 }
 

@@ -8,8 +8,9 @@
  * manager kept, saying "ready" on descriptor 5.
  */
 
-import { closeSync, writeSync } from 'node:fs'
+import { closeSync, writeSync } from '../system/files.ts'
 import { DendroError } from '../errors.ts'
+import { callerArguments } from '../system/caller.ts'
 import { shim } from '../system/native.ts'
 import { KEPT } from './keeper.ts'
 import { removeRuntimeDirectory } from './runtime-directory.ts'
@@ -19,7 +20,8 @@ import { describeStartError } from './start-error.ts'
 import { serve, servePortable, takeOver } from './server.ts'
 import { readState } from './server-state.ts'
 
-const isAdopting = process.argv[2] === 'adopt'
+const [order = '{}', directory = ''] = callerArguments()
+const isAdopting = order === 'adopt'
 const readyFd = isAdopting ? KEPT.socket : READY_FD
 
 const report = (message: string): void => {
@@ -61,9 +63,8 @@ const resume = (runtimeDirectory: string): never => {
 }
 
 try {
-  if (isAdopting || process.argv[2] === 'resume')
-    resume(process.argv[3] as string)
-  const config = JSON.parse(process.argv[2] ?? '{}') as ServerConfig
+  if (isAdopting || order === 'resume') resume(directory)
+  const config = JSON.parse(order) as ServerConfig
   const hooks = { onReady: () => report('ready') }
   if (config.transport === 'fuse-native')
     servePortable(config, hooks).then(() => end(config), fail)

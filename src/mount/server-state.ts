@@ -1,6 +1,6 @@
 /** What a server wrote of itself, and whether it lives. */
 
-import { readFileSync, renameSync, writeFileSync } from 'node:fs'
+import { readFileSync, renameSync, writeFileSync } from '../system/files.ts'
 import { join } from 'node:path'
 import { readMountTable } from '../system/mount-table.ts'
 import type { MountEntry } from '../system/mount-table.ts'

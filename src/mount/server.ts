@@ -3,7 +3,7 @@
  * everybody else.
  */
 
-import { readSync, writeSync } from 'node:fs'
+import { readSync, writeSync } from '../system/files.ts'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { DendroError } from '../errors.ts'
 import {

@@ -1,8 +1,9 @@
 /** The servers of a repository, of any user and mount namespace that can be seen. */
 
-import { existsSync, readdirSync } from 'node:fs'
+import { existsSync, readdirSync } from '../system/files.ts'
 import { join } from 'node:path'
 import { DendroError } from '../errors.ts'
+import { callerVariable } from '../system/caller.ts'
 import { askServer } from './control-client.ts'
 import { isAlive, readState } from './server-state.ts'
 
@@ -17,13 +18,12 @@ const list = (directory: string): string[] => {
 
 /** Runtime directories of servers that live. */
 export const runningServers = (repositoryId: string): string[] => {
+  const runtime = callerVariable('XDG_RUNTIME_DIR')
   const bases = [
     '/run/dendro',
     ...list('/run/user').map(path => join(path, 'dendro')),
     ...list('/tmp').filter(path => path.startsWith('/tmp/dendro-')),
-    ...(process.env['XDG_RUNTIME_DIR'] === undefined
-      ? []
-      : [join(process.env['XDG_RUNTIME_DIR'], 'dendro')]),
+    ...(runtime === undefined ? [] : [join(runtime, 'dendro')]),
   ]
   return [...new Set(bases.flatMap(list))].filter(directory => {
     const name = directory.slice(directory.lastIndexOf('/') + 1)

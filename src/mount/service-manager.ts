@@ -6,6 +6,8 @@
  * Protocol: sd_notify(3), sd_listen_fds(3), systemd.io/FILE_DESCRIPTOR_STORE
  */
 
+import { textToBytes } from '../bytes/byte-text.ts'
+import { callerVariable } from '../system/caller.ts'
 import { tryShim } from '../system/native.ts'
 import type { Kept } from './keeper.ts'
 
@@ -13,10 +15,10 @@ const NAMES = { fuse: 'dendro-fuse', state: 'dendro-state' } as const
 const FIRST_DESCRIPTOR = 3
 
 const notify = (text: string, ...fds: number[]): void => {
-  const socket = process.env['NOTIFY_SOCKET']
-  if (socket === undefined || socket === '') return
+  const socket = callerVariable('NOTIFY_SOCKET')
+  if (socket === undefined) return
   const result = tryShim()?.sendDatagram(
-    Buffer.from(socket),
+    textToBytes(socket),
     Buffer.from(text),
     Int32Array.from(fds),
   )

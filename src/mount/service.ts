@@ -3,7 +3,7 @@
  * control thread.
  */
 
-import { writeSync } from 'node:fs'
+import { writeSync } from '../system/files.ts'
 import { join } from 'node:path'
 import {
   MessageChannel,

@@ -13,7 +13,7 @@
  */
 
 import { randomInt } from 'node:crypto'
-import { closeSync, ftruncateSync } from 'node:fs'
+import { closeSync, ftruncateSync } from '../system/files.ts'
 import { DendroError } from '../errors.ts'
 import { MAX_COUNTED_OPCODE } from '../fuse/layout.ts'
 import { REQUEST_BYTES } from '../fuse/session.ts'

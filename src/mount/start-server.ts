@@ -1,9 +1,10 @@
 /** Starts a server as a background process and waits until its mount answers. */
 
 import { spawn } from 'node:child_process'
-import { closeSync, openSync } from 'node:fs'
+import { closeSync, openSync } from '../system/files.ts'
 import { join } from 'node:path'
 import { DendroError } from '../errors.ts'
+import { byteCommand } from '../system/byte-command.ts'
 import { serverProgram } from './keeper.ts'
 import type { Kept } from './keeper.ts'
 import { parseStartError } from './start-error.ts'
@@ -33,8 +34,11 @@ const start = async (
   const logPath = join(runtimeDirectory, SERVER_LOG)
   const log = openSync(logPath, 'a', 0o600)
   const child = spawn(
-    process.execPath,
-    [...serverFlags(), serverProgram(), ...args],
+    ...byteCommand(process.execPath, [
+      ...serverFlags(),
+      serverProgram(),
+      ...args,
+    ]),
     {
       argv0: '@dendro',
       detached: true,

@@ -1,10 +1,11 @@
 /** Unmounts, and asks the server behind a mount. */
 
 import { spawn } from 'node:child_process'
-import { readlinkSync, realpathSync } from 'node:fs'
+import { readlinkSync, realpathSync } from '../system/files.ts'
 import { join } from 'node:path'
 import { DendroError } from '../errors.ts'
 import { FILESYSTEM_TYPE, MNT_DETACH, unmountAt } from '../fuse/device.ts'
+import { byteCommand } from '../system/byte-command.ts'
 import { findMount } from '../system/mount-table.ts'
 import type { MountEntry } from '../system/mount-table.ts'
 import { askServer } from './control-client.ts'
@@ -151,7 +152,7 @@ const unmountAsUser = async (
   isLazy: boolean,
 ): Promise<void> => {
   const args = ['-u', ...(isLazy ? ['-z'] : []), '--', entry.mountpoint]
-  const child = spawn('fusermount3', args, {
+  const child = spawn(...byteCommand('fusermount3', args), {
     stdio: ['ignore', 'ignore', 'pipe'],
     env: { PATH: '/usr/bin:/bin', LC_ALL: 'C' },
   })

@@ -10,7 +10,7 @@ import {
   readFileSync,
   renameSync,
   writeFileSync,
-} from 'node:fs'
+} from '../system/files.ts'
 import type { VirtualJournal, VirtualRecord } from './view-top.ts'
 
 const lineOf = (value: unknown): string => `${JSON.stringify(value)}\n`

@@ -4,7 +4,7 @@
  * Writers hold the repository's publication lock (Repository.publish).
  */
 
-import { readdirSync, readFileSync, statSync } from 'node:fs'
+import { readdirSync, readFileSync, statSync } from '../system/files.ts'
 import { dirname, join } from 'node:path'
 import { DendroError, errnoOf, wrapSystemError } from '../errors.ts'
 import { digestFromHex, digestToHex } from '../objects/digest.ts'

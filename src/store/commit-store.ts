@@ -5,7 +5,12 @@
  * it names are durable. Files make listing, prefixes and removal trivial.
  */
 
-import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
+import {
+  existsSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+} from '../system/files.ts'
 import { join } from 'node:path'
 import { DendroError, errnoOf, wrapSystemError } from '../errors.ts'
 import { decodeCommit } from '../objects/commit.ts'

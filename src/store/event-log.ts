@@ -6,7 +6,12 @@
  * nothing is ever decided by them. Format: docs/formats/events.md
  */
 
-import { appendFileSync, readFileSync, renameSync, statSync } from 'node:fs'
+import {
+  appendFileSync,
+  readFileSync,
+  renameSync,
+  statSync,
+} from '../system/files.ts'
 import { errnoOf } from '../errors.ts'
 
 /** At this size the file becomes `<name>.1`, replacing the last one. */

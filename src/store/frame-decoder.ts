@@ -6,7 +6,7 @@
  * reader need not do it again.
  */
 
-import { closeSync, openSync, readdirSync, readSync } from 'node:fs'
+import { closeSync, openSync, readdirSync, readSync } from '../system/files.ts'
 import { join } from 'node:path'
 import { digestOf } from '../objects/digest.ts'
 import { KIB } from '../units.ts'

@@ -6,7 +6,7 @@
  * whose first parent is gone. Format: docs/formats/repository.md
  */
 
-import { readFileSync } from 'node:fs'
+import { readFileSync } from '../system/files.ts'
 import { DendroError, errnoOf, wrapSystemError } from '../errors.ts'
 import { digestFromHex, digestOf, digestToHex } from '../objects/digest.ts'
 import type { Digest } from '../objects/digest.ts'

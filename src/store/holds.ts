@@ -7,7 +7,7 @@
  * little, and its owner removes it.
  */
 
-import { readdirSync, readFileSync } from 'node:fs'
+import { readdirSync, readFileSync } from '../system/files.ts'
 import { join } from 'node:path'
 import { DendroError, errnoOf } from '../errors.ts'
 import { digestFromHex, digestToHex } from '../objects/digest.ts'

@@ -3,7 +3,7 @@
  * a busy reader finds everything in memory and an idle one holds nothing.
  */
 
-import { closeSync, fstatSync, openSync } from 'node:fs'
+import { closeSync, fstatSync, openSync } from '../system/files.ts'
 import { basename } from 'node:path'
 import { DendroError, wrapSystemError } from '../errors.ts'
 import { digestAt } from '../objects/digest.ts'

@@ -8,7 +8,7 @@
  * two entries for the same place, which harms nobody.
  */
 
-import { readdirSync } from 'node:fs'
+import { readdirSync } from '../system/files.ts'
 import { randomBytes } from 'node:crypto'
 import { join } from 'node:path'
 import { DendroError, errnoOf } from '../errors.ts'

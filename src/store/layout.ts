@@ -4,6 +4,7 @@
  * Format: docs/formats/repository.md
  */
 
+import { absolutePath } from '../system/caller.ts'
 import {
   existsSync,
   mkdirSync,
@@ -12,9 +13,9 @@ import {
   realpathSync,
   statSync,
   writeFileSync,
-} from 'node:fs'
+} from '../system/files.ts'
 import { randomUUID } from 'node:crypto'
-import { join, resolve } from 'node:path'
+import { dirname, join } from 'node:path'
 import { crc32 } from '../bytes/crc32.ts'
 import { DendroError, wrapSystemError } from '../errors.ts'
 import { syncDirectory } from '../system/disk.ts'
@@ -91,7 +92,7 @@ const encodeConfig = ({ version, id }: RepositoryConfig): Buffer => {
  * Errors: `REPOSITORY_EXISTS`, `TARGET_EXISTS`, system errors.
  */
 export const createRepository = (directory: string): RepositoryPaths => {
-  const paths = repositoryPaths(resolve(directory))
+  const paths = repositoryPaths(absolutePath(directory))
   if (existsSync(paths.config))
     throw new DendroError(
       'REPOSITORY_EXISTS',
@@ -116,7 +117,7 @@ export const createRepository = (directory: string): RepositoryPaths => {
     // Last: a directory without it is no repository.
     const config = { version: REPOSITORY_VERSION, id: randomUUID() }
     writeDurably(paths.config, encodeConfig(config))
-    syncDirectory(resolve(paths.root, '..'))
+    syncDirectory(dirname(paths.root))
   } catch (error) {
     throw wrapSystemError(`cannot make a repository in ${directory}`, error)
   }
@@ -130,7 +131,7 @@ export const createRepository = (directory: string): RepositoryPaths => {
 export const findRepository = (
   directory: string,
 ): { paths: RepositoryPaths; config: RepositoryConfig } => {
-  const paths = repositoryPaths(resolve(directory))
+  const paths = repositoryPaths(absolutePath(directory))
   if (!existsSync(paths.config)) throw notARepository(directory)
   const real = repositoryPaths(realpathSync(paths.root))
   const text = readFileSync(real.config, 'utf8')

@@ -6,7 +6,7 @@
  * Format: docs/formats/operations.md
  */
 
-import { readdirSync, readFileSync } from 'node:fs'
+import { readdirSync, readFileSync } from '../system/files.ts'
 import { basename, dirname, join } from 'node:path'
 import { crc32 } from '../bytes/crc32.ts'
 import { errnoOf } from '../errors.ts'

@@ -6,7 +6,7 @@
  * frame in memory, where hashing is fast (objects/blake3.ts).
  */
 
-import { closeSync, openSync, readSync } from 'node:fs'
+import { closeSync, openSync, readSync } from '../system/files.ts'
 import { join } from 'node:path'
 import { LRUCache } from 'lru-cache'
 import { FrameBuffers } from './frame-buffers.ts'

@@ -7,7 +7,7 @@
  * Format: docs/formats/repository.md
  */
 
-import { readdirSync } from 'node:fs'
+import { readdirSync } from '../system/files.ts'
 import { join } from 'node:path'
 import type { DendroError } from '../errors.ts'
 import { errnoOf } from '../errors.ts'

@@ -6,7 +6,7 @@
  * them, then the commit, then the ref; each durable before the next.
  */
 
-import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync } from '../system/files.ts'
 import { join } from 'node:path'
 import { DendroError, isDamage } from '../errors.ts'
 import { digestToHex } from '../objects/digest.ts'

@@ -1,6 +1,6 @@
 /** How much a repository holds, and how much room that takes. */
 
-import { readdirSync, statSync } from 'node:fs'
+import { readdirSync, statSync } from '../system/files.ts'
 import { join } from 'node:path'
 import type { Repository } from './repository.ts'
 

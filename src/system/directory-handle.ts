@@ -19,8 +19,8 @@ import {
   openSync,
   readdirSync,
   readlinkSync,
-} from 'node:fs'
-import type { Dirent } from 'node:fs'
+} from './files.ts'
+import type { Dirent } from './files.ts'
 import { latin1ToBytes } from '../bytes/latin1.ts'
 import { errnoOf } from '../errors.ts'
 import { lstatBytes } from './file-status.ts'

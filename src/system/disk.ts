@@ -8,6 +8,7 @@
  * that write repositories.
  */
 
+import { textToBytes } from '../bytes/byte-text.ts'
 import {
   closeSync,
   fsyncSync,
@@ -19,7 +20,7 @@ import {
   symlinkSync,
   unlinkSync,
   writeSync,
-} from 'node:fs'
+} from './files.ts'
 import { check, shim } from './native.ts'
 
 /** A path: text, or bytes that need not be UTF-8. */
@@ -129,6 +130,9 @@ export const makeSymlink = (target: DiskPath, path: DiskPath): void =>
     symlinkSync(target, path),
   )
 
+const bytesOf = (path: DiskPath): Buffer =>
+  typeof path === 'string' ? textToBytes(path) : path
+
 /** mknod(2); `mode` with the type bits. */
 export const makeNode = (
   path: DiskPath,
@@ -137,7 +141,7 @@ export const makeNode = (
   minor: number,
 ): void => {
   const operation = { kind: 'mknod', path: String(path) } as const
-  const perform = () => shim().mknod(Buffer.from(path), mode, major, minor)
+  const perform = () => shim().mknod(bytesOf(path), mode, major, minor)
   // After the stop of a test there is no result.
   check(through(operation, perform) ?? 0, `cannot make ${operation.path}`)
 }

@@ -3,7 +3,7 @@
  * directory. A power cut at any point leaves the old file or the new one.
  */
 
-import { readdirSync, statSync } from 'node:fs'
+import { readdirSync, statSync } from './files.ts'
 import { basename, dirname, join } from 'node:path'
 import { randomBytes } from 'node:crypto'
 import { errnoOf } from '../errors.ts'

@@ -20,7 +20,7 @@ import {
   renameSync,
   rmSync,
   truncateSync,
-} from 'node:fs'
+} from './files.ts'
 import { dirname, join } from 'node:path'
 import type { DiskGuard, DiskOperation } from './disk.ts'
 

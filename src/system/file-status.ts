@@ -1,6 +1,6 @@
 /** lstat with nanoseconds and 64-bit inode numbers, without a BigInt per field. */
 
-import { lstatSync } from 'node:fs'
+import { lstatSync } from './files.ts'
 import { check, tryShim } from './native.ts'
 
 export interface FileStatus {

@@ -1,6 +1,6 @@
 /** Sets the modification time of a path, never following a link. */
 
-import { lutimesSync } from 'node:fs'
+import { lutimesSync } from './files.ts'
 import { check, tryShim } from './native.ts'
 
 /**

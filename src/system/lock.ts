@@ -7,7 +7,7 @@
  */
 
 import { spawnSync } from 'node:child_process'
-import { closeSync, openSync } from 'node:fs'
+import { closeSync, openSync } from './files.ts'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { DendroError, wrapSystemError } from '../errors.ts'
 import { check, tryShim } from './native.ts'

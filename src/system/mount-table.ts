@@ -1,6 +1,8 @@
 /** The mount table of this process, from /proc/self/mountinfo (proc_pid_mountinfo(5)). */
 
-import { readFileSync } from 'node:fs'
+import { bytesToText } from '../bytes/byte-text.ts'
+import { latin1ToBytes } from '../bytes/latin1.ts'
+import { readFileSync } from './files.ts'
 
 export interface MountEntry {
   readonly id: number
@@ -17,14 +19,19 @@ export interface MountEntry {
 }
 
 /** mountinfo escapes space, tab, newline and backslash as octal. */
-const unescape = (text: string): string =>
-  text.replace(/\\([0-7]{3})/g, (_, octal: string) =>
-    String.fromCharCode(Number.parseInt(octal, 8)),
+const unescape = (latin1: string): string =>
+  bytesToText(
+    latin1ToBytes(
+      latin1.replace(/\\([0-7]{3})/g, (_, octal: string) =>
+        String.fromCharCode(Number.parseInt(octal, 8)),
+      ),
+    ),
   )
 
-export const parseMountTable = (text: string): MountEntry[] => {
+/** The entries of a table that was read as latin1. */
+export const parseMountTable = (latin1: string): MountEntry[] => {
   const entries: MountEntry[] = []
-  for (const line of text.split('\n')) {
+  for (const line of latin1.split('\n')) {
     const [before, after] = line.split(' - ')
     if (before === undefined || after === undefined) continue
     const left = before.split(' ')
@@ -45,7 +52,7 @@ export const parseMountTable = (text: string): MountEntry[] => {
 
 /** The mounts that this process sees, in mount order. */
 export const readMountTable = (): MountEntry[] =>
-  parseMountTable(readFileSync('/proc/self/mountinfo', 'utf8'))
+  parseMountTable(readFileSync('/proc/self/mountinfo', 'latin1'))
 
 /** The uppermost mount at `path` (real and absolute), or undefined. */
 export const findMount = (path: string): MountEntry | undefined =>

@@ -8,7 +8,7 @@
 
 import { createRequire } from 'node:module'
 import { constants } from 'node:os'
-import { existsSync } from 'node:fs'
+import { existsSync } from './files.ts'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { Shim } from '../../native-shim/shim.d.ts'

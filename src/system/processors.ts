@@ -1,6 +1,6 @@
 /** What kind of processors this process has. */
 
-import { readFileSync } from 'node:fs'
+import { readFileSync } from './files.ts'
 import { availableParallelism } from 'node:os'
 
 /**

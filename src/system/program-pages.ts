@@ -4,7 +4,7 @@
  * back from the page cache at the price of a minor fault.
  */
 
-import { readFileSync } from 'node:fs'
+import { readFileSync } from './files.ts'
 import { shim } from './native.ts'
 
 /** A mapping of a file that was never written to, as /proc/PID/smaps tells it. */

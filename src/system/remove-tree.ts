@@ -3,7 +3,7 @@
  * that who swaps a directory for a link meanwhile has nothing else removed.
  */
 
-import { rmdirSync, unlinkSync } from 'node:fs'
+import { rmdirSync, unlinkSync } from './files.ts'
 import { bytesToLatin1 } from '../bytes/latin1.ts'
 import { errnoOf } from '../errors.ts'
 import { DirectoryHandle, isSameFile } from './directory-handle.ts'

@@ -3,7 +3,7 @@
  * or name by name where the kernel (before Linux 5.6) or the shim lacks it.
  */
 
-import { closeSync, constants, openSync, readlinkSync } from 'node:fs'
+import { closeSync, constants, openSync, readlinkSync } from './files.ts'
 import { latin1ToBytes } from '../bytes/latin1.ts'
 import { errnoOf } from '../errors.ts'
 import { check, tryShim } from './native.ts'

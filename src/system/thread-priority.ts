@@ -1,6 +1,6 @@
 /** The priority of one thread. */
 
-import { readlinkSync } from 'node:fs'
+import { readlinkSync } from './files.ts'
 import { getPriority, setPriority } from 'node:os'
 
 /**

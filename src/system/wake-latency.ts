@@ -13,7 +13,7 @@ import {
   openSync,
   readFileSync,
   writeSync,
-} from 'node:fs'
+} from './files.ts'
 import { cpus } from 'node:os'
 import { hasSpareProcessor } from './processors.ts'
 

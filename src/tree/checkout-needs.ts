@@ -10,7 +10,7 @@ import {
   linkSync,
   symlinkSync,
   unlinkSync,
-} from 'node:fs'
+} from '../system/files.ts'
 import { DendroError, errnoOf } from '../errors.ts'
 import { S_IFIFO } from '../objects/fs-object.ts'
 import type { DirectoryObject, FsObject } from '../objects/fs-object.ts'

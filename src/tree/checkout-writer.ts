@@ -18,7 +18,7 @@ import {
   rmSync,
   symlinkSync,
   writeSync,
-} from 'node:fs'
+} from '../system/files.ts'
 import { latin1ToBytes } from '../bytes/latin1.ts'
 import { MsgpackWriter } from '../bytes/msgpack-writer.ts'
 import { encodeFsObject, S_IFMT } from '../objects/fs-object.ts'

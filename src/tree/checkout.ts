@@ -13,7 +13,7 @@ import {
   mkdirSync,
   renameSync,
   unlinkSync,
-} from 'node:fs'
+} from '../system/files.ts'
 import { randomBytes } from 'node:crypto'
 import { latin1ToBytes, latin1ToDisplay } from '../bytes/latin1.ts'
 import { DendroError, errnoOf, wrapSystemError } from '../errors.ts'

@@ -1,6 +1,6 @@
 /** Reads the content of one file into chunks. */
 
-import { closeSync, constants, openSync, readSync } from 'node:fs'
+import { closeSync, constants, openSync, readSync } from '../system/files.ts'
 import { latin1ToBytes } from '../bytes/latin1.ts'
 import { makeSplitBuffer, splitContent } from '../chunking/split.ts'
 import type { ContentSource } from '../chunking/split.ts'

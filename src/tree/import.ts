@@ -5,7 +5,8 @@
  * The life of a commit: docs/architecture.md
  */
 
-import { lstatSync } from 'node:fs'
+import { lstatSync } from '../system/files.ts'
+import { textToBytes } from '../bytes/byte-text.ts'
 import type { CommitSummary } from '../objects/commit.ts'
 import type { Digest } from '../objects/digest.ts'
 import type { DirectoryObject } from '../objects/fs-object.ts'
@@ -93,7 +94,7 @@ const forbiddenDirectories = (repository: Repository): Map<string, string> => {
   const forbidden = new Map<string, string>()
   let path = repository.paths.root
   forbidden.set(
-    inodeKey(lstatBytes(Buffer.from(path))),
+    inodeKey(lstatBytes(textToBytes(path))),
     'the repository itself',
   )
   for (const inner of [
@@ -108,7 +109,7 @@ const forbiddenDirectories = (repository: Repository): Map<string, string> => {
     path = `${repository.paths.root}/${inner}`
     if (lstatSync(path, { throwIfNoEntry: false }) !== undefined)
       forbidden.set(
-        inodeKey(lstatBytes(Buffer.from(path))),
+        inodeKey(lstatBytes(textToBytes(path))),
         'inside the repository itself',
       )
   }

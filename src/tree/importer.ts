@@ -4,7 +4,7 @@
  * directory, it is not even looked at.
  */
 
-import { readlinkSync } from 'node:fs'
+import { readlinkSync } from '../system/files.ts'
 import { latin1ToBytes } from '../bytes/latin1.ts'
 import { MsgpackWriter } from '../bytes/msgpack-writer.ts'
 import type { CommitSummary } from '../objects/commit.ts'

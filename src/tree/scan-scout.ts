@@ -7,7 +7,10 @@
  */
 
 import { spawn } from 'node:child_process'
+import { bytesToText } from '../bytes/byte-text.ts'
+import { latin1ToBytes } from '../bytes/latin1.ts'
 import { blocksRead } from '../system/blocks-read.ts'
+import { byteCommand } from '../system/byte-command.ts'
 import { hasSpareProcessor } from '../system/processors.ts'
 
 /** Directories after which it is looked whether the disk was read. */
@@ -63,11 +66,8 @@ export class ScanScout {
   }
 
   #start(): void {
-    const path = Buffer.from(this.#source, 'latin1')
-    const text = path.toString()
-    // Arguments are text.
-    if (!Buffer.from(text).equals(path)) return
-    const child = spawn('sh', ['-c', SCRIPT, 'sh', text], {
+    const path = bytesToText(latin1ToBytes(this.#source))
+    const child = spawn(...byteCommand('sh', ['-c', SCRIPT, 'sh', path]), {
       detached: true,
       stdio: 'ignore',
     })

@@ -5,7 +5,7 @@
  * names are, and progress wants a total.
  */
 
-import { readdirSync } from 'node:fs'
+import { readdirSync } from '../system/files.ts'
 import { DendroError, errnoOf } from '../errors.ts'
 import { latin1ToBytes, latin1ToDisplay } from '../bytes/latin1.ts'
 import { S_IFDIR, S_IFMT } from '../objects/fs-object.ts'

@@ -10,7 +10,7 @@
  * Format: docs/formats/stat-cache.md
  */
 
-import { readFileSync } from 'node:fs'
+import { readFileSync } from '../system/files.ts'
 import { join } from 'node:path'
 import { crc32 } from '../bytes/crc32.ts'
 import { MsgpackReader } from '../bytes/msgpack-reader.ts'

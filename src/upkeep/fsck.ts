@@ -6,7 +6,7 @@
  * last. Nothing is changed; repair.ts acts on the result.
  */
 
-import { readdirSync, readFileSync, statSync } from 'node:fs'
+import { readdirSync, readFileSync, statSync } from '../system/files.ts'
 import { join, relative } from 'node:path'
 import { DendroError, isDamage } from '../errors.ts'
 import type { Commit } from '../objects/commit.ts'

@@ -8,7 +8,7 @@
  * lacks nothing, and packs that the next prune removes.
  */
 
-import { readdirSync, statSync } from 'node:fs'
+import { readdirSync, statSync } from '../system/files.ts'
 import { join } from 'node:path'
 import { DendroError, isDamage } from '../errors.ts'
 import type { Commit } from '../objects/commit.ts'

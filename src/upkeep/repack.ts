@@ -1,6 +1,6 @@
 /** Copies what is needed out of sparse packs into new ones. */
 
-import { closeSync, openSync } from 'node:fs'
+import { closeSync, openSync } from '../system/files.ts'
 import { join } from 'node:path'
 import { DendroError } from '../errors.ts'
 import type { Digest } from '../objects/digest.ts'

@@ -6,7 +6,7 @@
  * moved to `quarantine/`, never removed.
  */
 
-import { statSync } from 'node:fs'
+import { statSync } from '../system/files.ts'
 import { join } from 'node:path'
 import { textToLatin1 } from '../bytes/latin1.ts'
 import { DendroError, isDamage } from '../errors.ts'

@@ -3,7 +3,7 @@
  * or not. Never trusts a length that it has not checked against the file.
  */
 
-import { closeSync, fstatSync, openSync } from 'node:fs'
+import { closeSync, fstatSync, openSync } from '../system/files.ts'
 import { DendroError, isDamage, wrapSystemError } from '../errors.ts'
 import { digestOf } from '../objects/digest.ts'
 import type { Digest } from '../objects/digest.ts'

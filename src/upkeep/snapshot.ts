@@ -1,6 +1,6 @@
 /** What a repository publishes at one moment, read before it is checked. */
 
-import { readdirSync } from 'node:fs'
+import { readdirSync } from '../system/files.ts'
 import { join, relative } from 'node:path'
 import { DendroError, isDamage } from '../errors.ts'
 import type { Digest } from '../objects/digest.ts'
