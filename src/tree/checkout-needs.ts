@@ -82,14 +82,19 @@ const trialOf = (name: string): { name: string; value: string } =>
 /** What says nothing of the kind of file system. */
 const OTHER_FAULTS = new Set(['ENOSPC', 'EDQUOT', 'EROFS', 'EACCES', 'EIO'])
 
-const unfit = (what: string, hint: string, cause: unknown): DendroError =>
+const OTHER = 'check out to another file system'
+
+/** `what` is something that the file system of the target lacks. */
+export const unfit = (
+  what: string,
+  cause: unknown,
+  hint = OTHER,
+): DendroError =>
   new DendroError(
     'UNSUPPORTED_FILE_SYSTEM',
     `the file system keeps no ${what}`,
     { hint, cause },
   )
-
-const OTHER = 'check out to another file system'
 
 /** Tries what a tree needs, in a directory of its own. */
 class Trial {
@@ -105,7 +110,7 @@ class Trial {
       work()
     } catch (error) {
       if (OTHER_FAULTS.has(errnoOf(error) ?? '')) throw error
-      throw unfit(what, hint, error)
+      throw unfit(what, error, hint)
     }
   }
 
@@ -117,10 +122,10 @@ class Trial {
     for (const [name, value] of trials) {
       const kind =
         name === POSIX_ACL
-          ? 'ACLs'
+          ? 'ACLs, which are xattrs'
           : `xattrs of the kind ${name.replace(/\..*/, '')}.*`
       this.#attempt(
-        kind.replace('ACLs', 'xattrs of ACLs'),
+        kind,
         'leave xattrs out with --no-xattrs, or check out to another file system',
         () => writeXattr(path, name, value),
       )

@@ -20,6 +20,7 @@ import {
   writeSync,
 } from '../system/files.ts'
 import { latin1ToBytes } from '../bytes/latin1.ts'
+import { errnoOf } from '../errors.ts'
 import { MsgpackWriter } from '../bytes/msgpack-writer.ts'
 import { encodeFsObject, S_IFMT } from '../objects/fs-object.ts'
 import type {
@@ -31,11 +32,12 @@ import type { TreeEntry } from '../objects/tree.ts'
 import type { Repository } from '../store/repository.ts'
 import type { DirectoryHandle } from '../system/directory-handle.ts'
 import { DirectoryStack } from '../system/directory-stack.ts'
+import { lstatBytes } from '../system/file-status.ts'
 import { setMtime } from '../system/file-times.ts'
 import { check, shim } from '../system/native.ts'
 import { writeXattr } from '../system/xattr.ts'
 import type { CheckoutOptions } from './checkout.ts'
-import { isPrivilegedXattr } from './checkout-needs.ts'
+import { isPrivilegedXattr, unfit } from './checkout-needs.ts'
 import { readContent } from './read-file.ts'
 import { joinRaw } from './scan.ts'
 import { checkDepth } from './walk.ts'
@@ -139,7 +141,7 @@ export class CheckoutWriter {
     const first = key === undefined ? undefined : this.#linked.get(key)
     const at = this.#stack.top.at(name)
     if (first !== undefined) {
-      this.#from(first, source => linkSync(source, at))
+      this.#from(first, source => makeLink(source, at))
       return
     }
     if (!this.#make(object, name, at)) return
@@ -243,6 +245,17 @@ const writeRun = (fd: number, bytes: Buffer, position: number): void => {
   let done = 0
   while (done < bytes.length)
     done += writeSync(fd, bytes, done, bytes.length - done, position + done)
+}
+
+/** Errors: `UNSUPPORTED_FILE_SYSTEM` where a file may not have so many links. */
+const makeLink = (source: Buffer, at: Buffer): void => {
+  try {
+    linkSync(source, at)
+  } catch (error) {
+    if (errnoOf(error) !== 'EMLINK') throw error
+    const { nlink } = lstatBytes(source)
+    throw unfit(`more than ${nlink} hard links of one file`, error)
+  }
 }
 
 const makeNode = (
