@@ -88,6 +88,13 @@ export const tests: TestTable = {
     t.dendro('checkout', 'r', longest)
     assert.equal(read(`${longest}/file`), 'content')
   },
+  'a link with a slash behind it is committed as what it leads to': t => {
+    commitTree(t)
+    symlinkSync('source', t.path('link'))
+    assert.equal(t.tryDendro('commit', '-b', 'l', t.path('link')).status, 1)
+    t.commit('l', `${t.path('link')}/`)
+    assert.equal(t.dendro('cat', 'l', 'file'), 'content')
+  },
   'a file system without xattrs: refused, or without them on request': t => {
     commitTree(t, 'setfattr -n user.k -v v file && setfattr -n user.k -v v .')
     const plain = fileSystem(t, 'plain', 'ramfs')

@@ -5,6 +5,7 @@ import { latin1ToDisplay, textToLatin1 } from '../bytes/latin1.ts'
 import { digestToHex } from '../objects/digest.ts'
 import { toRefName } from '../refs/ref-name.ts'
 import { absolutePath } from '../system/caller.ts'
+import { existsSync, realpathSync } from '../system/files.ts'
 import { canUseXattrs } from '../system/xattr.ts'
 import { commitDirectory } from '../tree/commit.ts'
 import type { Committed } from '../tree/commit.ts'
@@ -55,7 +56,7 @@ export const verb: Verb = {
       throw usageError('--version and --auto-version exclude each other', usage)
     const request = {
       ref: toRefName(branch),
-      source: textToLatin1(absolutePath(parsed.positionals[0] as string)),
+      source: textToLatin1(sourceOf(parsed.positionals[0] as string)),
       subject: parsed.string('subject') ?? '',
       body: parsed.string('body') ?? '',
       metadata: parseMetadata(parsed),
@@ -89,6 +90,14 @@ export const verb: Verb = {
       else print(digestToHex(committed.id))
     })
   },
+}
+
+/** A link with a slash behind it is the directory that it leads to, as elsewhere. */
+const sourceOf = (path: string): string => {
+  const source = absolutePath(path)
+  return path.endsWith('/') && existsSync(source)
+    ? realpathSync(source)
+    : source
 }
 
 const describe = (committed: Committed, ref: string) => ({
