@@ -3,8 +3,6 @@
  * one entry in the operation log, between two snapshots of the layer.
  */
 
-import { join } from 'node:path'
-import { textToBytes } from '../bytes/byte-text.ts'
 import { textToLatin1 } from '../bytes/latin1.ts'
 import { DendroError } from '../errors.ts'
 import { CommitDefaults, digestOfBytes } from '../etc/defaults.ts'
@@ -13,11 +11,9 @@ import type { EtcChange } from '../etc/etc-diff.ts'
 import { fileOf, isSameNode } from '../etc/etc-node.ts'
 import { layerTarget, mountedTarget } from '../etc/etc-target.ts'
 import type { EtcTarget } from '../etc/etc-target.ts'
-import { readLayer } from '../etc/layer.ts'
+import { readLayerFrom } from '../etc/layer.ts'
 import { globToRegExp } from '../etc/policy.ts'
 import type { Repository } from '../store/repository.ts'
-import { temporaryName } from '../system/durable-file.ts'
-import { removeTree } from '../system/remove-tree.ts'
 import { joinRaw } from '../tree/scan.ts'
 import { inspectCommit } from './commit-layout.ts'
 import { writeRecord } from './deployment.ts'
@@ -292,49 +288,37 @@ export const resolveConflict = (
     }
   })
 
-/**
- * Plans to put everything at and below some paths back to what it was in a
- * snapshot, and has `work` do it. The snapshot's layer is laid out beside
- * meanwhile, and read as any other.
- */
-const withSnapshot = async <T>(
-  transaction: Transaction,
+/** Plans to put all at and below some paths back to what it was in a snapshot. */
+const planSnapshot = (
+  { history, repository }: Transaction,
   view: EtcView,
   snapshotId: string,
   above: readonly string[],
-  work: (planned: Edit) => Promise<T>,
-): Promise<T> => {
-  const { history, repository, paths } = transaction
+): Edit => {
   const { commit } = history.snapshot(snapshotId)
   const layout = inspectCommit(
     repository,
     commitOf({ ...view.deployment, commit }),
   )
   const defaults = new CommitDefaults(repository, layout.defaults)
-  const beside = join(paths.deploy, '..', temporaryName('layer'))
-  try {
-    history.restoreLayer(snapshotId, beside)
-    const changes = readLayer(textToLatin1(beside), defaults)
-    const then = new EffectiveEtc(changes, defaults)
-    const now = new EffectiveEtc(view.changes, view.defaults)
-    const all = above.flatMap(path => [...then.paths(path), ...now.paths(path)])
-    const differing = [...new Set(all)]
-      .sort()
-      .filter(path => !isSameNode(then.get(path), now.get(path)))
-    return await work({
-      paths: differing,
-      apply: target => {
-        // What is to go goes from the leaves up; what comes back comes down.
-        for (const path of [...differing].reverse())
-          if (then.get(path) === undefined) target.put(path, undefined)
-        for (const path of differing) {
-          const node = then.get(path)
-          if (node !== undefined) target.put(path, node)
-        }
-      },
-    })
-  } finally {
-    removeTree(textToBytes(beside))
+  const changes = readLayerFrom(history.layer(snapshotId), defaults)
+  const then = new EffectiveEtc(changes, defaults)
+  const now = new EffectiveEtc(view.changes, view.defaults)
+  const all = above.flatMap(path => [...then.paths(path), ...now.paths(path)])
+  const differing = [...new Set(all)]
+    .sort()
+    .filter(path => !isSameNode(then.get(path), now.get(path)))
+  return {
+    paths: differing,
+    apply: target => {
+      // What is to go goes from the leaves up; what comes back comes down.
+      for (const path of [...differing].reverse())
+        if (then.get(path) === undefined) target.put(path, undefined)
+      for (const path of differing) {
+        const node = then.get(path)
+        if (node !== undefined) target.put(path, node)
+      }
+    },
   }
 }
 
@@ -358,9 +342,8 @@ export const restorePath = (
       throw new DendroError('NOT_FOUND', `there is no snapshot ${number}`, {
         hint: 'dendro etc log lists them',
       })
-    return withSnapshot(transaction, view, snapshot.id, [path], planned =>
-      carryOut(transaction, view, planned, { kind: 'etc restore' }),
-    )
+    const planned = planSnapshot(transaction, view, snapshot.id, [path])
+    return carryOut(transaction, view, planned, { kind: 'etc restore' })
   })
 
 export interface EditToUndo {
@@ -392,12 +375,11 @@ export const undoEdit = async (
       { hint: 'its layers are in dendro etc log' },
     )
   const view = readEtc(repository, paths, deployment)
-  await withSnapshot(transaction, view, snapshot, above, planned =>
-    carryOut(
-      transaction,
-      view,
-      { ...planned, record },
-      { kind: 'undo', text: `undo ${id}: ${text}`, undoes: id },
-    ),
+  const planned = planSnapshot(transaction, view, snapshot, above)
+  await carryOut(
+    transaction,
+    view,
+    { ...planned, record },
+    { kind: 'undo', text: `undo ${id}: ${text}`, undoes: id },
   )
 }

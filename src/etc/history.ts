@@ -18,6 +18,9 @@ import { firstParents } from '../refs/revision.ts'
 import { Repository } from '../store/repository.ts'
 import { checkoutTree } from '../tree/checkout.ts'
 import { commitDirectory } from '../tree/commit.ts'
+import { CommitDefaults } from './defaults.ts'
+import { committedSource } from './layer.ts'
+import type { LayerSource } from './layer.ts'
 
 /** What a layer belongs to. */
 export interface LayerOwner {
@@ -131,6 +134,12 @@ export class LayerHistory {
 
   snapshot(id: string): Snapshot {
     return toSnapshot(id, this.#load(id).commit)
+  }
+
+  /** The layer of a snapshot, to be read as the directory that it was. */
+  layer(id: string): LayerSource {
+    const { repository, commit } = this.#load(id)
+    return committedSource(new CommitDefaults(repository, commit.root))
   }
 
   /** Writes the layer of a snapshot out again, exactly. */

@@ -30,7 +30,7 @@ import { joinRaw } from '../tree/scan.ts'
 import type { CommitDefaults } from './defaults.ts'
 import { contentDigest } from './defaults.ts'
 import type { EtcNode, Maybe, Piece } from './etc-node.ts'
-import { metadataOf } from './etc-node.ts'
+import { metadataOf, withMetadata } from './etc-node.ts'
 
 const OVERLAY_XATTR = /^(?:trusted|user)\.overlay\./
 const PIECE_BYTES = 256 * 1024
@@ -87,14 +87,6 @@ const filePieces = (full: string, status: FileStatus) =>
       closeSync(fd)
     }
   }
-
-const ownXattrs = (full: string): { own: Xattr[]; overlay: Xattr[] } => {
-  const all = readXattrs(latin1ToBytes(full))
-  return {
-    own: all.filter(({ name }) => !OVERLAY_XATTR.test(name)),
-    overlay: all.filter(({ name }) => OVERLAY_XATTR.test(name)),
-  }
-}
 
 /** Reads one file system entry at `full` (raw path). */
 const readNode = (
@@ -182,12 +174,22 @@ const readEntryAt = (full: string): LayerEntry => {
     status.rdevMajor === 0 &&
     status.rdevMinor === 0
   if (isWhiteout) return { type: 'whiteout' }
-  const { own, overlay } = ownXattrs(full)
+  const xattrs = readXattrs(latin1ToBytes(full))
+  const own = xattrs.filter(({ name }) => !OVERLAY_XATTR.test(name))
+  return asEntry(readNode(full, status, own), xattrs)
+}
+
+/** What overlayfs makes of a node with these xattrs, its own among them. */
+const asEntry = (node: EtcNode, xattrs: readonly Xattr[]): LayerEntry => {
   const value = (name: string) =>
-    overlay.find(xattr => xattr.name.endsWith(`.overlay.${name}`))?.value
+    xattrs.find(
+      xattr =>
+        OVERLAY_XATTR.test(xattr.name) &&
+        xattr.name.endsWith(`.overlay.${name}`),
+    )?.value
   return {
     type: 'node',
-    node: readNode(full, status, own),
+    node,
     isOpaque: value('opaque') === 'y',
     redirect: value('redirect'),
   }
@@ -196,22 +198,60 @@ const readEntryAt = (full: string): LayerEntry => {
 /** Every path that a layer says something of; undefined for what it hides. */
 export type Changes = Map<string, Maybe>
 
+/** The entries of an upper directory by raw path, wherever they are kept. */
+export interface LayerSource {
+  entry(path: string): LayerEntry | undefined
+  /** Names in a directory; undefined where it is not there any more. */
+  names(path: string): readonly string[] | undefined
+}
+
+/** The upper directory at `upper` (raw path). */
+const directorySource = (upper: string): LayerSource => {
+  const full = (path: string) => (path === '' ? upper : `${upper}/${path}`)
+  return {
+    entry: path => readEntry(full(path)),
+    names: path =>
+      unlessGone(() =>
+        readdirSync(latin1ToBytes(full(path)), { encoding: 'latin1' }).sort(),
+      ),
+  }
+}
+
+/** The upper directory that was committed as `tree`. */
+export const committedSource = (tree: CommitDefaults): LayerSource => ({
+  entry: path => {
+    const node = tree.get(path)
+    if (node === undefined) return undefined
+    const isWhiteout =
+      node.kind === 'char' && node.major === 0 && node.minor === 0
+    if (isWhiteout) return { type: 'whiteout' }
+    const own = node.xattrs.filter(({ name }) => !OVERLAY_XATTR.test(name))
+    return asEntry(withMetadata(node, { ...node, xattrs: own }), node.xattrs)
+  },
+  names: path => tree.names(path),
+})
+
 /** Reads the layer in `upper` (raw path) over `defaults`. */
 export const readLayer = (upper: string, defaults: CommitDefaults): Changes =>
-  new LayerReader(upper, defaults).read()
+  readLayerFrom(directorySource(upper), defaults)
+
+export const readLayerFrom = (
+  source: LayerSource,
+  defaults: CommitDefaults,
+): Changes => new LayerReader(source, defaults).read()
 
 class LayerReader {
-  readonly #upper: string
+  readonly #source: LayerSource
   readonly #defaults: CommitDefaults
   readonly #changes: Changes = new Map()
 
-  constructor(upper: string, defaults: CommitDefaults) {
-    this.#upper = upper
+  constructor(source: LayerSource, defaults: CommitDefaults) {
+    this.#source = source
     this.#defaults = defaults
   }
 
   read(): Changes {
-    const root = readEntry(this.#upper)
+    const root = this.#source.entry('')
     if (root?.type === 'node') this.#changes.set('', root.node)
     this.#directory('', '')
     return this.#changes
@@ -219,10 +259,7 @@ class LayerReader {
 
   /** `lower` is the path in the defaults that shows through, if any does. */
   #directory(path: string, lower: string | undefined): void {
-    const full = path === '' ? this.#upper : `${this.#upper}/${path}`
-    const names = unlessGone(() =>
-      readdirSync(latin1ToBytes(full), { encoding: 'latin1' }).sort(),
-    )
+    const names = this.#source.names(path)
     if (names === undefined) {
       this.#changes.delete(path)
       return
@@ -241,7 +278,7 @@ class LayerReader {
 
   #entry(directory: string, name: string, lower: string | undefined): void {
     const path = joinRaw(directory, name)
-    const entry = readEntry(`${this.#upper}/${path}`)
+    const entry = this.#source.entry(path)
     if (entry === undefined) return
     if (entry.type === 'whiteout') {
       this.#changes.set(path, undefined)
