@@ -9,20 +9,19 @@
 import type { RecordBlock } from '../fuse/handler.ts'
 import { direntPlusBytes, writeDirentPlus } from '../fuse/reply.ts'
 import { MsgpackReader } from '../bytes/msgpack-reader.ts'
-import { blake3Words } from '../objects/blake3.ts'
-import { digestOf } from '../objects/digest.ts'
 import type { Digest } from '../objects/digest.ts'
 import { decodeFsObject } from '../objects/fs-object.ts'
 import type { FsObject } from '../objects/fs-object.ts'
 import { visitTree } from '../objects/tree.ts'
 import { KIB } from '../units.ts'
 import { attributesOf, DT_DIR, FIRST_COOKIE } from './attributes.ts'
-import { childPathKey, directoryInode, objectInode } from './node-identity.ts'
+import { IdentityWriter, NAME_HEADER_BYTES } from './node-identity.ts'
+import type { Identity } from './node-identity.ts'
+import { KEY_WORDS } from './node-rows.ts'
 import type { NodeKey } from './node-table.ts'
 
 /** Entries whose records are encoded at once, and all that are kept. */
 const WINDOW_ENTRIES = 1024
-const KEY_WORDS = 4
 const MAX_NAME_BYTES = 255
 /** About what the object, its arrays and their headers take. */
 const OWN_BYTES = 1500
@@ -71,7 +70,8 @@ export class Directory {
     let ends = endsScratch
     let count = 0
     let last = 0
-    const encoder = path === undefined ? undefined : new RecordEncoder(path)
+    const encoder =
+      path === undefined ? undefined : new RecordEncoder(path, bytes)
     visitTree(bytes, (name, object, begin, end) => {
       if (count + 1 >= ends.length) {
         const longer = new Uint32Array(ends.length * 2)
@@ -79,10 +79,10 @@ export class Directory {
         ends = longer
         if (longer.length <= MAX_SCRATCH_ENDS) endsScratch = longer
       }
+      const entryAt = begin - name.length - NAME_HEADER_BYTES
       if (count < WINDOW_ENTRIES)
-        encoder?.add(count, name, object, bytes.subarray(begin, end))
-      // A name is one tag, one length and its bytes.
-      ends[count++] = begin - name.length - 2
+        encoder?.add(count, name, object, entryAt, end)
+      ends[count++] = entryAt
       last = end
     })
     ends[count] = last
@@ -109,11 +109,16 @@ export class Directory {
     return decodeFsObject(new MsgpackReader(this.#bytes, 'tree', begin, end))
   }
 
-  /** The identity of the object of an entry. */
-  objectDigest(index: number): Digest {
-    return digestOf(
-      this.#bytes.subarray(this.#objectAt(index), this.#ends[index + 1]),
-    )
+  /**
+   * What an entry is found by, and its inode number, in the directory whose
+   * path has the key `path`; `object` is the one of the entry.
+   */
+  identity(index: number, object: FsObject, path: NodeKey): Identity {
+    const key = new Uint32Array(KEY_WORDS)
+    const begin = this.#ends[index] as number
+    const end = this.#ends[index + 1] as number
+    const writer = new IdentityWriter(path, this.#bytes)
+    return { key, inode: writer.write(object, begin, end, key) }
   }
 
   /** Index of the entry called `name`, or -1. */
@@ -145,11 +150,15 @@ export class Directory {
     if (isKnown) return known
     const first = this.count <= WINDOW_ENTRIES ? 0 : index
     const last = Math.min(first + WINDOW_ENTRIES, this.count)
-    const encoder = new RecordEncoder(path)
-    for (let i = first; i < last; i++) {
-      const encoded = this.#bytes.subarray(this.#objectAt(i), this.#ends[i + 1])
-      encoder.add(i, this.name(i), this.object(i), encoded)
-    }
+    const encoder = new RecordEncoder(path, this.#bytes)
+    for (let i = first; i < last; i++)
+      encoder.add(
+        i,
+        this.name(i),
+        this.object(i),
+        this.#ends[i] as number,
+        this.#ends[i + 1] as number,
+      )
     return this.#keep(encoder, first)
   }
 
@@ -164,7 +173,7 @@ export class Directory {
   }
 
   #nameAt(index: number): number {
-    return (this.#ends[index] as number) + 2
+    return (this.#ends[index] as number) + NAME_HEADER_BYTES
   }
 
   #objectAt(index: number): number {
@@ -198,28 +207,30 @@ const scratch = {
 
 /** Encodes up to `WINDOW_ENTRIES` records of a directory, one after another. */
 class RecordEncoder {
-  readonly path: NodeKey
+  readonly #identities: IdentityWriter
   #at = 0
   #count = 0
 
-  constructor(path: NodeKey) {
-    this.path = path
+  constructor(path: NodeKey, tree: Buffer) {
+    this.#identities = new IdentityWriter(path, tree)
   }
 
-  /** Adds entry `index` of the directory; `encoded` is its object. */
-  add(index: number, name: string, object: FsObject, encoded: Buffer): void {
+  get path(): NodeKey {
+    return this.#identities.path
+  }
+
+  /** Adds entry `index` of the directory, encoded from `begin` to `end`. */
+  add(
+    index: number,
+    name: string,
+    object: FsObject,
+    begin: number,
+    end: number,
+  ): void {
     const { ends, keys, types } = scratch
     const i = this.#count++
     const at = i * KEY_WORDS
-    let inode
-    if (object.kind === 'directory') {
-      const key = childPathKey(this.path, name)
-      keys.set(key, at)
-      inode = directoryInode(key, digestOf(encoded))
-    } else {
-      blake3Words(encoded, keys, at, KEY_WORDS)
-      inode = objectInode(keys, at)
-    }
+    const inode = this.#identities.write(object, begin, end, keys, at)
     types[i] = object.mode >>> 12
     const cookie = index + FIRST_COOKIE + 1
     const attributes = attributesOf(object, inode)

@@ -14,7 +14,7 @@ import type { Ahead, StoreItem, StorePart } from './ahead.ts'
 import type { Directories } from './directories.ts'
 import { isDirectoryRecord } from './directory.ts'
 import type { Directory } from './directory.ts'
-import { digestKey, ROOT_PATH_KEY } from './node-identity.ts'
+import { ROOT_PATH_KEY } from './node-identity.ts'
 import { NODE_OBJECT } from './node-table.ts'
 import type { NodeKey, NodeTable } from './node-table.ts'
 import { ReadPattern } from './read-pattern.ts'
@@ -32,6 +32,7 @@ const MAX_PREPARED_TREE_BYTES = 64 * KIB
 
 interface Plan {
   readonly directory: Directory
+  readonly path: NodeKey
   /** The first entry to store. */
   readonly from: number
 }
@@ -110,8 +111,10 @@ export class Foresight {
     if (this.#stored?.tree === tree)
       this.#ahead.progress(this.#stored.job, index)
     const from = this.#pattern.onRead(tree, index)
-    if (from !== undefined)
-      this.#plan = { directory: this.#directories.load(tree), from }
+    if (from === undefined) return
+    const path = this.#nodes.pathKeyAbove(nodeId)
+    if (path !== undefined)
+      this.#plan = { directory: this.#directories.load(tree), path, from }
   }
 
   /** Programs have their answers: what follows from them costs them nothing now. */
@@ -137,7 +140,7 @@ export class Foresight {
         this.#upcoming.expect(tree, itsPath),
       )
       if (this.#ahead !== undefined && this.#pattern.onListed(directory.tree))
-        this.#plan = { directory, from: 0 }
+        this.#plan = { directory, path, from: 0 }
     }
   }
 
@@ -192,7 +195,7 @@ export class Foresight {
   }
 
   /** Has the files of a directory from entry `from` on put into the page cache. */
-  *#store({ directory, from }: Plan): Steps<void> {
+  *#store({ directory, path, from }: Plan): Steps<void> {
     const isProbing = from === 0 && this.#pattern.isProbing
     const found: Found[] = []
     let files = 0
@@ -205,7 +208,7 @@ export class Foresight {
       const parts = this.#partsOf(object)
       if (parts === undefined) continue
       if (files++ === 0 && isProbing) continue
-      const key = digestKey(directory.objectDigest(index))
+      const { key } = directory.identity(index, object, path)
       if (this.#nodes.find(NODE_OBJECT, 0, key) === undefined) continue
       found.push({ index, key, parts })
       bytes += object.sizeBytes

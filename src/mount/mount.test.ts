@@ -1,5 +1,5 @@
 import t from 'tap'
-import type { Digest } from '../objects/digest.ts'
+import { FUSE_ROOT_ID } from '../fuse/layout.ts'
 import { parseMountTable } from '../system/mount-table.ts'
 import {
   bindOptions,
@@ -7,18 +7,14 @@ import {
   parseMountOptions,
 } from './mount-options.ts'
 import {
-  childPathKey,
-  directoryInode,
-  objectInode,
-  ROOT_PATH_KEY,
-} from './node-identity.ts'
-import {
   NODE_DIRECTORY,
   NODE_FREE,
   NODE_OBJECT,
+  NODE_ROOT,
   NodeTable,
 } from './node-table.ts'
 import type { NodeKey } from './node-table.ts'
+import { ROOT_PATH_KEY } from './node-identity.ts'
 import { NodeRows, ROW_BYTES } from './node-rows.ts'
 import { compareSnapshots } from './view-names.ts'
 import type { ViewDirectory, ViewNode } from './view-names.ts'
@@ -45,6 +41,27 @@ t.test('one identity is one node', async t => {
   const again = table.acquire(NODE_OBJECT, 0, keyOf(8), container, 0)
   t.equal(again, a, 'a free row is used again')
   t.equal(table.generationOf(again), 1, 'with another generation')
+})
+
+t.test('where an object was met is no part of what it is', async t => {
+  const table = new NodeTable()
+  const root = table.acquire(NODE_ROOT, 0, keyOf(1), container, 0)
+  const inside = table.acquire(NODE_DIRECTORY, root, keyOf(2), container, 0)
+  const other = table.acquire(NODE_DIRECTORY, root, keyOf(3), container, 0)
+  const a = table.acquire(NODE_OBJECT, inside, keyOf(4), container, 0)
+  t.same(table.pathKeyAbove(a), keyOf(2))
+  t.equal(table.acquire(NODE_OBJECT, root, keyOf(4), container, 0), a)
+  t.same(table.pathKeyAbove(a), ROOT_PATH_KEY)
+  t.equal(table.acquire(NODE_OBJECT, FUSE_ROOT_ID, keyOf(4), container, 0), a)
+  t.same(table.pathKeyAbove(a), ROOT_PATH_KEY)
+  table.acquire(NODE_OBJECT, other, keyOf(4), container, 0)
+  t.equal(table.find(NODE_OBJECT, 0, keyOf(4)), a)
+  table.forget(other, 1)
+  t.equal(table.pathKeyAbove(a), undefined, 'it is gone')
+  table.restore()
+  t.equal(table.find(NODE_OBJECT, 0, keyOf(4)), a, 'by the next server too')
+  t.ok(table.forget(a, 4))
+  t.equal(table.find(NODE_OBJECT, 0, keyOf(4)), undefined)
 })
 
 t.test(
@@ -98,7 +115,8 @@ t.test(
       const n = random(9000)
       const known = model.get(n)
       if (random(5) < 3 || known === undefined) {
-        const nodeId = table.acquire(NODE_OBJECT, 0, keyOf(n), container, n)
+        const place = random(9)
+        const nodeId = table.acquire(NODE_OBJECT, place, keyOf(n), container, n)
         if (known !== undefined && known.nodeId !== nodeId)
           t.fail(`node of ${n} changed`)
         model.set(n, { nodeId, count: (known?.count ?? 0) + 1 })
@@ -118,31 +136,6 @@ t.test(
     }
   },
 )
-
-t.test('inode numbers', async t => {
-  const object = 'o'.repeat(32) as Digest
-  const etc = childPathKey(ROOT_PATH_KEY, 'etc')
-  const usr = childPathKey(ROOT_PATH_KEY, 'usr')
-  t.same(
-    directoryInode(etc, object),
-    directoryInode(childPathKey(ROOT_PATH_KEY, 'etc'), object),
-  )
-  t.notSame(
-    directoryInode(etc, object),
-    directoryInode(usr, object),
-    'the path is part of it',
-  )
-  t.notSame(
-    directoryInode(etc, object),
-    directoryInode(etc, 'c'.repeat(32) as Digest),
-    'the object is part of it',
-  )
-  t.same(
-    objectInode(new Uint32Array(4)),
-    { inoHigh: 0, inoLow: 2 },
-    'never 0 or 1',
-  )
-})
 
 t.test('mount options', async t => {
   t.same(parseMountOptions([]), DEFAULT_MOUNT_OPTIONS)

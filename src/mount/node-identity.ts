@@ -1,52 +1,128 @@
 /**
  * What a node is found by, and the inode number it gets.
  *
- * Everything comes from the object and, for a directory, its path inside the
- * commit: never from the commit. Then equal subtrees of two commits have equal
- * `st_ino`, and `diff -r` skips them without asking.
+ * Both are functions of an entry's path inside its commit and of its object,
+ * and of nothing else; where the commit says that names are hard links, of
+ * their object alone, which says so. So two equal files of one commit are two
+ * inodes, while a path at which two commits have the same is one inode in
+ * both: its pages are read once, and `diff -r` skips equal directories without
+ * asking. docs/fuse.md, "One superblock"
  */
 
-import { blake3 } from '../objects/blake3.ts'
+import { MsgpackWriter } from '../bytes/msgpack-writer.ts'
+import { blake3Words } from '../objects/blake3.ts'
 import type { Digest } from '../objects/digest.ts'
+import { encodeFsObject } from '../objects/fs-object.ts'
+import type { DirectoryObject, FsObject } from '../objects/fs-object.ts'
+import { KIB } from '../units.ts'
+import { KEY_WORDS } from './node-rows.ts'
 import type { NodeKey } from './node-table.ts'
 
-const PATH_KEY_BYTES = 16
-const scratch = Buffer.alloc(PATH_KEY_BYTES + 256)
+const INODE_WORDS = 2
+const PATH_KEY_BYTES = KEY_WORDS * 4
+/** In a tree, a tag and a length stand before the bytes of a name. */
+export const NAME_HEADER_BYTES = 2
 
-/** The path key of a commit's root. */
-export const ROOT_PATH_KEY: NodeKey = new Uint32Array(4)
-
-/** The key of `name` below a directory with `parent` as its path key. */
-export const childPathKey = (parent: NodeKey, name: string): NodeKey => {
-  writeKey(parent)
-  scratch.write(name, PATH_KEY_BYTES, name.length, 'latin1')
-  return keyOf(blake3(scratch.subarray(0, PATH_KEY_BYTES + name.length)))
-}
-
-/** The key of a file object, a commit or the view's own names: of any digest. */
-export const digestKey = (digest: Digest): NodeKey => keyOf(digest)
-
-/** Word `index` of a hash in latin1, little-endian. */
-const wordOf = (hash: string, index: number): number =>
-  (hash.charCodeAt(index * 4) |
-    (hash.charCodeAt(index * 4 + 1) << 8) |
-    (hash.charCodeAt(index * 4 + 2) << 16) |
-    (hash.charCodeAt(index * 4 + 3) << 24)) >>>
-  0
-
-const keyOf = (hash: string): NodeKey => {
-  const key = new Uint32Array(4)
-  for (let i = 0; i < 4; i++) key[i] = wordOf(hash, i)
-  return key
-}
-
-const writeKey = (key: NodeKey): void => {
-  for (let i = 0; i < 4; i++) scratch.writeUInt32LE(key[i] as number, i * 4)
-}
+/** Larger entries have thousands of extents or xattrs. */
+const SCRATCH_BYTES = 64 * KIB
+const scratch = Buffer.allocUnsafeSlow(SCRATCH_BYTES)
+const inodeWords = new Uint32Array(INODE_WORDS)
+const encoder = new MsgpackWriter()
 
 export interface InodeNumber {
   readonly inoHigh: number
   readonly inoLow: number
+}
+
+export interface Identity {
+  readonly key: NodeKey
+  readonly inode: InodeNumber
+}
+
+/** The path key of a commit's root. */
+export const ROOT_PATH_KEY: NodeKey = new Uint32Array(KEY_WORDS)
+
+/** The key of a commit, or of one of the view's own names: of any digest. */
+export const digestKey = (digest: Digest): NodeKey => {
+  const bytes = Buffer.from(digest, 'latin1')
+  const key = new Uint32Array(KEY_WORDS)
+  for (let i = 0; i < KEY_WORDS; i++) key[i] = bytes.readUInt32LE(i * 4)
+  return key
+}
+
+/**
+ * Tells the identities of entries of one directory.
+ *
+ * The key of a directory is its path key: a hash of the path key of the one
+ * that it is in and its name. That of anything else is a hash of that path key
+ * and of its entry, name and object as the tree has them; of hard links, a hash
+ * of the root's path key and the object. The two never meet: an entry does not
+ * begin as an object does.
+ */
+export class IdentityWriter {
+  /** The path key of the directory. */
+  readonly path: NodeKey
+  readonly #tree: Buffer
+
+  /** `tree` is the encoding of the directory whose path key is `path`. */
+  constructor(path: NodeKey, tree: Buffer) {
+    this.path = path
+    this.#tree = tree
+  }
+
+  /**
+   * Writes the key of the entry that is encoded from `begin` to `end` and has
+   * `object` into four words of `keys` from `at` on; its inode number.
+   */
+  write(
+    object: FsObject,
+    begin: number,
+    end: number,
+    keys: Uint32Array,
+    at = 0,
+  ): InodeNumber {
+    const tree = this.#tree
+    const nameAt = begin + NAME_HEADER_BYTES
+    const objectAt = nameAt + (tree[nameAt - 1] as number)
+    if (object.kind === 'directory') {
+      const named = under(this.path, 0, tree, nameAt, objectAt)
+      blake3Words(named, keys, at, KEY_WORDS)
+      return inodeUnder(keys, at, tree, objectAt, end)
+    }
+    const hashed =
+      object.links === undefined
+        ? under(this.path, 0, tree, begin, end)
+        : under(ROOT_PATH_KEY, 0, tree, objectAt, end)
+    blake3Words(hashed, keys, at, KEY_WORDS)
+    return fileInode(keys, at)
+  }
+}
+
+/** The inode number of what is no directory, whose key stands in `keys` at `at`. */
+export const fileInode = (keys: Uint32Array, at = 0): InodeNumber =>
+  inodeNumber(keys[at + 1] as number, keys[at] as number)
+
+/** The inode number of a directory: a function of its path and its object. */
+export const directoryInode = (
+  path: NodeKey,
+  object: DirectoryObject,
+): InodeNumber => {
+  encoder.reset()
+  encodeFsObject(encoder, object)
+  return inodeUnder(path, 0, encoder.view(0), 0, encoder.lengthBytes)
+}
+
+/** An inode number from a path key in `keys` at `at` and an encoded object. */
+const inodeUnder = (
+  keys: Uint32Array,
+  at: number,
+  bytes: Buffer,
+  begin: number,
+  end: number,
+): InodeNumber => {
+  const hashed = under(keys, at, bytes, begin, end)
+  blake3Words(hashed, inodeWords, 0, INODE_WORDS)
+  return fileInode(inodeWords)
 }
 
 const inodeNumber = (high: number, low: number): InodeNumber =>
@@ -56,19 +132,20 @@ const inodeNumber = (high: number, low: number): InodeNumber =>
     : { inoHigh: high, inoLow: low }
 
 /**
- * The inode number of what is not a directory: a function of its object, whose
- * key stands in `key` from `at` on.
+ * The path key in `keys` at `at`, and `bytes` from `begin` to `end` behind it;
+ * valid until the next call.
  */
-export const objectInode = (key: NodeKey, at = 0): InodeNumber =>
-  inodeNumber(key[at + 1] as number, key[at] as number)
-
-/** The inode number of a directory: a function of its path and its object. */
-export const directoryInode = (
-  pathKey: NodeKey,
-  object: Digest,
-): InodeNumber => {
-  writeKey(pathKey)
-  scratch.write(object, PATH_KEY_BYTES, object.length, 'latin1')
-  const hash = blake3(scratch.subarray(0, PATH_KEY_BYTES + object.length))
-  return inodeNumber(wordOf(hash, 1), wordOf(hash, 0))
+const under = (
+  keys: Uint32Array,
+  at: number,
+  bytes: Buffer,
+  begin: number,
+  end: number,
+): Buffer => {
+  const length = PATH_KEY_BYTES + end - begin
+  const whole = length <= SCRATCH_BYTES ? scratch : Buffer.allocUnsafe(length)
+  for (let i = 0; i < KEY_WORDS; i++)
+    whole.writeUInt32LE(keys[at + i] as number, i * 4)
+  bytes.copy(whole, PATH_KEY_BYTES, begin, end)
+  return whole.subarray(0, length)
 }

@@ -7,7 +7,7 @@
  * raised before a row behind it is filled, and a row is freed by its kind first.
  */
 
-const KEY_WORDS = 4
+export const KEY_WORDS = 4
 const CONTAINER_BYTES = 32
 /** lookups, generation, index, place, key, container, kind. */
 export const ROW_BYTES = 4 * 4 + KEY_WORDS * 4 + CONTAINER_BYTES + 1
@@ -23,7 +23,10 @@ export class NodeRows {
   /** How often the row was used before. */
   readonly generation: Uint32Array
   readonly index: Uint32Array
-  /** The commit root of a directory; 0 for all other kinds. */
+  /**
+   * The commit root of a directory. Of what is no directory, the one that it
+   * was last met in: a hint, for that row may be another's since.
+   */
   readonly place: Uint32Array
   readonly key: Uint32Array
   readonly container: Uint8Array

@@ -7,7 +7,7 @@
  * it), so the object itself may leave memory at any time.
  *
  * Identity (docs/fuse.md, "One superblock"):
- * - a file object is one node in all commits: keyed by its digest;
+ * - a file is one node in all commits that have it at its path;
  * - a directory is a node per place: keyed by commit root and path.
  *
  * Invariants: `lookups` is never negative; at zero the row is free, and its id
@@ -16,7 +16,9 @@
 
 import type { Digest } from '../objects/digest.ts'
 import { DendroError } from '../errors.ts'
-import { NodeRows } from './node-rows.ts'
+import { FUSE_ROOT_ID } from '../fuse/layout.ts'
+import { ROOT_PATH_KEY } from './node-identity.ts'
+import { KEY_WORDS, NodeRows } from './node-rows.ts'
 
 export const NODE_FREE = 0
 /** A directory or link of the view itself. */
@@ -30,7 +32,6 @@ export const NODE_OBJECT = 4
 
 export type NodeKind = 0 | 1 | 2 | 3 | 4
 
-const KEY_WORDS = 4
 const CONTAINER_BYTES = 32
 const FIRST_ID = 2
 const INITIAL_SLOTS = 8192
@@ -135,15 +136,35 @@ export class NodeTable {
     return bytes.toString('latin1') as Digest
   }
 
-  /** The key's 16 bytes: of a directory, the hash of its path. A copy. */
+  /** The key's 16 bytes. A copy. */
   keyOf(nodeId: number): NodeKey {
     return this.#rows.key.slice(nodeId * KEY_WORDS, (nodeId + 1) * KEY_WORDS)
   }
 
+  /** The path key of a directory of a commit. A copy. */
+  pathKeyOf(nodeId: number): NodeKey {
+    return nodeId === FUSE_ROOT_ID || this.kindOf(nodeId) === NODE_ROOT
+      ? ROOT_PATH_KEY
+      : this.keyOf(nodeId)
+  }
+
+  /**
+   * The path key of the directory that an object was last met in; undefined
+   * where that is gone. A guess: its row may be another's meanwhile.
+   */
+  pathKeyAbove(nodeId: number): NodeKey | undefined {
+    const above = this.#rows.place[nodeId] as number
+    const kind = this.kindOf(above)
+    const isDirectory =
+      above === FUSE_ROOT_ID || kind === NODE_ROOT || kind === NODE_DIRECTORY
+    return isDirectory ? this.pathKeyOf(above) : undefined
+  }
+
   /**
    * The node with this identity, made if there is none; counts one lookup.
-   * `container` and `index` say where its object stands; the key is four words
-   * of `key` from `keyAt` on.
+   * `place` is the commit root of a directory, and the directory of an object:
+   * where one is met is no part of what it is. `container` and `index` say
+   * where its object stands; the key is four words of `key` from `keyAt` on.
    */
   acquire(
     kind: NodeKind,
@@ -162,7 +183,6 @@ export class NodeTable {
       }
       nodeId = this.#allocate()
       this.#slots[slot] = nodeId
-      this.#rows.place[nodeId] = place
       const { key: keys } = this.#rows
       for (let i = 0; i < KEY_WORDS; i++)
         keys[nodeId * KEY_WORDS + i] = key[keyAt + i] as number
@@ -171,6 +191,7 @@ export class NodeTable {
       this.#rows.kind[nodeId] = kind
       this.#count++
     }
+    this.#rows.place[nodeId] = place
     this.#rows.lookups[nodeId] = (this.#rows.lookups[nodeId] as number) + 1
     return nodeId
   }
@@ -224,9 +245,8 @@ export class NodeTable {
   }
 
   #hash(kind: number, place: number, key0: number): number {
-    return (
-      Math.imul(key0 ^ Math.imul(place, 0x9e3779b1) ^ kind, 0x85ebca6b) >>> 0
-    )
+    const own = kind === NODE_OBJECT ? 0 : place
+    return Math.imul(key0 ^ Math.imul(own, 0x9e3779b1) ^ kind, 0x85ebca6b) >>> 0
   }
 
   #home(nodeId: number): number {
@@ -253,7 +273,7 @@ export class NodeTable {
         keys[at + 2] === key[keyAt + 2] &&
         keys[at + 3] === key[keyAt + 3] &&
         kinds[nodeId] === kind &&
-        places[nodeId] === place
+        (kind === NODE_OBJECT || places[nodeId] === place)
       )
         return slot
       slot = slot + 1 === slots.length ? 0 : slot + 1

@@ -25,7 +25,6 @@ import {
 import type { Invalidation } from '../fuse/notify.ts'
 import { digestFromHex } from '../objects/digest.ts'
 import type { Digest } from '../objects/digest.ts'
-import { fsObjectDigest } from '../objects/fs-object.ts'
 import type { DirectoryObject, FsObject } from '../objects/fs-object.ts'
 import type { Repository } from '../store/repository.ts'
 import type { Steps } from '../steps.ts'
@@ -37,10 +36,9 @@ import { isDirectoryRecord } from './directory.ts'
 import type { Directory } from './directory.ts'
 import { Foresight } from './foresight.ts'
 import {
-  childPathKey,
   digestKey,
   directoryInode,
-  objectInode,
+  fileInode,
   ROOT_PATH_KEY,
 } from './node-identity.ts'
 import type { InodeNumber } from './node-identity.ts'
@@ -210,7 +208,7 @@ export class View implements FuseHandler {
 
   /** Adds the entries of a commit's directory from `first` on. */
   #list(nodeId: number, tree: Digest, first: number, sink: DirectorySink) {
-    const path = this.#pathKey(nodeId)
+    const path = this.#nodes.pathKeyOf(nodeId)
     if (first === 0) this.#foresight.arrived(tree, path)
     const directory = this.#directories.load(tree, path)
     const place = this.#placeBelow(nodeId)
@@ -223,7 +221,7 @@ export class View implements FuseHandler {
           const isDirectory = isDirectoryRecord(records, i)
           return this.#nodes.acquire(
             isDirectory ? NODE_DIRECTORY : NODE_OBJECT,
-            isDirectory ? place : 0,
+            isDirectory ? place : nodeId,
             keys,
             directory.treeId,
             base + i,
@@ -233,34 +231,13 @@ export class View implements FuseHandler {
         generationOf: id => this.#nodes.generationOf(id),
       })
       if (added === undefined) {
-        this.#listPlain(nodeId, directory, index, sink)
+        listPlain(directory, path, index, sink)
         return
       }
       index += added
       if (index < base + count) return
     }
     if (first < directory.count) this.#foresight.listed(directory, path)
-  }
-
-  /** The same entry by entry, for a reader that wants no attributes. */
-  #listPlain(
-    nodeId: number,
-    directory: Directory,
-    first: number,
-    sink: DirectorySink,
-  ): void {
-    const ownPathKey = this.#pathKey(nodeId)
-    for (let i = first; i < directory.count; i++) {
-      const name = directory.name(i)
-      const { mode, kind } = directory.object(i)
-      const digest = directory.objectDigest(i)
-      const { inoHigh, inoLow } =
-        kind === 'directory'
-          ? directoryInode(childPathKey(ownPathKey, name), digest)
-          : objectInode(digestKey(digest))
-      const cookie = i + FIRST_COOKIE + 1
-      if (!sink.add(name, cookie, mode >>> 12, inoHigh, inoLow)) return
-    }
   }
 
   followUp(): Steps<void> | undefined {
@@ -319,16 +296,9 @@ export class View implements FuseHandler {
     return root
   }
 
-  #pathKey(nodeId: number): NodeKey {
-    return nodeId === FUSE_ROOT_ID || this.#nodes.kindOf(nodeId) === NODE_ROOT
-      ? ROOT_PATH_KEY
-      : this.#nodes.keyOf(nodeId)
-  }
-
   #inode(nodeId: number, object: FsObject): InodeNumber {
-    if (object.kind !== 'directory')
-      return objectInode(this.#nodes.keyOf(nodeId))
-    return directoryInode(this.#pathKey(nodeId), fsObjectDigest(object))
+    if (object.kind !== 'directory') return fileInode(this.#nodes.keyOf(nodeId))
+    return directoryInode(this.#nodes.pathKeyOf(nodeId), object)
   }
 
   /** The commit root of what is in the directory `nodeId`. */
@@ -339,15 +309,12 @@ export class View implements FuseHandler {
   /** The entry `index` of a directory as an answer to LOOKUP. */
   #enter(parent: number, directory: Directory, index: number): Entry {
     const object = directory.object(index)
-    const digest = directory.objectDigest(index)
     const isDirectory = object.kind === 'directory'
-    const key = isDirectory
-      ? childPathKey(this.#pathKey(parent), directory.name(index))
-      : digestKey(digest)
-    const inode = isDirectory ? directoryInode(key, digest) : objectInode(key)
+    const path = this.#nodes.pathKeyOf(parent)
+    const { key, inode } = directory.identity(index, object, path)
     const nodeId = this.#nodes.acquire(
       isDirectory ? NODE_DIRECTORY : NODE_OBJECT,
-      isDirectory ? this.#placeBelow(parent) : 0,
+      isDirectory ? this.#placeBelow(parent) : parent,
       key,
       directory.treeId,
       index,
@@ -370,7 +337,7 @@ export class View implements FuseHandler {
 
   #acquireRoot(id: Digest): Entry {
     const object = this.#root(id)
-    const inode = directoryInode(ROOT_PATH_KEY, fsObjectDigest(object))
+    const inode = directoryInode(ROOT_PATH_KEY, object)
     const nodeId = this.#nodes.acquire(
       NODE_ROOT,
       0,
@@ -394,5 +361,26 @@ export class View implements FuseHandler {
       const ino = Number.parseInt(name.slice(0, 8), 16) | 1
       if (!sink.add(name, i + FIRST_COOKIE + 1, DT_DIR, 0, ino >>> 0)) return
     }
+  }
+}
+
+/** Adds entries of a directory from `first` on for a reader that wants no attributes. */
+const listPlain = (
+  directory: Directory,
+  path: NodeKey,
+  first: number,
+  sink: DirectorySink,
+): void => {
+  for (let i = first; i < directory.count; i++) {
+    const object = directory.object(i)
+    const { inode } = directory.identity(i, object, path)
+    const added = sink.add(
+      directory.name(i),
+      i + FIRST_COOKIE + 1,
+      object.mode >>> 12,
+      inode.inoHigh,
+      inode.inoLow,
+    )
+    if (!added) return
   }
 }

@@ -7,9 +7,9 @@
  */
 
 import type { MsgpackReader } from '../bytes/msgpack-reader.ts'
-import { MsgpackWriter } from '../bytes/msgpack-writer.ts'
+import type { MsgpackWriter } from '../bytes/msgpack-writer.ts'
 import type { Digest } from './digest.ts'
-import { digestOf, DIGEST_BYTES, toDigest } from './digest.ts'
+import { DIGEST_BYTES, toDigest } from './digest.ts'
 import {
   countDataBytes,
   decodeExtents,
@@ -156,13 +156,6 @@ export const encodeFsObject = (
     writer.binary(object.links.group)
   }
   encodePayload(writer, object)
-}
-
-/** The identity of a file object: the digest of its encoding. */
-export const fsObjectDigest = (object: FsObject): Digest => {
-  const writer = new MsgpackWriter(256)
-  encodeFsObject(writer, object)
-  return digestOf(writer.view(0))
 }
 
 const encodeXattrs = (writer: MsgpackWriter, xattrs: readonly Xattr[]) => {
