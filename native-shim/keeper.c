@@ -28,6 +28,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -461,6 +462,7 @@ int main(int argc, char **argv) {
   signal(SIGINT, SIG_IGN);
   signal(SIGTERM, SIG_IGN);
   setsid();
+  umask(022);
   if (chdir("/") < 0) return 1;
   for (int fd = FUSE_FD; fd <= EVENTS_FD; fd++) fcntl(fd, F_SETFD, FD_CLOEXEC);
   /* Last to be killed for memory: it is small, and everything hangs on it. */

@@ -34,6 +34,7 @@ const PARTS = [
   'native-shim/shim.node',
   'native-shim/dendro-keeper',
   'native-shim/dendro-enter',
+  'native-shim/dendro-detach',
 ]
 const OPTIONAL_PARTS = ['LICENSE']
 
@@ -120,7 +121,7 @@ const copyPart = (from: string, to: string): void => {
 const nativeFiles = (directory: string): string[] =>
   pathsBelow(directory, () => true)
     .filter(
-      name => name.endsWith('.node') || /\/dendro-(?:keeper|enter)$/.test(name),
+      name => name.endsWith('.node') || /\/dendro-(?:keeper|enter|detach)$/.test(name),
     )
     .map(name => join(directory, name))
 

@@ -105,7 +105,10 @@ export const VIEW_NODES = 'view-nodes'
 /** The descriptor on which the starting process waits for "ready". */
 export const READY_FD = 3
 
-/** Nothing that changes what the server loads or where it looks. */
+/**
+ * Nothing that changes what the server loads or where it looks. As the launcher
+ * has it (scripts/dendro).
+ */
 export const cleanEnvironment = (): NodeJS.ProcessEnv => {
   const kept = ['NODE_V8_COVERAGE', 'NOTIFY_SOCKET', 'XDG_RUNTIME_DIR']
   const environment: NodeJS.ProcessEnv = {

@@ -5,10 +5,11 @@ import { closeSync, openSync } from '../system/files.ts'
 import { join } from 'node:path'
 import { DendroError } from '../errors.ts'
 import { byteCommand } from '../system/byte-command.ts'
+import { nativePath } from '../system/native.ts'
 import { serverProgram } from './keeper.ts'
 import type { Kept } from './keeper.ts'
 import { parseStartError } from './start-error.ts'
-import { cleanEnvironment, SERVER_LOG } from './server-config.ts'
+import { cleanEnvironment, READY_FD, SERVER_LOG } from './server-config.ts'
 import type { ServerConfig } from './server-config.ts'
 import { serverFlags } from './server-flags.ts'
 
@@ -34,16 +35,19 @@ const start = async (
   const logPath = join(runtimeDirectory, SERVER_LOG)
   const log = openSync(logPath, 'a', 0o600)
   const child = spawn(
-    ...byteCommand(process.execPath, [
+    ...byteCommand(nativePath('dendro-detach'), [
+      String(READY_FD + inherited.length),
+      ...Object.entries(cleanEnvironment()).map(
+        ([name, value]) => `${name}=${value}`,
+      ),
+      process.execPath,
       ...serverFlags(),
       serverProgram(),
       ...args,
     ]),
     {
-      argv0: '@dendro',
       detached: true,
       cwd: '/',
-      env: cleanEnvironment(),
       stdio: ['ignore', log, log, ...inherited, 'pipe'],
     },
   )
