@@ -7,7 +7,7 @@ import { dirname, join, relative, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..', 'src')
-const base = ['errors', 'units', 'steps']
+const base = ['errors', 'errno-words', 'units', 'steps']
 
 /** Folder: what it is for, and what it may import besides itself. */
 const LAYERS = {

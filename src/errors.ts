@@ -6,6 +6,9 @@
  * hint says what to do and is printed in brackets by the command line.
  */
 
+import { lineToDisplay } from './bytes/latin1.ts'
+import { wordsOf } from './errno-words.ts'
+
 export const ERROR_CODES = [
   'USAGE',
   'INVALID_ARGUMENT',
@@ -106,15 +109,33 @@ export const exitStatusOf = (error: unknown): 1 | 2 | 3 | 77 => {
   return isDamage(error) ? 3 : 1
 }
 
-/** An error as one line for a person: what, why, and what to do. */
+/**
+ * An error as one line for a person: what, why, and what to do. What is no
+ * failure of ours or of the system is one of the program.
+ */
 export const errorLine = (error: unknown): string => {
-  const what = error instanceof Error ? error.message : String(error)
-  const hint =
-    error instanceof DendroError && error.hint !== undefined
-      ? ` (${error.hint})`
-      : ''
-  return `${what.replaceAll('\n', ' ')}${hint}`
+  const known = toKnown(error)
+  if (known === undefined) {
+    const what = error instanceof Error ? error.message : String(error)
+    return oneLine(`internal error: ${what} (--debug shows where)`)
+  }
+  const hint = known.hint === undefined ? '' : ` (${known.hint})`
+  return oneLine(`${known.message}${hint}`)
 }
+
+const MAX_WORD = 600
+const SHOWN_OF_WORD = 250
+
+/** A path without end is shown by its beginning and its end. */
+const shorten = (word: string): string =>
+  word.length <= MAX_WORD
+    ? word
+    : `${word.slice(0, SHOWN_OF_WORD)}...${word.slice(-SHOWN_OF_WORD)}`
+
+const oneLine = (text: string): string =>
+  lineToDisplay(
+    text.length <= MAX_WORD ? text : text.replace(/[^ ]+/g, shorten),
+  )
 
 /** The errno name of a Node system error, or undefined. */
 export const errnoOf = (error: unknown): string | undefined => {
@@ -128,34 +149,71 @@ export const errnoOf = (error: unknown): string | undefined => {
   return undefined
 }
 
-const SYSTEM_CODES: Readonly<Record<string, [ErrorCode, string]>> = {
-  ENOSPC: ['NO_SPACE', 'free some space and run the command again'],
-  EDQUOT: ['NO_SPACE', 'the disk quota is used up'],
-  EACCES: ['PERMISSION_DENIED', 'run as a user who may do this'],
-  EPERM: ['PERMISSION_DENIED', 'run as a user who may do this'],
-  EROFS: ['PERMISSION_DENIED', 'the file system is read-only'],
-  ENOENT: ['NOT_FOUND', 'check the path'],
-  ENOTDIR: ['NOT_A_DIRECTORY', 'check the path'],
+/**
+ * Turns whatever a system call threw into a DendroError that names `what`; its
+ * hint is that of the errno (errno-words.ts) unless one is given.
+ * An error that already is one passes unchanged.
+ */
+export const wrapSystemError = (
+  what: string,
+  error: unknown,
+  hint?: string,
+): DendroError => {
+  if (error instanceof DendroError) return error
+  const errno = errnoOf(error)
+  const words = errno === undefined ? undefined : wordsOf(errno)
+  const told = hint ?? words?.hint
+  return new DendroError(
+    words?.code ?? 'IO_ERROR',
+    `${what}: ${words?.why ?? describeErrno(error)}`,
+    {
+      cause: error,
+      ...(told === undefined ? {} : { hint: told }),
+      data: errno === undefined ? {} : { errno },
+    },
+  )
+}
+
+/** "EPROTO: protocol error, open '/x'" becomes the middle part. */
+const describeErrno = (error: unknown): string => {
+  if (!(error instanceof Error)) return String(error)
+  const match = /^E[A-Z0-9]+: ([^,]+)/.exec(error.message)
+  return match?.[1] ?? error.message
+}
+
+/** What a system call is called in a message, where its name says too little. */
+const CALLS: Readonly<Record<string, string>> = {
+  scandir: 'list',
+  lstat: 'look at',
+  stat: 'look at',
+  statx: 'look at',
+  realpath: 'find',
+  readlink: 'read the link',
+  mkdir: 'make',
+  unlink: 'remove',
+  rmdir: 'remove',
+  rm: 'remove',
+  fsync: 'store',
+  ftruncate: 'change',
+  chmod: 'change',
+  fchmod: 'change',
+  chown: 'change',
+  lchown: 'change',
+  copyfile: 'copy',
 }
 
 /**
- * Turns whatever a system call threw into a DendroError that names `what`.
- * An error that already is one passes unchanged.
+ * An error of ours, or one of the system that nobody has named: then by what
+ * Node says of the call. Undefined for all else.
  */
-export const wrapSystemError = (what: string, error: unknown): DendroError => {
+const toKnown = (error: unknown): DendroError | undefined => {
   if (error instanceof DendroError) return error
-  const errno = errnoOf(error)
-  const [code, hint] = SYSTEM_CODES[errno ?? ''] ?? ['IO_ERROR', undefined]
-  const why = error instanceof Error ? describeErrno(error) : String(error)
-  return new DendroError(code, `${what}: ${why}`, {
-    cause: error,
-    ...(hint === undefined ? {} : { hint }),
-    data: errno === undefined ? {} : { errno },
-  })
-}
-
-/** "ENOENT: no such file or directory, open '/x'" becomes the middle part. */
-const describeErrno = (error: Error): string => {
-  const match = /^E[A-Z0-9]+: ([^,]+)/.exec(error.message)
-  return match?.[1] ?? error.message
+  if (!(error instanceof Error) || !('syscall' in error)) return undefined
+  const { syscall, path } = error as NodeJS.ErrnoException
+  const [call = 'go on'] = String(syscall).split(' ')
+  const what = CALLS[call] ?? call
+  return wrapSystemError(
+    `cannot ${what}${path === undefined ? '' : ` ${path}`}`,
+    error,
+  )
 }

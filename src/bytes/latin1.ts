@@ -45,6 +45,9 @@ const quoteCharacter = (character: string): string => {
   return [...textToBytes(character)].map(escapeByte).join('')
 }
 
+const quote = (text: string): string =>
+  `$'${Array.from(text, quoteCharacter).join('')}'`
+
 /**
  * For showing a person one name or path: UTF-8 as it is, and as `$'caf\351'` what
  * holds other bytes, control characters or a backslash. Shells give the name
@@ -52,9 +55,23 @@ const quoteCharacter = (character: string): string => {
  * that way.
  */
 export const textToDisplay = (text: string): string =>
-  isEscaped(text) || SPECIAL.test(text)
-    ? `$'${Array.from(text, quoteCharacter).join('')}'`
-    : text
+  isEscaped(text) || SPECIAL.test(text) ? quote(text) : text
+
+/** Whether a line cannot be shown as it is, whatever may be quoted in it. */
+const UNSAFE =
+  // eslint-disable-next-line no-control-regex -- control characters are looked for
+  /[\x00-\x08\x0a-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\udc80-\udcff]/u
+
+/** A word of a line: what brackets and ends it stays outside of the quotes. */
+const wordToDisplay = (word: string): string => {
+  const [, before = '', name = '', after = ''] =
+    /^(['"(]*)(.*?)(['":;,.)]*)$/s.exec(word) ?? []
+  return before + (UNSAFE.test(name) ? quote(name) : name) + after
+}
+
+/** A line with names in it: what cannot be shown is quoted word by word. */
+export const lineToDisplay = (line: string): string =>
+  UNSAFE.test(line) ? line.replace(/[^ ]+/g, wordToDisplay) : line
 
 /** The same for bytes as latin1 text. */
 export const latin1ToDisplay = (text: string): string =>

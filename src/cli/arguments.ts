@@ -2,6 +2,7 @@
 
 import { parseArgs } from 'node:util'
 import type { ParseArgsConfig } from 'node:util'
+import { isEscaped } from '../bytes/byte-text.ts'
 import { DendroError } from '../errors.ts'
 
 export type OptionTable = NonNullable<ParseArgsConfig['options']>
@@ -11,6 +12,9 @@ export interface Parsed {
   /** The last value of a string option. */
   string(name: string): string | undefined
   strings(name: string): readonly string[]
+  /** The same of what is text and not a name. Errors: `USAGE` (not UTF-8). */
+  text(name: string): string | undefined
+  texts(name: string): readonly string[]
   flag(name: string): boolean
 }
 
@@ -35,7 +39,7 @@ export interface Verb {
 
 export const usageError = (why: string, usage: string): DendroError =>
   new DendroError('USAGE', `bad command line: ${why}`, {
-    hint: `usage: dendro ${usage}`,
+    hint: `usage: dendro ${usage.replace(/\n\s*/g, ' | ')}`,
   })
 
 /**
@@ -70,9 +74,17 @@ export const parseVerb = (
     if (value === undefined) return []
     return (Array.isArray(value) ? value : [value]).map(String)
   }
+  const texts = (name: string): string[] => {
+    const found = strings(name)
+    if (found.some(isEscaped))
+      throw usageError(`the ${name} is not UTF-8`, usage)
+    return found
+  }
   return {
     positionals,
     strings,
+    texts,
+    text: name => texts(name).at(-1),
     string: name => strings(name).at(-1),
     flag: name => values[name] === true,
   }

@@ -1,32 +1,17 @@
 /** dendro cat */
 
-import { writeSync } from '../system/files.ts'
-import { DendroError, errnoOf, wrapSystemError } from '../errors.ts'
+import { DendroError } from '../errors.ts'
 import { textToLatin1 } from '../bytes/latin1.ts'
 import { requirePath } from '../tree/lookup.ts'
 import { readContent } from '../tree/read-file.ts'
 import { parseVerb } from './arguments.ts'
 import type { Verb } from './arguments.ts'
 import { loadRevision, withReader } from './open-repository.ts'
-import { printJson } from './output.ts'
+import { printBytes, printJson } from './output.ts'
 
 const usage = 'cat REV PATH'
 
 const ZEROS = Buffer.alloc(64 * 1024)
-
-/** stdout may be a pipe that is full: then the write is tried again. */
-const writeOut = (bytes: Buffer): void => {
-  let done = 0
-  while (done < bytes.length)
-    try {
-      done += writeSync(1, bytes, done)
-    } catch (error) {
-      const errno = errnoOf(error)
-      if (errno === 'EPIPE') process.exit(0)
-      if (errno !== 'EAGAIN') throw wrapSystemError('cannot write', error)
-      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1)
-    }
-}
 
 export const verb: Verb = {
   usage,
@@ -57,10 +42,10 @@ export const verb: Verb = {
         return
       }
       for (const { bytes, lengthBytes } of readContent(repository, object)) {
-        if (bytes !== undefined) writeOut(bytes)
+        if (bytes !== undefined) printBytes(bytes)
         else
           for (let left = lengthBytes; left > 0; left -= ZEROS.length)
-            writeOut(ZEROS.subarray(0, Math.min(left, ZEROS.length)))
+            printBytes(ZEROS.subarray(0, Math.min(left, ZEROS.length)))
       }
     })
   },

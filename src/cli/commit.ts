@@ -14,7 +14,7 @@ import type { MtimePolicy } from '../tree/mtime-policy.ts'
 import { parseVerb, usageError } from './arguments.ts'
 import type { Parsed, Verb } from './arguments.ts'
 import { withRepository } from './open-repository.ts'
-import { print, printJson, ProgressLine, warn } from './output.ts'
+import { noteDone, print, printJson, ProgressLine, warn } from './output.ts'
 
 const usage =
   'commit -b REF DIR [-m SUBJECT] [--body TEXT] [--meta K=V]... ' +
@@ -57,10 +57,10 @@ export const verb: Verb = {
     const request = {
       ref: toRefName(branch),
       source: textToLatin1(sourceOf(parsed.positionals[0] as string)),
-      subject: parsed.string('subject') ?? '',
-      body: parsed.string('body') ?? '',
+      subject: parsed.text('subject') ?? '',
+      body: parsed.text('body') ?? '',
       metadata: parseMetadata(parsed),
-      autoVersion: parsed.string('auto-version'),
+      autoVersion: parsed.text('auto-version'),
       timeSec: parseTimestamp(parsed),
       onWait: () => warn('waiting for another process to finish writing'),
     }
@@ -86,6 +86,7 @@ export const verb: Verb = {
             p.totalBytes,
           ),
       }).finally(() => line.end())
+      noteDone(`the commit was made: ${digestToHex(committed.id)}`)
       if (context.global.json) printJson(describe(committed, branch))
       else print(digestToHex(committed.id))
     })
@@ -118,12 +119,12 @@ const describe = (committed: Committed, ref: string) => ({
 
 const parseMetadata = (parsed: Parsed): Map<string, string> => {
   const metadata = new Map<string, string>()
-  for (const pair of parsed.strings('meta')) {
+  for (const pair of parsed.texts('meta')) {
     const equals = pair.indexOf('=')
     if (equals < 1) throw usageError(`--meta ${pair} is not KEY=VALUE`, usage)
     metadata.set(pair.slice(0, equals), pair.slice(equals + 1))
   }
-  const version = parsed.string('version')
+  const version = parsed.text('version')
   if (version !== undefined) metadata.set('version', version)
   return metadata
 }

@@ -9,7 +9,7 @@ import { isInLayer } from '../etc/plan.ts'
 import type { PlanItem } from '../etc/plan.ts'
 import type { PlannedMerge } from '../etc/merge.ts'
 import { formatBytes } from '../units.ts'
-import { counted, jsonPath, print, printJson } from './output.ts'
+import { counted, jsonPath, noteDone, print, printJson } from './output.ts'
 
 /** `/etc/...` as a person reads it. */
 export const etcPath = (path: string): string => `/etc/${latin1ToDisplay(path)}`
@@ -73,6 +73,7 @@ export const printDeployed = (deployed: Deployed, isJson: boolean): void => {
     freedBytes,
     packages,
   } = deployed
+  noteDone(`deployed ${deploymentName(deployment)}`)
   if (isJson) {
     printJson({
       deployment: deploymentName(deployment),

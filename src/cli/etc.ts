@@ -15,6 +15,7 @@ import { readSysroot } from '../deploy/sysroot.ts'
 import type { EtcChange } from '../etc/etc-diff.ts'
 import { conflictsOf } from '../etc/plan.ts'
 import { unifiedDiff } from '../etc/unified-diff.ts'
+import { writeNote } from '../system/standard-streams.ts'
 import { parseVerb, usageError } from './arguments.ts'
 import type { OptionTable, Parsed, Verb, VerbContext } from './arguments.ts'
 import { etcPath, planLines, planToJson } from './deploy-output.ts'
@@ -105,7 +106,7 @@ const merge = async (context: VerbContext, parsed: Parsed): Promise<void> => {
     }
     for (const line of planLines(plan)) print(line)
     const count = conflictsOf(plan).length
-    if (count > 0) process.stderr.write(`${counted(count, 'conflict')}\n`)
+    if (count > 0) writeNote(`${counted(count, 'conflict')}\n`)
   })
 }
 

@@ -4,6 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { FILESYSTEM_TYPE } from '../fuse/device.ts'
 import { unmountRepository } from '../mount/unmounting.ts'
 import { findMount } from '../system/mount-table.ts'
+import { writeNote } from '../system/standard-streams.ts'
 
 const POLL_MS = 250
 
@@ -15,7 +16,7 @@ export const waitUntilUnmounted = async (mountpoint: string): Promise<void> => {
     isEnding = true
     // A failure shows as a mount that stays; the loop goes on.
     unmountRepository(mountpoint, true).catch((error: unknown) => {
-      process.stderr.write(`dendro: ${String(error)}\n`)
+      writeNote(`dendro: ${String(error)}\n`)
     })
   }
   process.on('SIGTERM', end)

@@ -1,11 +1,12 @@
 /** dendro init */
 
+import { textToDisplay } from '../bytes/latin1.ts'
 import { createRepository } from '../store/layout.ts'
 import { absolutePath } from '../system/caller.ts'
 import { parseVerb } from './arguments.ts'
 import type { Verb } from './arguments.ts'
 import { repositoryPath } from './open-repository.ts'
-import { print, printJson } from './output.ts'
+import { noteDone, print, printJson } from './output.ts'
 
 const usage = 'init [DIR]'
 
@@ -16,7 +17,8 @@ export const verb: Verb = {
     const parsed = parseVerb(context, usage, {}, [0, 1])
     const directory = parsed.positionals[0] ?? repositoryPath(context.global)
     const { root } = createRepository(absolutePath(directory))
+    noteDone(`the repository was made: ${root}`)
     if (context.global.json) printJson({ repository: root })
-    else print(root)
+    else print(textToDisplay(root))
   },
 }

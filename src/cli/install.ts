@@ -13,7 +13,7 @@ import { parseVerb, usageError } from './arguments.ts'
 import type { Verb } from './arguments.ts'
 import { onWait } from './open-sysroot.ts'
 import { withReader } from './open-repository.ts'
-import { print, printJson } from './output.ts'
+import { print, printJson, printLines } from './output.ts'
 
 const usage =
   'install REV [--karg ARG]... [--os NAME]\n' +
@@ -59,7 +59,7 @@ export const verb: Verb = {
     const size = parsed.string('size')
     if (disk === undefined && (size !== undefined || parsed.flag('wipe')))
       throw usageError('--size and --wipe go with --disk', usage)
-    const words = parsed.strings('karg')
+    const words = parsed.texts('karg')
     await withReader(context.global, async from => {
       const commit = resolveRevision(from, revision)
       // `stable~1` is followed as `stable`.
@@ -109,8 +109,8 @@ const tell = (
   }
   print(`installed ${shortName(deployment)}`)
   if (disk !== undefined && disk.bootLoader === null)
-    print(
-      'no boot loader: GRUB is not installed here (grub-pc-bin, grub2-common);\n' +
-        'a machine can still be started with kernel and initramfs of the boot entry',
-    )
+    printLines([
+      'no boot loader: GRUB is not installed here (grub-pc-bin, grub2-common);',
+      'a machine can still be started with kernel and initramfs of the boot entry',
+    ])
 }

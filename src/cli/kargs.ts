@@ -29,9 +29,9 @@ export const verb: Verb = {
     )
     const index = toIndex(parsed.positionals[0] ?? '0', usage)
     const change = {
-      append: parsed.strings('append'),
-      delete: parsed.strings('delete'),
-      replace: parsed.strings('replace'),
+      append: parsed.texts('append'),
+      delete: parsed.texts('delete'),
+      replace: parsed.texts('replace'),
     }
     const isChange = Object.values(change).some(list => list.length > 0)
     await withSysroot(context.global, async (repository, paths) => {

@@ -6,7 +6,7 @@ import { parseVerb, usageError } from './arguments.ts'
 import type { Verb } from './arguments.ts'
 import { commitLines, commitToJson } from './describe.ts'
 import { withReader } from './open-repository.ts'
-import { print, printJson } from './output.ts'
+import { printJson, printLines } from './output.ts'
 
 const usage = 'log REV [-n COUNT]'
 
@@ -28,9 +28,7 @@ export const verb: Verb = {
         if (shown++ >= limit) break
         if (context.global.json) found.push(commitToJson(id, commit))
         else
-          print(
-            [...(shown > 1 ? [''] : []), ...commitLines(id, commit)].join('\n'),
-          )
+          printLines([...(shown > 1 ? [''] : []), ...commitLines(id, commit)])
       }
       if (context.global.json) printJson(found)
     })

@@ -4,10 +4,12 @@
  * an error.
  */
 
-import { DendroError, errnoOf, errorLine, exitStatusOf } from '../errors.ts'
+import { DendroError, errorLine, exitStatusOf } from '../errors.ts'
 import { isLaunched, tellLauncher } from '../mount/launcher.ts'
 import { callerArguments } from '../system/caller.ts'
+import { writeNote } from '../system/standard-streams.ts'
 import type { GlobalOptions, Verb } from './arguments.ts'
+import { print, printLines, warn } from './output.ts'
 
 /** Verb to the module that holds it; loaded when called, to start fast. */
 const VERBS: Readonly<Record<string, () => Promise<{ verb: Verb }>>> = {
@@ -57,7 +59,7 @@ const help = async (name: string | undefined): Promise<void> => {
   const load = name === undefined ? undefined : VERBS[name]
   if (load !== undefined) {
     const { verb } = await load()
-    process.stdout.write(`usage: dendro ${verb.usage}\n\n${verb.summary}\n`)
+    printLines(`usage: dendro ${verb.usage}\n\n${verb.summary}`.split('\n'))
     return
   }
   const lines = [HELP, '']
@@ -66,7 +68,7 @@ const help = async (name: string | undefined): Promise<void> => {
     lines.push(`  ${verbName.padEnd(13)} ${verb.summary.split('\n')[0]}`)
   }
   lines.push('', 'dendro VERB --help tells more.')
-  process.stdout.write(`${lines.join('\n')}\n`)
+  printLines(lines)
 }
 
 interface Invocation {
@@ -139,7 +141,7 @@ const run = async (argv: readonly string[]): Promise<void> => {
   const { global, name, args, wantsHelp, wantsVersion } = parseInvocation(argv)
   if (wantsVersion) {
     const { packageVersion } = await import('./version.ts')
-    process.stdout.write(`dendro ${packageVersion()}\n`)
+    print(`dendro ${packageVersion()}`)
     return
   }
   if (wantsHelp || name === 'help' || name === undefined) {
@@ -159,16 +161,10 @@ const run = async (argv: readonly string[]): Promise<void> => {
 const given = callerArguments()
 
 const report = (error: unknown): void => {
-  process.stderr.write(`dendro: ${errorLine(error)}\n`)
+  warn(errorLine(error))
   if (given.includes('--debug') && error instanceof Error)
-    process.stderr.write(`${error.stack}\n`)
+    writeNote(`${error.stack}\n`)
 }
-
-process.stdout.on('error', error => {
-  // A reader such as `head` has gone: that is no failure of ours.
-  if (errnoOf(error) === 'EPIPE') process.exit(0)
-  throw error
-})
 
 // A server says another line before it comes to this.
 if (isLaunched()) process.on('exit', code => tellLauncher(`exit ${code}`))

@@ -1,18 +1,56 @@
 /** What the verbs print: results to stdout, progress to stderr on a terminal. */
 
-import { latin1ToDisplay } from '../bytes/latin1.ts'
+import { isatty } from 'node:tty'
+import { textToBytes } from '../bytes/byte-text.ts'
+import {
+  latin1ToBytes,
+  latin1ToDisplay,
+  lineToDisplay,
+} from '../bytes/latin1.ts'
+import { DendroError, errnoOf, wrapSystemError } from '../errors.ts'
+import { writeNote, writeOutput } from '../system/standard-streams.ts'
 import { formatBytes, formatDuration } from '../units.ts'
 
-/** Writes a line to stdout. */
-export const print = (line: string): void => {
-  process.stdout.write(`${line}\n`)
+let done: string | undefined
+
+/** What was done and is to be said all the same when the output is lost. */
+export const noteDone = (what: string): void => {
+  done = what
 }
+
+/**
+ * Writes bytes to stdout. A reader that has gone, such as `head`, is no failure:
+ * the program ends. Errors: `NO_SPACE`, `IO_ERROR`, with what was done.
+ */
+export const printBytes = (bytes: Uint8Array): void => {
+  try {
+    writeOutput(bytes)
+  } catch (error) {
+    if (errnoOf(error) === 'EPIPE') process.exit()
+    const { code, message, hint } = wrapSystemError(
+      'cannot write to standard output',
+      error,
+    )
+    throw new DendroError(code, message, {
+      cause: error,
+      hint: done ?? hint ?? 'write it elsewhere',
+    })
+  }
+}
+
+const printText = (text: string): void => printBytes(textToBytes(`${text}\n`))
+
+/** Writes lines to stdout at once; what cannot be shown in them is quoted. */
+export const printLines = (lines: readonly string[]): void =>
+  printText(lines.map(lineToDisplay).join('\n'))
+
+export const print = (line: string): void => printLines([line])
 
 const LINES_AT_ONCE = 1024
 
 /**
- * Writes many lines to stdout, a thousand at a time: a write for each would be
- * a third of the time, and one for all would keep them in memory.
+ * Writes many lines to stdout as they are, a thousand at a time: a write for
+ * each would be a third of the time, and one for all would keep them in memory.
  */
 export class LinePrinter {
   #lines: string[] = []
@@ -23,18 +61,17 @@ export class LinePrinter {
 
   /** Writes what is left. */
   flush(): void {
-    if (this.#lines.length > 0) print(this.#lines.join('\n'))
+    if (this.#lines.length > 0) printText(this.#lines.join('\n'))
     this.#lines = []
   }
 }
 
 /** Writes raw bytes (latin1 text) and a newline to stdout. */
-export const printRaw = (latin1: string): void => {
-  process.stdout.write(Buffer.from(`${latin1}\n`, 'latin1'))
-}
+export const printRaw = (latin1: string): void =>
+  printBytes(latin1ToBytes(`${latin1}\n`))
 
 export const printJson = (value: unknown): void => {
-  print(JSON.stringify(value, undefined, 2))
+  printText(JSON.stringify(value, undefined, 2))
 }
 
 /** `1 conflict`, `2 conflicts`. */
@@ -42,7 +79,7 @@ export const counted = (count: number, what: string): string =>
   `${count} ${what}${count === 1 ? '' : 's'}`
 
 export const warn = (line: string): void => {
-  process.stderr.write(`dendro: ${line}\n`)
+  writeNote(`dendro: ${lineToDisplay(line)}\n`)
 }
 
 /** A raw path in JSON: readable text, and the bytes in hex where that loses some. */
@@ -55,10 +92,11 @@ export const jsonPath = (latin1: string) => {
 }
 
 const INTERVAL_MS = 200
+const STANDARD_ERROR = 2
 
 /** A line on stderr that shows how far a commit or checkout is. */
 export class ProgressLine {
-  readonly #isShown = process.stderr.isTTY
+  readonly #isShown = isatty(STANDARD_ERROR)
   readonly #began = Date.now()
   #last = 0
 
@@ -83,10 +121,10 @@ export class ProgressLine {
       if (rate > 0)
         parts.push(`${formatDuration((totalBytes - bytes) / rate)} left`)
     }
-    process.stderr.write(`\r\x1b[K${parts.join(', ')}`)
+    writeNote(`\r\x1b[K${parts.join(', ')}`)
   }
 
   end(): void {
-    if (this.#isShown && this.#last > 0) process.stderr.write('\r\x1b[K')
+    if (this.#isShown && this.#last > 0) writeNote('\r\x1b[K')
   }
 }

@@ -1,6 +1,5 @@
 /** dendro prune */
 
-import { DendroError } from '../errors.ts'
 import { digestToHex } from '../objects/digest.ts'
 import { commitsInUseByMounts } from '../mount/servers.ts'
 import { EventLog } from '../store/event-log.ts'
@@ -10,7 +9,7 @@ import { formatBytes } from '../units.ts'
 import { parseVerb, usageError } from './arguments.ts'
 import type { Parsed, Verb } from './arguments.ts'
 import { openRepository } from './open-repository.ts'
-import { print, printJson, warn } from './output.ts'
+import { noteDone, print, printJson, warn } from './output.ts'
 
 const usage =
   'prune [--keep-last N] [--keep-daily N] [--keep-weekly N] [--keep-tag GLOB]... [--repack [--level N]] [--dry-run]'
@@ -69,6 +68,7 @@ export const verb: Verb = {
           commits: removedCommits.length,
           freedBytes: pruned.freedBytes,
         })
+      if (!isDryRun) noteDone('the prune was done')
       if (context.global.json) {
         printJson(summary)
         return
@@ -100,9 +100,7 @@ const count = (parsed: Parsed, name: string): number | undefined => {
   const text = parsed.string(name)
   if (text === undefined) return undefined
   if (/^\d{1,9}$/.test(text)) return Number(text)
-  throw new DendroError('USAGE', `bad --${name} ${text}: it is not a number`, {
-    hint: `usage: dendro ${usage}`,
-  })
+  throw usageError(`--${name} ${text} is not a number`, usage)
 }
 
 /** Undefined without --repack. */

@@ -1,5 +1,6 @@
 /** dendro refs */
 
+import { textToDisplay } from '../bytes/latin1.ts'
 import { DendroError } from '../errors.ts'
 import { digestToHex } from '../objects/digest.ts'
 import { toRefName } from '../refs/ref-name.ts'
@@ -47,7 +48,7 @@ export const verb: Verb = {
         )
       else
         for (const { name, commit } of found)
-          print(`${digestToHex(commit)} ${name}`)
+          print(`${digestToHex(commit)} ${textToDisplay(name)}`)
     })
   },
 }

@@ -6,7 +6,7 @@ import { parseVerb } from './arguments.ts'
 import type { Verb } from './arguments.ts'
 import { commitLines, commitToJson } from './describe.ts'
 import { loadRevision, withReader } from './open-repository.ts'
-import { print, printJson } from './output.ts'
+import { print, printJson, printLines } from './output.ts'
 
 const usage = 'show REV'
 
@@ -25,7 +25,7 @@ export const verb: Verb = {
         return
       }
       const { summary } = commit
-      print(commitLines(id, commit).join('\n'))
+      printLines(commitLines(id, commit))
       print('')
       for (const parent of commit.parents)
         print(`Parent:  ${digestToHex(parent)}`)

@@ -121,7 +121,9 @@ const copyPart = (from: string, to: string): void => {
 const nativeFiles = (directory: string): string[] =>
   pathsBelow(directory, () => true)
     .filter(
-      name => name.endsWith('.node') || /\/dendro-(?:keeper|enter|detach)$/.test(name),
+      name =>
+        name.endsWith('.node') ||
+        /\/dendro-(?:keeper|enter|detach)$/.test(name),
     )
     .map(name => join(directory, name))
 

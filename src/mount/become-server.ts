@@ -10,6 +10,7 @@ import { closeSync, openSync } from '../system/files.ts'
 import { join } from 'node:path'
 import { errorLine } from '../errors.ts'
 import { shim } from '../system/native.ts'
+import { writeNote } from '../system/standard-streams.ts'
 import { removeRuntimeDirectory } from './runtime-directory.ts'
 import { SERVER_LOG } from './server-config.ts'
 import type { ServerConfig } from './server-config.ts'
@@ -50,7 +51,7 @@ export const becomeServer = (
   } catch (error) {
     if (!isMounted) throw error
     // Nobody listens any more, and threads would keep the process.
-    process.stderr.write(`dendro: ${errorLine(error)}\n`)
+    writeNote(`dendro: ${errorLine(error)}\n`)
     return shim().exit(1)
   }
 }

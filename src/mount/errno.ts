@@ -2,6 +2,7 @@
 
 import { DendroError } from '../errors.ts'
 import { EIO } from '../fuse/layout.ts'
+import { writeNote } from '../system/standard-streams.ts'
 
 /** Counts of reads that failed, by error code, since the server began. */
 export const failures = new Map<string, number>()
@@ -37,5 +38,5 @@ const log = (code: string, error: unknown): void => {
       : error instanceof Error
         ? (error.stack ?? error.message)
         : String(error)
-  process.stderr.write(`dendro: ${code}: ${text}\n`)
+  writeNote(`dendro: ${code}: ${text}\n`)
 }

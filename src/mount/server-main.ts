@@ -12,6 +12,7 @@ import { closeSync, writeSync } from '../system/files.ts'
 import { DendroError } from '../errors.ts'
 import { callerArguments } from '../system/caller.ts'
 import { shim } from '../system/native.ts'
+import { writeNote } from '../system/standard-streams.ts'
 import { KEPT } from './keeper.ts'
 import { removeRuntimeDirectory } from './runtime-directory.ts'
 import { READY_FD } from './server-config.ts'
@@ -40,7 +41,7 @@ const end = (config: ServerConfig): never => {
 
 const fail = (error: unknown): never => {
   report(describeStartError(error))
-  process.stderr.write(`dendro: ${String(error)}\n`)
+  writeNote(`dendro: ${String(error)}\n`)
   return shim().exit(1)
 }
 

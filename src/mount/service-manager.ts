@@ -8,7 +8,8 @@
 
 import { textToBytes } from '../bytes/byte-text.ts'
 import { callerVariable } from '../system/caller.ts'
-import { tryShim } from '../system/native.ts'
+import { errnoName, tryShim } from '../system/native.ts'
+import { writeNote } from '../system/standard-streams.ts'
 import type { Kept } from './keeper.ts'
 
 const NAMES = { fuse: 'dendro-fuse', state: 'dendro-state' } as const
@@ -23,7 +24,7 @@ const notify = (text: string, ...fds: number[]): void => {
     Int32Array.from(fds),
   )
   if (result !== undefined && result < 0)
-    process.stderr.write(`dendro: cannot tell systemd: errno ${-result}\n`)
+    writeNote(`dendro: cannot tell systemd: ${errnoName(-result)}\n`)
 }
 
 /** FDPOLL=0: the device of a mount without a server must not be dropped. */

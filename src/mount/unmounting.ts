@@ -8,6 +8,7 @@ import { FILESYSTEM_TYPE, MNT_DETACH, unmountAt } from '../fuse/device.ts'
 import { byteCommand } from '../system/byte-command.ts'
 import { findMount } from '../system/mount-table.ts'
 import type { MountEntry } from '../system/mount-table.ts'
+import { check } from '../system/native.ts'
 import { askServer } from './control-client.ts'
 import { serverProgram } from './keeper.ts'
 import { findMountUsers } from './mount-users.ts'
@@ -108,11 +109,7 @@ export const unmountRepository = async (
   if (!isRoot()) return unmountAsUser(entry, isLazy)
   const result = unmountAt(entry.mountpoint, isLazy ? MNT_DETACH : 0)
   if (result === -EBUSY) throw busy(entry)
-  if (result < 0)
-    throw new DendroError(
-      'IO_ERROR',
-      `cannot unmount ${entry.mountpoint}: errno ${-result}`,
-    )
+  if (result < 0) check(result, `cannot unmount ${entry.mountpoint}`)
   if (directory === undefined || !isShared(directory)) return
   try {
     await askServer(directory, 'release')

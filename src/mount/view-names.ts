@@ -16,6 +16,7 @@ import { RefStore } from '../refs/ref-store.ts'
 import type { Ref } from '../refs/ref-store.ts'
 import { firstParents } from '../refs/revision.ts'
 import type { Repository } from '../store/repository.ts'
+import { writeNote } from '../system/standard-streams.ts'
 
 /** A directory of the view; the root is the empty path. */
 export interface ViewDirectory {
@@ -70,7 +71,7 @@ const readRefs = (repository: Repository, kind: 'refs' | 'tags'): Ref[] => {
   } catch (error) {
     // That the directory cannot be read is no news of what is in it.
     if (!(error instanceof DendroError)) throw error
-    process.stderr.write(`dendro: ${kind}: ${String(error)}\n`)
+    writeNote(`dendro: ${kind}: ${String(error)}\n`)
     return []
   }
 }
@@ -93,7 +94,7 @@ const addVersions = (
       putLink(repository, byVersion, path, [...parts, version], id)
     }
   } catch (error) {
-    process.stderr.write(`dendro: by-version/${ref.name}: ${String(error)}\n`)
+    writeNote(`dendro: by-version/${ref.name}: ${String(error)}\n`)
   }
 }
 
@@ -132,7 +133,7 @@ const readCommit = (
     return repository.commits.get(commit)
   } catch (error) {
     if (!(error instanceof DendroError)) throw error
-    process.stderr.write(`dendro: ${path}: ${String(error)}\n`)
+    writeNote(`dendro: ${path}: ${String(error)}\n`)
     return undefined
   }
 }

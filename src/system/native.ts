@@ -72,6 +72,6 @@ export const errnoName = (errno: number): string =>
 export const check = (result: number, what: string): number => {
   if (result >= 0) return result
   const name = errnoName(-result)
-  const error = Object.assign(new Error(`${name}: ${name}`), { code: name })
+  const error = Object.assign(new Error(name), { code: name })
   throw wrapSystemError(what, error)
 }
