@@ -12,6 +12,7 @@ import {
 import { join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { sharedRuntimeDirectory } from '../src/mount/runtime-directory.ts'
+import { findRepository } from '../src/store/layout.ts'
 import { isAlive, readState } from '../src/mount/server-state.ts'
 import { readMountTable } from '../src/system/mount-table.ts'
 
@@ -133,12 +134,12 @@ export class TestContext {
 
   /** The same as the last server wrote it down, without asking one. */
   serverState(): { pid: number; keeperPid: number } {
-    const text = readFileSync(join(this.repository, 'config.json'), 'utf8')
-    const { id } = JSON.parse(text) as { id: string }
-    const state = sharedRuntimeDirectory(id)
-    const found = readState(state)
-    if (found === undefined) throw new Error(`no server wrote to ${state}`)
-    return found
+    const found = findRepository(this.repository)
+    found.paths.directory.close()
+    const state = sharedRuntimeDirectory(found.identity)
+    const written = readState(state)
+    if (written === undefined) throw new Error(`no server wrote to ${state}`)
+    return written
   }
 
   /** Requests by opcode since the server began. */

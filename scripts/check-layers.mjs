@@ -99,7 +99,6 @@ const BESIDE_THE_DOOR = [
   'deploy/assemble.ts',
   'deploy/enter.ts',
   'deploy/live.ts',
-  'deploy/mounted-layers.ts',
   'deploy/packages.ts',
   // What tests stand on.
   'deploy/small-sysroot.ts',

@@ -34,6 +34,8 @@ const start = (t: TestContext): string => {
   t.sh('mkdir "$1/sub"; echo deep > "$1/sub/deep"', source)
   openDevice(t)
   t.dendro('init')
+  // Of root's, and opened on purpose.
+  chmodSync(t.repository, 0o755)
   const id = t.commit('r', source)
   for (const name of ['mnt', 'runtime']) {
     chownSync(t.makeDirectory(name), UID, UID)
@@ -100,6 +102,16 @@ export const tests: TestTable = {
     works(asUser(t, PROGRAM, 'mount', 'r', '--subdir', 'sub', t.path('mnt')))
     assert.equal(works(asUser(t, 'ls', t.path('mnt'))), 'deep')
     works(asUser(t, PROGRAM, 'umount', t.path('mnt')))
+  },
+  'a repository of root is closed until it is opened': t => {
+    start(t)
+    chmodSync(t.repository, 0o700)
+    const refused = asUser(t, PROGRAM, 'mount', 'r', t.path('mnt'))
+    assert.equal(refused.status, 1)
+    assert.match(
+      refused.stderr,
+      /^dendro: cannot open the repository .*: permission denied \(its owner opens it to others with chmod go\+rx\)\n$/,
+    )
   },
   'suid and dev are for root alone': t => {
     start(t)

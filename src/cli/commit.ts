@@ -14,7 +14,14 @@ import type { MtimePolicy } from '../tree/mtime-policy.ts'
 import { parseVerb, usageError } from './arguments.ts'
 import type { Parsed, Verb } from './arguments.ts'
 import { withRepository } from './open-repository.ts'
-import { noteDone, print, printJson, ProgressLine, warn } from './output.ts'
+import {
+  noteDone,
+  print,
+  printJson,
+  ProgressLine,
+  warn,
+  warnWaiting,
+} from './output.ts'
 
 const usage =
   'commit -b REF DIR [-m SUBJECT] [--body TEXT] [--meta K=V]... ' +
@@ -62,7 +69,7 @@ export const verb: Verb = {
       metadata: parseMetadata(parsed),
       autoVersion: parsed.text('auto-version'),
       timeSec: parseTimestamp(parsed),
-      onWait: () => warn('waiting for another process to finish writing'),
+      onWait: warnWaiting,
     }
     const mtime = chooseMtime(parsed)
     if (!canUseXattrs())

@@ -1,12 +1,13 @@
 /** dendro events */
 
-import { existsSync, statSync } from '../system/files.ts'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { SERVER_EVENTS } from '../mount/server-config.ts'
-import { runningServers } from '../mount/servers.ts'
+import { ownServers } from '../mount/servers.ts'
 import { readEvents } from '../store/event-log.ts'
 import type { LoggedEvent } from '../store/event-log.ts'
+import type { FilePlace } from '../system/held-path.ts'
+import { sizeOfPlace } from '../system/plain-file.ts'
 import { parseVerb } from './arguments.ts'
 import type { Verb } from './arguments.ts'
 import { withRepository } from './open-repository.ts'
@@ -31,15 +32,15 @@ export const verb: Verb = {
     const parsed = parseVerb(context, usage, options, [0, 0])
     const wanted = parsed.string('type')
     return withRepository(context.global, async repository => {
-      const files = (): string[] => [
+      const files = async (): Promise<FilePlace[]> => [
         repository.paths.events,
-        ...runningServers(repository.config.id).map(directory =>
+        ...(await ownServers(repository.identity)).map(directory =>
           join(directory, SERVER_EVENTS),
         ),
       ]
       let seen = new Set<string>()
       for (;;) {
-        const events = files()
+        const events = (await files())
           .flatMap(readEvents)
           .sort((a, b) => (a.time < b.time ? -1 : a.time > b.time ? 1 : 0))
         const now = new Set<string>()
@@ -52,15 +53,15 @@ export const verb: Verb = {
         }
         seen = now
         if (!parsed.flag('follow')) return
-        const sizes = sizesOf(files())
-        while (sizesOf(files()) === sizes) await sleep(POLL_MS)
+        const sizes = sizesOf(await files())
+        while (sizesOf(await files()) === sizes) await sleep(POLL_MS)
       }
     })
   },
 }
 
-const sizesOf = (files: readonly string[]): string =>
-  files.map(path => (existsSync(path) ? statSync(path).size : 0)).join()
+const sizesOf = (files: readonly FilePlace[]): string =>
+  files.map(sizeOfPlace).join()
 
 const describe = ({ time, type, ...details }: LoggedEvent): string => {
   const words = Object.entries(details).map(

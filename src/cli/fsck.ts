@@ -1,13 +1,12 @@
 /** dendro fsck */
 
-import { statSync } from '../system/files.ts'
-import { join } from 'node:path'
 import { latin1ToDisplay } from '../bytes/latin1.ts'
 import { DendroError } from '../errors.ts'
 import { digestToHex } from '../objects/digest.ts'
 import { resolveRevision } from '../refs/revision.ts'
 import { EventLog, readEvents } from '../store/event-log.ts'
 import { Repository } from '../store/repository.ts'
+import { statPlace } from '../system/plain-file.ts'
 import type { Finding } from '../upkeep/findings.ts'
 import { checkRepository } from '../upkeep/fsck.ts'
 import { takeSnapshot } from '../upkeep/snapshot.ts'
@@ -17,7 +16,13 @@ import { formatBytes } from '../units.ts'
 import { parseVerb, usageError } from './arguments.ts'
 import type { Parsed, Verb } from './arguments.ts'
 import { repositoryPath } from './open-repository.ts'
-import { jsonPath, print, printJson, ProgressLine, warn } from './output.ts'
+import {
+  jsonPath,
+  print,
+  printJson,
+  ProgressLine,
+  warnWaiting,
+} from './output.ts'
 
 const usage =
   'fsck [--quick] [--since last|DATE|REV] [--repair [--from DIR]...]'
@@ -59,7 +64,7 @@ export const verb: Verb = {
       onProgress: p =>
         line.update('checking', p.packs, p.totalPacks, p.bytes, p.totalBytes),
     }
-    const onWait = () => warn('waiting for another process to finish')
+    const onWait = warnWaiting
     try {
       if (isRepair) {
         const from = parsed.strings('from')
@@ -199,6 +204,6 @@ const since = (
     })
   }
   const id = resolveRevision(repository, text)
-  const path = join(repository.paths.commits, digestToHex(id))
-  return { sinceMs: statSync(path).mtimeMs }
+  const place = repository.paths.commits.child(digestToHex(id))
+  return { sinceMs: statPlace(place)?.mtimeMs ?? 0 }
 }

@@ -16,7 +16,7 @@ export const verb: Verb = {
   run: context => {
     const parsed = parseVerb(context, usage, {}, [0, 1])
     const directory = parsed.positionals[0] ?? repositoryPath(context.global)
-    const { root } = createRepository(absolutePath(directory))
+    const root = createRepository(absolutePath(directory))
     noteDone(`the repository was made: ${root}`)
     if (context.global.json) printJson({ repository: root })
     else print(textToDisplay(root))

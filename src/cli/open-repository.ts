@@ -6,7 +6,7 @@ import type { Digest } from '../objects/digest.ts'
 import { resolveRevision } from '../refs/revision.ts'
 import { Repository } from '../store/repository.ts'
 import { callerVariable } from '../system/caller.ts'
-import { warn } from './output.ts'
+import { warnWaiting } from './output.ts'
 import type { GlobalOptions } from './arguments.ts'
 
 /** `--repo`, `$DENDRO_REPO`, or the repository of the system root. */
@@ -37,9 +37,7 @@ export const withReader = <T>(
   work: (repository: Repository) => T | Promise<T>,
 ): Promise<T> =>
   withRepository(global, async repository => {
-    const lock = await repository.lockObjects('shared', () =>
-      warn('waiting for a prune or a repair to finish'),
-    )
+    const lock = await repository.lockObjects('shared', warnWaiting)
     try {
       return await work(repository)
     } finally {

@@ -82,6 +82,11 @@ export const warn = (line: string): void => {
   writeNote(`dendro: ${lineToDisplay(line)}\n`)
 }
 
+/** For those who wait for a lock that `holders` have. */
+export const warnWaiting = (holders: string): void => {
+  warn(`waiting for ${holders} to finish`)
+}
+
 /** A raw path in JSON: readable text, and the bytes in hex where that loses some. */
 export const jsonPath = (latin1: string) => {
   const display = latin1ToDisplay(latin1)

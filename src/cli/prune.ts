@@ -9,7 +9,7 @@ import { formatBytes } from '../units.ts'
 import { parseVerb, usageError } from './arguments.ts'
 import type { Parsed, Verb } from './arguments.ts'
 import { openRepository } from './open-repository.ts'
-import { noteDone, print, printJson, warn } from './output.ts'
+import { noteDone, print, printJson, warnWaiting } from './output.ts'
 
 const usage =
   'prune [--keep-last N] [--keep-daily N] [--keep-weekly N] [--keep-tag GLOB]... [--repack [--level N]] [--dry-run]'
@@ -53,8 +53,8 @@ export const verb: Verb = {
         },
         isDryRun,
         repackLevel: repackLevel(parsed),
-        inUse: commits => commitsInUseByMounts(repository.config.id, commits),
-        onWait: () => warn('waiting for other processes to finish'),
+        inUse: commits => commitsInUseByMounts(repository.identity, commits),
+        onWait: warnWaiting,
       })
       const { removedCommits, inUse, ...rest } = pruned
       const summary = {

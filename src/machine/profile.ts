@@ -9,7 +9,7 @@ import { textToBytes } from '../bytes/byte-text.ts'
 import type { SysrootPaths } from '../deploy/sysroot.ts'
 import { DendroError } from '../errors.ts'
 import { askServer } from '../mount/control-client.ts'
-import { sharedRuntimeDirectory } from '../mount/runtime-directory.ts'
+import { sharedServerDirectory } from '../mount/server-state.ts'
 import { digestFromHex } from '../objects/digest.ts'
 import type { Place } from '../store/pack-reader.ts'
 import type { Repository } from '../store/repository.ts'
@@ -32,7 +32,7 @@ export const recordProfile = async (
   paths: SysrootPaths,
   os: string,
 ): Promise<number> => {
-  const directory = sharedRuntimeDirectory(repository.config.id)
+  const directory = sharedServerDirectory(repository.identity)
   const objects = (await askServer(directory, 'reads')) as readonly string[]
   if (objects.length === 0)
     throw new DendroError(
@@ -105,7 +105,10 @@ export const prefetchProfile = (
     return place ?? []
   })
   for (const { pack, offsetBytes, lengthBytes } of joinRanges(places)) {
-    const path = join(repository.paths.packs, `${pack}.pack`)
-    shim?.prefetch(textToBytes(path), offsetBytes, lengthBytes)
+    repository.paths.packs
+      .child(`${pack}.pack`)
+      .reach(path =>
+        shim?.prefetch(textToBytes(path), offsetBytes, lengthBytes),
+      )
   }
 }

@@ -9,6 +9,8 @@ import type { Digest } from '../objects/digest.ts'
 import { FrameDecoder } from '../store/frame-decoder.ts'
 import { FrameRing, packKey } from '../store/frame-ring.ts'
 import type { PackKey } from '../store/frame-ring.ts'
+import { repositoryPaths } from '../store/layout.ts'
+import { HeldDirectory } from '../system/held-path.ts'
 import { setThreadNice } from '../system/thread-priority.ts'
 import { ITEM_NUMBERS, PART_NUMBERS, WORD } from './ahead.ts'
 import type { AheadSetup, StoreJob } from './ahead.ts'
@@ -28,10 +30,13 @@ const IDLE_MS = 5000
 /** Who answers a request comes first: nice(1) levels below the server. */
 const NICE = 5
 
-const { memory, packs, framesAhead, port, fuseFd, wakeFd, words } =
+const { memory, repository, framesAhead, port, fuseFd, wakeFd, words } =
   workerData as AheadSetup
 setThreadNice(NICE)
 const ring = new FrameRing(memory)
+const { packs } = repositoryPaths(
+  HeldDirectory.of(repository.fd, repository.path),
+)
 const decoder = new FrameDecoder(packs, ring)
 const jobs: StoreJob[] = []
 

@@ -16,6 +16,7 @@ import type { Digest } from '../objects/digest.ts'
 import { FrameRing, makeRingMemory } from '../store/frame-ring.ts'
 import type { RingMemory } from '../store/frame-ring.ts'
 import type { Place } from '../store/pack-reader.ts'
+import type { HeldDirectory } from '../system/held-path.ts'
 import { siblingModule } from '../system/sibling-module.ts'
 
 /** Frames in the ring, and how many of them are decoded ahead. */
@@ -70,8 +71,8 @@ export interface StoreJob {
 
 export interface AheadSetup {
   readonly memory: RingMemory
-  /** The directory of the packs. */
-  readonly packs: string
+  /** The repository's directory, which the server holds open. */
+  readonly repository: { readonly fd: number; readonly path: string }
   readonly framesAhead: number
   readonly port: MessagePort
   readonly fuseFd: number
@@ -129,12 +130,12 @@ export class Ahead {
     Atomics.store(this.#words, WORD.cancel, 0)
   }
 
-  start(packs: string, fuseFd: number, wakeFd: number): void {
+  start({ fd, path }: HeldDirectory, fuseFd: number, wakeFd: number): void {
     if (this.#isStarted) return
     this.#isStarted = true
     const setup: AheadSetup = {
       memory: this.#memory,
-      packs,
+      repository: { fd, path },
       framesAhead: FRAMES_AHEAD,
       port: this.#ports.port2,
       fuseFd,

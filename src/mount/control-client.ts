@@ -1,30 +1,45 @@
 /** Asks a server by its control socket. */
 
+import { closeSync, fstatSync } from '../system/files.ts'
 import { createConnection } from 'node:net'
-import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { DendroError, errnoOf } from '../errors.ts'
-import { controlAddress } from './control-socket.ts'
+import { childOf, O_PATH, openPlace } from '../system/held-path.ts'
+import type { FilePlace } from '../system/held-path.ts'
+import { MIB } from '../units.ts'
 import { CONTROL_SOCKET } from './server-config.ts'
 
 const TIMEOUT_MS = 5000
 const RETRY_MS = 20
 const NO_ANSWER = 'NO_ANSWER'
+/** The reads of a boot are the longest answer: 66 bytes for each object. */
+const MAX_ANSWER_BYTES = 256 * MIB
 
+/**
+ * The answer of whoever listens at the socket that `descriptor` names: by it,
+ * the address is short, and no link leads to another socket.
+ */
 const askOnce = (
-  path: string,
+  descriptor: number,
   question: string,
   timeoutMs: number,
 ): Promise<unknown> =>
   new Promise((resolve, reject) => {
-    const socket = createConnection(path)
+    const socket = createConnection(`/proc/self/fd/${descriptor}`)
+    // However many bytes come by then.
+    const timer = setTimeout(
+      () => socket.destroy(new Error('the server does not answer')),
+      timeoutMs,
+    )
     let text = ''
     socket.setEncoding('utf8')
-    socket.setTimeout(timeoutMs, () =>
-      socket.destroy(new Error('the server does not answer')),
-    )
+    socket.on('close', () => clearTimeout(timer))
     socket.on('connect', () => socket.write(`${question}\n`))
-    socket.on('data', (data: string) => (text += data))
+    socket.on('data', (data: string) => {
+      text += data
+      if (text.length > MAX_ANSWER_BYTES)
+        socket.destroy(new Error('the answer has no end'))
+    })
     socket.on('error', reject)
     socket.on('end', () => {
       // A server that has just been replaced says nothing.
@@ -40,6 +55,14 @@ const askOnce = (
     })
   })
 
+/** A descriptor of the socket. System errors: ENOENT, ECONNREFUSED for no socket. */
+const openSocket = (runtimeDirectory: FilePlace): number => {
+  const fd = openPlace(childOf(runtimeDirectory, CONTROL_SOCKET), O_PATH)
+  if (fstatSync(fd).isSocket()) return fd
+  closeSync(fd)
+  throw Object.assign(new Error('it is no socket'), { code: 'ENOTSOCK' })
+}
+
 export type Question = 'ping' | 'stats' | 'reads' | 'release' | 'refresh'
 
 /**
@@ -48,16 +71,16 @@ export type Question = 'ping' | 'stats' | 'reads' | 'release' | 'refresh'
  * Errors: `SERVER_UNREACHABLE`.
  */
 export const askServer = async (
-  runtimeDirectory: string,
+  runtimeDirectory: FilePlace,
   question: Question | `in-use\t${string}` | `reload\t${string}`,
   timeoutMs = TIMEOUT_MS,
 ): Promise<unknown> => {
-  const path = join(runtimeDirectory, CONTROL_SOCKET)
   const deadline = Date.now() + TIMEOUT_MS
   for (;;) {
+    let fd: number | undefined
     try {
-      const address = controlAddress(runtimeDirectory)
-      return await askOnce(address, question, timeoutMs)
+      fd = openSocket(runtimeDirectory)
+      return await askOnce(fd, question, timeoutMs)
     } catch (error) {
       const errno = errnoOf(error)
       // Asked to end, a server may do so before it has answered.
@@ -67,13 +90,15 @@ export const askServer = async (
       if (!mayCome || Date.now() > deadline)
         throw new DendroError(
           'SERVER_UNREACHABLE',
-          `cannot reach the server at ${path}: ${errno ?? String(error)}`,
+          `cannot reach the server at ${String(childOf(runtimeDirectory, CONTROL_SOCKET))}: ${errno ?? String(error)}`,
           {
             cause: error,
             hint: 'is the mount still there? umount and mount it again',
           },
         )
-      await sleep(RETRY_MS)
+    } finally {
+      if (fd !== undefined) closeSync(fd)
     }
+    await sleep(RETRY_MS)
   }
 }

@@ -9,8 +9,6 @@
 import {
   readdirSync,
   rmSync,
-  statSync,
-  watch,
   writeFileSync,
   writeSync,
 } from '../system/files.ts'
@@ -25,6 +23,7 @@ import { MNT_DETACH, unmountAt } from '../fuse/device.ts'
 import { MAX_COUNTED_OPCODE, OPCODE_NAMES } from '../fuse/layout.ts'
 import { sendInvalidation } from '../fuse/notify.ts'
 import type { Invalidation } from '../fuse/notify.ts'
+import { HeldDirectory } from '../system/held-path.ts'
 import { findMount, readMountTable } from '../system/mount-table.ts'
 import { shim } from '../system/native.ts'
 import { releaseProgramPages } from '../system/program-pages.ts'
@@ -40,12 +39,15 @@ import type {
   ServerMessage,
   ServerStatistics,
 } from './server-config.ts'
+import { RepositoryWatch } from './repository-watch.ts'
 import { writeState } from './server-state.ts'
 import { viewState } from './shared-state.ts'
 
 /** Descriptors are -1 where the transport has none. */
 export interface ControlSetup {
   readonly config: ServerConfig
+  /** The repository's directory, which the server holds open. */
+  readonly repository: { readonly fd: number; readonly path: string }
   readonly fd: number
   readonly wakeFd: number
   /** The shared state; its counters are used where it is there. */
@@ -71,7 +73,6 @@ export interface ControlProgram {
 }
 
 const UNUSED_CHECK_MS = 10_000
-const SETTLE_MS = 20
 
 const { config, fd, wakeFd, stateFd, xattrs, port, gate } =
   workerData as ControlSetup
@@ -84,6 +85,10 @@ process.on('uncaughtException', error => {
   shim().exit(EXIT_BUG)
 })
 
+const repository = HeldDirectory.of(
+  (workerData as ControlSetup).repository.fd,
+  (workerData as ControlSetup).repository.path,
+)
 const state = stateFd < 0 ? undefined : viewState(stateFd)
 const counters =
   (workerData as ControlSetup).counters ??
@@ -162,7 +167,7 @@ const statistics = async (): Promise<ServerStatistics> => {
     pid: process.pid,
     keeperPid: link?.pid ?? 0,
     mountpoint: config.mountpoint,
-    repository: config.repository,
+    repository: repositoryWatch.path(),
     transport: config.transport,
     xattrs,
     nodes: reply.nodes,
@@ -172,6 +177,12 @@ const statistics = async (): Promise<ServerStatistics> => {
     failures: reply.failures,
   }
 }
+
+/** What the next server is told, of which this one is started again. */
+const currentConfig = (): ServerConfig => ({
+  ...config,
+  repository: repositoryWatch.path(),
+})
 
 /** Whether any mount of this superblock is left but the first one. */
 const isUsed = (): boolean => {
@@ -327,10 +338,10 @@ const onKeeperGone = (): void => {
   }
   try {
     const kept = { fuse: fd, state: stateFd }
-    const keeper = startKeeper(config, kept, eventLog.path)
+    const keeper = startKeeper(config, kept, eventLog)
     Atomics.store(gate, 1, keeper.socket)
     link = new KeeperLink(keeper, onKeeper, onKeeperGone)
-    writeState(config, { pid: process.pid, keeperPid: keeper.pid })
+    writeState(currentConfig(), { pid: process.pid, keeperPid: keeper.pid })
     eventLog.append('keeper-restarted', { pid: keeper.pid })
   } catch (error) {
     writeSync(2, `dendro: cannot start a keeper: ${String(error)}\n`)
@@ -340,7 +351,16 @@ const onKeeperGone = (): void => {
 
 const KEEPER_RETRY_MS = 1000
 
-const eventLog = eventLogOf(config)
+const eventLog = eventLogOf(repository, config)
+const repositoryWatch = new RepositoryWatch(
+  repository,
+  config.repository,
+  (from, to) => {
+    eventLog.append('repository-moved', { from, to })
+    const keeperPid = link?.pid ?? 0
+    writeState({ ...config, repository: to }, { pid: process.pid, keeperPid })
+  },
+)
 const { keeperSocket, keeperPid } = workerData as ControlSetup
 let link =
   keeperSocket < 0
@@ -373,38 +393,6 @@ const listen = (): void => {
   }).listen(controlAddress(config.runtimeDirectory))
 }
 
-/** Every publication replaces the file `generation` in the repository. */
-const watchRepository = (): void => {
-  let timer: NodeJS.Timeout | undefined
-  const changed = (): void => {
-    // A publication is a burst; the first event starts the wait for its end.
-    timer ??= setTimeout(() => {
-      timer = undefined
-      refresh()
-    }, SETTLE_MS)
-  }
-  try {
-    const watcher = watch(config.repository, (_event, name) => {
-      if (name === null || name === 'generation') changed()
-    })
-    watcher.on('error', () => pollRepository(changed))
-  } catch {
-    // Out of inotify watches: look twice a second instead.
-    pollRepository(changed)
-  }
-}
-
-const pollRepository = (changed: () => void): void => {
-  let last = 0
-  setInterval(() => {
-    const now =
-      statSync(join(config.repository, 'generation'), { throwIfNoEntry: false })
-        ?.ino ?? 0
-    if (now !== last) changed()
-    last = now
-  }, 500)
-}
-
 /** The kernel's readahead window is small by default and only root may raise it. */
 const raiseReadAhead = (): void => {
   const own = findMount(config.mountpoint)
@@ -420,7 +408,7 @@ const raiseReadAhead = (): void => {
 
 listen()
 raiseReadAhead()
-watchRepository()
+repositoryWatch.start(refresh)
 // What was published while the server started.
 refresh()
 setTimeout(releaseProgramPages, STARTED_MS)

@@ -8,6 +8,7 @@ import { closeSync, openSync } from '../system/files.ts'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { byteCommand } from '../system/byte-command.ts'
+import type { EventLog } from '../store/event-log.ts'
 import { nativePath } from '../system/native.ts'
 import { check, shim } from '../system/native.ts'
 import { siblingModule } from '../system/sibling-module.ts'
@@ -38,13 +39,13 @@ export const serverProgram = (): string =>
 export const startKeeper = (
   config: ServerConfig,
   kept: Kept,
-  eventsPath: string,
+  eventLog: EventLog,
 ): Keeper => {
   const pair = new Int32Array(2)
   check(shim().socketpair(pair), 'cannot make a socket pair')
   const [ours, theirs] = pair as unknown as [number, number]
   const log = openSync(join(config.runtimeDirectory, SERVER_LOG), 'a', 0o600)
-  const events = openSync(eventsPath, 'a', 0o644)
+  const events = eventLog.open()
   try {
     const child = spawn(
       ...byteCommand(nativePath('dendro-keeper'), [

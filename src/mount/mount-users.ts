@@ -6,6 +6,7 @@
 import { readdirSync, readFileSync, readlinkSync } from '../system/files.ts'
 import { bytesToText } from '../bytes/byte-text.ts'
 import { latin1ToBytes } from '../bytes/latin1.ts'
+import { FILESYSTEM_TYPE } from '../fuse/device.ts'
 import { parseMountTable } from '../system/mount-table.ts'
 import type { MountEntry } from '../system/mount-table.ts'
 
@@ -107,7 +108,10 @@ export const commitsInUse = (
     const hex = COMMIT_IN_PATH.exec(path)?.[1]
     if (hex !== undefined && asked.has(hex)) found.add(hex)
   }
-  for (const pid of pids()) for (const { path } of usesOf(pid)) look(path)
+  for (const pid of pids())
+    for (const { path } of usesOf(pid))
+      if (COMMIT_IN_PATH.test(path) && !isOfAnother(pid, path, device))
+        look(path)
   for (const table of mountTables())
     for (const entry of table) {
       if (entry.device === device) look(entry.root)
@@ -117,6 +121,23 @@ export const commitsInUse = (
   return [...found]
 }
 
+/**
+ * Whether a path that a process holds is on another superblock of ours. What
+ * cannot be told, from within another root directory say, may be on `device`.
+ */
+const isOfAnother = (pid: number, path: string, device: string): boolean => {
+  const at = mountTableOf(pid).findLast(
+    ({ type, mountpoint }) =>
+      type === FILESYSTEM_TYPE && isBelow(path, mountpoint),
+  )
+  return at !== undefined && at.device !== device
+}
+
+const mountTableOf = (pid: number): MountEntry[] =>
+  parseMountTable(
+    read(() => readFileSync(`/proc/${pid}/mountinfo`, 'latin1'), ''),
+  )
+
 /** The mount tables of all namespaces that /proc shows. */
 function* mountTables(): Generator<MountEntry[]> {
   const namespaces = new Set<string>()
@@ -124,9 +145,7 @@ function* mountTables(): Generator<MountEntry[]> {
     const namespace = read(() => readlinkSync(`/proc/${pid}/ns/mnt`), '')
     if (namespace === '' || namespaces.has(namespace)) continue
     namespaces.add(namespace)
-    yield parseMountTable(
-      read(() => readFileSync(`/proc/${pid}/mountinfo`, 'latin1'), ''),
-    )
+    yield mountTableOf(pid)
   }
 }
 

@@ -40,12 +40,16 @@ import {
   lockRuntimeDirectory,
   makeRuntimeDirectory,
   privateRuntimeDirectory,
-  sharedRuntimeDirectory,
 } from './runtime-directory.ts'
 import type { Kept } from './keeper.ts'
 import { storedDescriptors } from './service-manager.ts'
 import { adoptServer, startServer } from './start-server.ts'
-import { isAlive, isServed, readState } from './server-state.ts'
+import {
+  isAlive,
+  isServed,
+  readState,
+  sharedServerDirectory,
+} from './server-state.ts'
 import type { ServerConfig } from './server-config.ts'
 
 export interface MountRequest {
@@ -92,8 +96,8 @@ const adoptMount = async (
 ): Promise<Mounted> => {
   const { mountpoint } = request
   const directory = isRoot()
-    ? sharedRuntimeDirectory(repository.config.id)
-    : privateRuntimeDirectory(repository.config.id, mountpoint)
+    ? sharedServerDirectory(repository.identity)
+    : privateRuntimeDirectory(repository.identity, mountpoint)
   const serverPid = await adoptServer(directory, stored)
   // Stopped before it was bound, the mount is bound now.
   if (isRoot() && findMount(mountpoint)?.type !== FILESYSTEM_TYPE)
@@ -237,7 +241,7 @@ const withSharedView = async <T>(
   start: (config: ServerConfig, onMounted: () => void) => Promise<number>,
   use: (view: string, serverPid: number) => T,
 ): Promise<T> => {
-  const directory = sharedRuntimeDirectory(repository.config.id)
+  const directory = sharedServerDirectory(repository.identity)
   const lock = await lockRuntimeDirectory(directory)
   try {
     const view = join(directory, 'view')
@@ -296,6 +300,7 @@ const baseConfig = (
   options: MountOptions,
 ) => ({
   repository: repository.paths.root,
+  identity: repository.identity,
   runtimeDirectory,
   allowOther: options.allowOther,
   xattrs: options.xattrs,
@@ -339,7 +344,7 @@ const mountAsUser = async (
       'cannot mount with suid or dev: only root may',
       { hint: 'leave the option out, or mount as root' },
     )
-  const directory = privateRuntimeDirectory(repository.config.id, mountpoint)
+  const directory = privateRuntimeDirectory(repository.identity, mountpoint)
   makeRuntimeDirectory(directory)
   const config: ServerConfig = {
     ...baseConfig(repository, directory, options),

@@ -3,16 +3,21 @@
 import { join } from 'node:path'
 import { isDamage } from '../errors.ts'
 import { EventLog } from '../store/event-log.ts'
+import { repositoryPaths } from '../store/layout.ts'
 import { quarantine } from '../store/quarantine.ts'
 import type { Repository } from '../store/repository.ts'
+import type { HeldDirectory } from '../system/held-path.ts'
 import { tellFailures } from './errno.ts'
 import { SERVER_EVENTS } from './server-config.ts'
 import type { ServerConfig } from './server-config.ts'
 
 /** Where this server's news go. */
-export const eventLogOf = (config: ServerConfig): EventLog =>
+export const eventLogOf = (
+  repository: HeldDirectory,
+  config: ServerConfig,
+): EventLog =>
   new EventLog(
-    join(config.repository, 'events'),
+    repositoryPaths(repository).events,
     join(config.runtimeDirectory, SERVER_EVENTS),
   )
 

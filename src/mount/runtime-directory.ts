@@ -11,6 +11,7 @@ import {
   existsSync,
   lstatSync,
   mkdirSync,
+  readdirSync,
   readlinkSync,
   realpathSync,
   rmdirSync,
@@ -22,6 +23,8 @@ import { join } from 'node:path'
 import { textToBytes } from '../bytes/byte-text.ts'
 import { DendroError, wrapSystemError } from '../errors.ts'
 import { callerVariable } from '../system/caller.ts'
+import { identityName } from '../store/identity.ts'
+import type { RepositoryIdentity } from '../store/identity.ts'
 import { acquireLock, tryLock } from '../system/lock.ts'
 import type { FileLock } from '../system/lock.ts'
 import { findMount } from '../system/mount-table.ts'
@@ -39,38 +42,66 @@ const mountNamespace = (): string =>
 export const isRoot = (): boolean => process.geteuid?.() === 0
 
 const SHARED_BASE = '/run/dendro'
-
-/** What root's programs keep until the next boot. */
-export const sharedBase = (): string =>
-  // On a machine that booted from a deployment it is a link into the jail of
-  // its server; /run is root's alone, so nobody else made that link.
-  existsSync(SHARED_BASE) ? realpathSync(SHARED_BASE) : SHARED_BASE
+const VIEW = 'view'
 
 const baseDirectory = (): string => {
-  if (isRoot()) return sharedBase()
+  // On a machine that booted from a deployment it is a link into the jail of
+  // its server; /run is root's alone, so nobody else made that link.
+  if (isRoot())
+    return existsSync(SHARED_BASE) ? realpathSync(SHARED_BASE) : SHARED_BASE
   const uid = process.geteuid?.() ?? 0
   const runtime = callerVariable('XDG_RUNTIME_DIR')
   return runtime === undefined ? `/tmp/dendro-${uid}` : join(runtime, 'dendro')
 }
 
 /** The directory for the server of a repository; as root it serves all mounts. */
-export const sharedRuntimeDirectory = (repositoryId: string): string =>
-  join(baseDirectory(), `${repositoryId}.${mountNamespace()}`)
+export const sharedRuntimeDirectory = (
+  repository: RepositoryIdentity,
+): string =>
+  join(baseDirectory(), `${identityName(repository)}.${mountNamespace()}`)
 
-/** Whether a runtime directory is that of root's server of a repository. */
-export const isShared = (directory: string): boolean =>
-  directory.startsWith(`${baseDirectory()}/`)
+/** The same as programs named it that knew a repository by its id alone. */
+export const olderRuntimeDirectory = ({ id }: RepositoryIdentity): string =>
+  join(baseDirectory(), `${id}.${mountNamespace()}`)
 
-/** The directory for a server of one mount point, as an ordinary user has it. */
-export const privateRuntimeDirectory = (
-  repositoryId: string,
-  mountpoint: string,
-): string => {
+/** How the name of a private runtime directory ends, whatever the repository. */
+const privateEnd = (mountpoint: string): string => {
   const tag = createHash('sha256')
     .update(textToBytes(mountpoint))
     .digest('hex')
     .slice(0, 16)
-  return `${sharedRuntimeDirectory(repositoryId)}.${tag}`
+  return `.${mountNamespace()}.${tag}`
+}
+
+/** The directory for a server of one mount point, as an ordinary user has it. */
+export const privateRuntimeDirectory = (
+  repository: RepositoryIdentity,
+  mountpoint: string,
+): string =>
+  join(baseDirectory(), `${identityName(repository)}${privateEnd(mountpoint)}`)
+
+/** Those of this user that were made for `mountpoint`, of any repository. */
+export const privateRuntimeDirectories = (mountpoint: string): string[] => {
+  const base = baseDirectory()
+  if (!existsSync(base)) return []
+  const end = privateEnd(mountpoint)
+  return readdirSync(base)
+    .filter(name => name.endsWith(end))
+    .map(name => join(base, name))
+}
+
+const VIEW_AT_END = /\/([^/]+)\/view$/
+
+/**
+ * The runtime directory whose view is mounted at `mountpoint`; undefined for
+ * every other mount. Decided by the text: what a user mounted is not looked at.
+ */
+export const directoryOfView = (mountpoint: string): string | undefined => {
+  const name = VIEW_AT_END.exec(mountpoint)?.[1]
+  const base = existsSync(SHARED_BASE) ? realpathSync(SHARED_BASE) : SHARED_BASE
+  return name !== undefined && mountpoint === join(base, name, VIEW)
+    ? join(base, name)
+    : undefined
 }
 
 /** Makes the directory, for its owner alone. Errors: `PERMISSION_DENIED`. */
@@ -105,7 +136,6 @@ const RUNTIME_FILES = [
   `${VIEW_NODES}.new`,
   LOCK,
 ]
-const VIEW = 'view'
 
 /** Makes the directory if need be and holds it for one mount. */
 export const lockRuntimeDirectory = async (path: string): Promise<FileLock> => {

@@ -1,9 +1,13 @@
 /** What a server process is told when it starts, and what it tells of itself. */
 
 import type { Invalidation } from '../fuse/notify.ts'
+import type { RepositoryIdentity } from '../store/identity.ts'
 
 export interface ServerConfig {
+  /** Where the repository's directory was when the server began, or is since. */
   readonly repository: string
+  /** Which repository it is; servers of older programs do not say it. */
+  readonly identity?: RepositoryIdentity
   /** Where the superblock is mounted first. */
   readonly mountpoint: string
   /** Control socket, log and state of this server; mode 0700. */

@@ -1,10 +1,26 @@
 /** What a server wrote of itself, and whether it lives. */
 
-import { readFileSync, renameSync, writeFileSync } from '../system/files.ts'
+import {
+  readFileSync,
+  renameSync,
+  statSync,
+  writeFileSync,
+} from '../system/files.ts'
 import { join } from 'node:path'
+import { identityOf, isSameRepository } from '../store/identity.ts'
+import type { RepositoryIdentity } from '../store/identity.ts'
+import { childOf } from '../system/held-path.ts'
+import type { FilePlace } from '../system/held-path.ts'
 import { readMountTable } from '../system/mount-table.ts'
 import type { MountEntry } from '../system/mount-table.ts'
-import { privateRuntimeDirectory } from './runtime-directory.ts'
+import { readPlain } from '../system/plain-file.ts'
+import { KIB } from '../units.ts'
+import {
+  directoryOfView,
+  olderRuntimeDirectory,
+  privateRuntimeDirectories,
+  sharedRuntimeDirectory,
+} from './runtime-directory.ts'
 import { SERVER_STATE } from './server-config.ts'
 import type { ServerConfig } from './server-config.ts'
 
@@ -25,12 +41,14 @@ export const writeState = (
   renameSync(`${path}.new`, path)
 }
 
+const MAX_STATE_BYTES = 64 * KIB
+
 export const readState = (
-  directory: string,
+  directory: FilePlace,
 ): (ServerConfig & ServerProcesses) | undefined => {
   try {
-    const text = readFileSync(join(directory, SERVER_STATE), 'utf8')
-    return JSON.parse(text) as ServerConfig & ServerProcesses
+    const text = readPlain(childOf(directory, SERVER_STATE), MAX_STATE_BYTES)
+    return JSON.parse(text.toString()) as ServerConfig & ServerProcesses
   } catch {
     // No server has written it, or it was cut short by a crash.
     return undefined
@@ -55,28 +73,55 @@ export const isAlive = ({ pid, keeperPid }: ServerProcesses): boolean => {
   )
 }
 
-/** Also in the jail of a machine that booted from a deployment. */
-const SHARED_VIEW = /\/run\/dendro\/[^/]+\/view$/
-
-/** The runtime directory of the server behind a mount. */
+/**
+ * The runtime directory of the server behind a mount: root's, or one of this
+ * user's own. Neither the mount nor what its source says is looked at, since
+ * anybody can have made them.
+ */
 export const runtimeDirectoryOf = (entry: MountEntry): string | undefined => {
-  const shared = readMountTable().find(
-    other =>
-      other.device === entry.device && SHARED_VIEW.test(other.mountpoint),
-  )
-  if (shared !== undefined) return shared.mountpoint.replace(/\/view$/, '')
-  try {
-    const config = join(entry.source, 'config.json')
-    const { id } = JSON.parse(readFileSync(config, 'utf8')) as { id: string }
-    return privateRuntimeDirectory(id, entry.mountpoint)
-  } catch {
-    return undefined
+  for (const { device, mountpoint } of readMountTable()) {
+    const shared =
+      device === entry.device ? directoryOfView(mountpoint) : undefined
+    if (shared !== undefined) return shared
   }
+  const own = privateRuntimeDirectories(entry.mountpoint)
+  return own.find(isServing) ?? own[0]
+}
+
+const isServing = (directory: string): boolean => {
+  const state = readState(directory)
+  return state !== undefined && isAlive(state)
 }
 
 /** Whether the server behind a mount lives. */
 export const isServed = (entry: MountEntry): boolean => {
   const directory = runtimeDirectoryOf(entry)
-  const state = directory === undefined ? undefined : readState(directory)
-  return state !== undefined && isAlive(state)
+  return directory !== undefined && isServing(directory)
+}
+
+/**
+ * The runtime directory for root's server of a repository: that of a server
+ * which an older program started under the id alone, as long as it lives.
+ */
+export const sharedServerDirectory = (
+  repository: RepositoryIdentity,
+): string => {
+  const older = olderRuntimeDirectory(repository)
+  const state = readState(older)
+  return state !== undefined && isAlive(state) && serves(state, repository)
+    ? older
+    : sharedRuntimeDirectory(repository)
+}
+
+/** Whether a server of this user serves the repository. */
+const serves = (
+  { identity, repository: path }: ServerConfig,
+  repository: RepositoryIdentity,
+): boolean => {
+  if (identity !== undefined) return isSameRepository(identity, repository)
+  const status = statSync(path, { bigint: true, throwIfNoEntry: false })
+  return (
+    status !== undefined &&
+    isSameRepository(identityOf(repository.id, status), repository)
+  )
 }

@@ -25,7 +25,6 @@ import type { ControlProgram } from './control.ts'
 import { toErrno } from './errno.ts'
 import { startKeeper } from './keeper.ts'
 import type { Keeper } from './keeper.ts'
-import { eventLogOf } from './news.ts'
 import { isForMachine } from './server-config.ts'
 import type { ServerConfig } from './server-config.ts'
 import { Service } from './service.ts'
@@ -135,11 +134,7 @@ export const serve = (config: ServerConfig, hooks: ServeHooks): void => {
   const fd = mountDeviceFor(config)
   let keeper: Keeper
   try {
-    keeper = startKeeper(
-      config,
-      { fuse: fd, state: state.fd },
-      eventLogOf(config).path,
-    )
+    keeper = startKeeper(config, { fuse: fd, state: state.fd }, service.events)
   } catch (error) {
     unmountAt(config.mountpoint, MNT_DETACH)
     throw error
@@ -176,7 +171,7 @@ export const takeOver = (
   const service = new Service(config, state)
   const keeper =
     socket === undefined
-      ? startKeeper(config, { fuse, state: stateFd }, eventLogOf(config).path)
+      ? startKeeper(config, { fuse, state: stateFd }, service.events)
       : waitForTurn(socket)
   state.serverPid = process.pid
   service.view.restore()

@@ -14,6 +14,8 @@ import { DendroError } from '../errors.ts'
 import type { Invalidation } from '../fuse/notify.ts'
 import { digestFromHex } from '../objects/digest.ts'
 import type { Digest } from '../objects/digest.ts'
+import type { EventLog } from '../store/event-log.ts'
+import { isSameRepository } from '../store/identity.ts'
 import { Repository } from '../store/repository.ts'
 import { hasSpareProcessor } from '../system/processors.ts'
 import { siblingModule } from '../system/sibling-module.ts'
@@ -73,8 +75,24 @@ const viewOptions = (
   return { root: { commit, object } }
 }
 
+/** Under the same name there may be another repository by now. */
+const requireSame = (
+  repository: Repository,
+  { identity }: ServerConfig,
+): void => {
+  if (identity === undefined || isSameRepository(repository.identity, identity))
+    return
+  throw new DendroError(
+    'MOUNT_FAILED',
+    `cannot serve ${repository.paths.root}: another repository stands there than the one that was mounted`,
+    { hint: 'move the old one back, or unmount it with --lazy' },
+  )
+}
+
 export class Service {
   readonly view: View
+  /** Where its news go. */
+  readonly events: EventLog
   readonly xattrs: boolean
   readonly posixAcl: boolean
   /** Set by the control thread's word: another server is to take over. */
@@ -107,10 +125,12 @@ export class Service {
       reusesBuffers: true,
       ...(ahead === undefined ? {} : { ring: ahead.ring }),
     })
+    requireSame(repository, config)
     this.#config = config
     this.#state = state
     this.#repository = repository
-    tellDamage(repository, eventLogOf(config))
+    this.events = eventLogOf(repository.paths.directory, config)
+    tellDamage(repository, this.events)
     const journal = join(config.runtimeDirectory, VIEW_NODES)
     this.view = new View(repository, {
       ...viewOptions(repository, config.root),
@@ -145,8 +165,10 @@ export class Service {
   ): void {
     const port = this.#ports.port2
     Atomics.store(this.#gate, 1, descriptors.keeperSocket)
+    const { fd, path } = this.#repository.paths.directory
     const setup: ControlSetup = {
       ...descriptors,
+      repository: { fd, path },
       config: this.#config,
       counters,
       xattrs,
@@ -166,7 +188,7 @@ export class Service {
 
   /** Starts what is done ahead, on the mounted connection `fd`. */
   startAhead(fd: number, wakeFd: number): void {
-    this.#ahead?.start(this.#repository.paths.packs, fd, wakeFd)
+    this.#ahead?.start(this.#repository.paths.directory, fd, wakeFd)
   }
 
   /** How long to spin: not at all while the other thread needs the core. */

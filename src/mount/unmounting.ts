@@ -12,7 +12,7 @@ import { check } from '../system/native.ts'
 import { askServer } from './control-client.ts'
 import { serverProgram } from './keeper.ts'
 import { findMountUsers } from './mount-users.ts'
-import { isRoot, isShared } from './runtime-directory.ts'
+import { isRoot } from './runtime-directory.ts'
 import { readState, runtimeDirectoryOf } from './server-state.ts'
 import { SERVER_LOG } from './server-config.ts'
 import type { ServerStatistics } from './server-config.ts'
@@ -110,7 +110,7 @@ export const unmountRepository = async (
   const result = unmountAt(entry.mountpoint, isLazy ? MNT_DETACH : 0)
   if (result === -EBUSY) throw busy(entry)
   if (result < 0) check(result, `cannot unmount ${entry.mountpoint}`)
-  if (directory === undefined || !isShared(directory)) return
+  if (directory === undefined) return
   try {
     await askServer(directory, 'release')
   } catch {

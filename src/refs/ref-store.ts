@@ -4,8 +4,6 @@
  * Writers hold the repository's publication lock (Repository.publish).
  */
 
-import { readdirSync, readFileSync, statSync } from '../system/files.ts'
-import { dirname, join } from 'node:path'
 import { DendroError, errnoOf, wrapSystemError } from '../errors.ts'
 import { digestFromHex, digestToHex } from '../objects/digest.ts'
 import type { Digest } from '../objects/digest.ts'
@@ -17,8 +15,18 @@ import {
   removeDurably,
   writeDurably,
 } from '../system/durable-file.ts'
+import type { HeldPath } from '../system/held-path.ts'
+import {
+  isDirectoryFound,
+  listEntries,
+  readPlain,
+  statPlace,
+} from '../system/plain-file.ts'
 import { toRefName } from './ref-name.ts'
 import type { RefName } from './ref-name.ts'
+
+/** An id in hex and a newline. */
+const MAX_REF_BYTES = 256
 
 export type RefKind = 'refs' | 'tags'
 
@@ -47,10 +55,10 @@ export class RefStore {
     const path = this.#path(name)
     let text: string
     try {
-      text = readFileSync(path, 'utf8')
+      text = readPlain(path, MAX_REF_BYTES).toString('latin1')
     } catch (error) {
       const errno = errnoOf(error)
-      if (errno === 'ENOENT' || errno === 'ENOTDIR' || errno === 'EISDIR')
+      if (errno === 'ENOENT' || errno === 'ENOTDIR' || isDirectoryFound(error))
         return undefined
       throw wrapSystemError(`cannot read ref ${name}`, error)
     }
@@ -58,7 +66,7 @@ export class RefStore {
     if (digest === undefined)
       throw new DendroError(
         'CORRUPT_REPOSITORY',
-        `damaged ref ${name}: ${path} does not hold a commit id`,
+        `damaged ref ${name}: ${String(path)} does not hold a commit id`,
         {
           hint: 'find the id with dendro log or in commits/ and write it there',
         },
@@ -72,7 +80,7 @@ export class RefStore {
     const path = this.#path(name)
     try {
       this.#log(name, this.#readable(name), commit, details)
-      makeDirectoryDurably(dirname(path))
+      makeDirectoryDurably(path.parent())
       writeDurably(path, Buffer.from(`${digestToHex(commit)}\n`), {
         temporaryDirectory: this.#paths.temporary,
       })
@@ -122,10 +130,10 @@ export class RefStore {
   list(prefix = ''): Ref[] {
     const found: Ref[] = []
     const root = this.#paths[this.#kind]
-    const visit = (directory: string, stem: string): void => {
-      for (const entry of readdirSync(directory, { withFileTypes: true })) {
+    const visit = (directory: HeldPath, stem: string): void => {
+      for (const entry of listEntries(directory)) {
         const name = stem === '' ? entry.name : `${stem}/${entry.name}`
-        if (entry.isDirectory()) visit(join(directory, entry.name), name)
+        if (entry.isDirectory()) visit(directory.child(entry.name), name)
         else if (isRefName(name)) {
           const commit = this.get(name)
           if (commit !== undefined) found.push({ name, commit })
@@ -148,14 +156,13 @@ export class RefStore {
       const above = parts.slice(0, i).join('/') as RefName
       if (this.get(above) !== undefined) throw this.#conflict(name, above)
     }
-    const status = statSync(this.#path(name), { throwIfNoEntry: false })
-    if (status?.isDirectory() !== true) return
+    if (statPlace(this.#path(name))?.isDirectory() !== true) return
     const below = this.list(name)[0]
     if (below !== undefined) throw this.#conflict(name, below.name)
     throw new DendroError(
       'REF_CONFLICT',
       `cannot make ref ${name}: an empty directory stands in its place`,
-      { hint: `remove ${this.#path(name)}` },
+      { hint: `remove ${String(this.#path(name))}` },
     )
   }
 
@@ -167,8 +174,8 @@ export class RefStore {
     )
   }
 
-  #path(name: RefName): string {
-    return join(this.#paths[this.#kind], name)
+  #path(name: RefName): HeldPath {
+    return this.#paths[this.#kind].child(name)
   }
 }
 

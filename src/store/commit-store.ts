@@ -5,19 +5,20 @@
  * it names are durable. Files make listing, prefixes and removal trivial.
  */
 
-import {
-  existsSync,
-  readdirSync,
-  readFileSync,
-  statSync,
-} from '../system/files.ts'
-import { join } from 'node:path'
-import { DendroError, errnoOf, wrapSystemError } from '../errors.ts'
+import { DendroError, wrapSystemError } from '../errors.ts'
 import { decodeCommit } from '../objects/commit.ts'
 import type { Commit } from '../objects/commit.ts'
 import { digestFromHex, digestOf, digestToHex } from '../objects/digest.ts'
 import type { Digest } from '../objects/digest.ts'
+import { MAX_COMMIT_BYTES } from '../objects/limits.ts'
 import { removeIfThere, writeDurably } from '../system/durable-file.ts'
+import type { HeldPath } from '../system/held-path.ts'
+import {
+  listNames,
+  sizeOfPlace,
+  statPlace,
+  tryReadPlain,
+} from '../system/plain-file.ts'
 import type { RepositoryPaths } from './layout.ts'
 
 export class CommitStore {
@@ -32,7 +33,7 @@ export class CommitStore {
     decodeCommit(bytes)
     const digest = digestOf(bytes)
     const path = this.#path(digest)
-    if (!existsSync(path))
+    if (statPlace(path) === undefined)
       writeDurably(path, bytes, {
         temporaryDirectory: this.#paths.temporary,
       })
@@ -48,18 +49,18 @@ export class CommitStore {
   }
 
   has(digest: Digest): boolean {
-    return existsSync(this.#path(digest))
+    return statPlace(this.#path(digest)) !== undefined
   }
 
   /** The commit, or undefined. Errors: `CORRUPT_OBJECT`. */
   get(digest: Digest): Commit | undefined {
-    let bytes: Buffer
+    let bytes: Buffer | undefined
     try {
-      bytes = readFileSync(this.#path(digest))
+      bytes = tryReadPlain(this.#path(digest), MAX_COMMIT_BYTES)
     } catch (error) {
-      if (errnoOf(error) === 'ENOENT') return undefined
       throw wrapSystemError(`cannot read commit ${digestToHex(digest)}`, error)
     }
+    if (bytes === undefined) return undefined
     if (digestOf(bytes) !== digest)
       throw new DendroError(
         'CORRUPT_OBJECT',
@@ -100,12 +101,12 @@ export class CommitStore {
 
   /** Bytes of the file of a commit. */
   fileBytes(digest: Digest): number {
-    return statSync(this.#path(digest)).size
+    return sizeOfPlace(this.#path(digest))
   }
 
   /** Hex ids of all commits, sorted. */
   listHex(): string[] {
-    return readdirSync(this.#paths.commits)
+    return listNames(this.#paths.commits)
       .filter(name => digestFromHex(name) !== undefined)
       .sort()
   }
@@ -114,7 +115,7 @@ export class CommitStore {
     return this.listHex().map(hex => digestFromHex(hex) as Digest)
   }
 
-  #path(digest: Digest): string {
-    return join(this.#paths.commits, digestToHex(digest))
+  #path(digest: Digest): HeldPath {
+    return this.#paths.commits.child(digestToHex(digest))
   }
 }

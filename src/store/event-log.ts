@@ -7,16 +7,24 @@
  */
 
 import {
-  appendFileSync,
-  readFileSync,
+  closeSync,
+  constants,
+  openSync,
   renameSync,
-  statSync,
+  writeSync,
 } from '../system/files.ts'
-import { errnoOf } from '../errors.ts'
+import { basename } from 'node:path'
+import { childOf, parentOf } from '../system/held-path.ts'
+import type { FilePlace } from '../system/held-path.ts'
+import { openPlain, sizeOfPlace, tryReadPlain } from '../system/plain-file.ts'
+import { MIB } from '../units.ts'
 
 /** At this size the file becomes `<name>.1`, replacing the last one. */
-const MAX_BYTES = 1024 * 1024
+const MAX_BYTES = MIB
 const MAX_LINE_BYTES = 4096
+/** Keepers append to the file that they were given, however long it is by then. */
+const MAX_READ_BYTES = 64 * MIB
+const FILE_MODE = 0o644
 
 export interface LoggedEvent {
   /** ISO 8601, UTC, milliseconds. */
@@ -26,16 +34,26 @@ export interface LoggedEvent {
 }
 
 export class EventLog {
-  readonly #paths: readonly string[]
+  readonly #places: readonly FilePlace[]
 
-  /** Appends go to the first of `paths` that can be written to. */
-  constructor(...paths: readonly string[]) {
-    this.#paths = paths
+  /** Appends go to the first of `places` that can be written to. */
+  constructor(...places: readonly FilePlace[]) {
+    this.#places = places
   }
 
-  /** Where the next event will go. */
-  get path(): string {
-    return this.#paths.find(isWritable) ?? (this.#paths[0] as string)
+  /**
+   * A descriptor for those who append by themselves; of nowhere, where nothing
+   * can be written to. The caller closes it.
+   */
+  open(): number {
+    for (const place of this.#places) {
+      try {
+        return openAppending(place)
+      } catch {
+        // Read-only, full or no file: the next place, if there is one.
+      }
+    }
+    return openSync('/dev/null', 'w')
   }
 
   /** Appends an event. Never throws: what it tells of matters more. */
@@ -44,43 +62,49 @@ export class EventLog {
     let line = JSON.stringify({ time, type, ...details })
     if (line.length > MAX_LINE_BYTES)
       line = JSON.stringify({ time, type, truncated: true })
-    for (const path of this.#paths) {
+    for (const place of this.#places) {
       try {
-        rotate(path)
-        appendFileSync(path, `${line}\n`)
+        rotate(place)
+        const fd = openAppending(place)
+        try {
+          writeSync(fd, `${line}\n`)
+        } finally {
+          closeSync(fd)
+        }
         return
       } catch {
-        // Read-only or full: the next place, if there is one.
+        // Read-only, full or no file: the next place, if there is one.
       }
     }
   }
 }
 
-const isWritable = (path: string): boolean => {
-  try {
-    appendFileSync(path, '')
-    return true
-  } catch {
-    return false
-  }
+/** Opens the file, which is made if need be. Errors: as `openPlain`. */
+const openAppending = (place: FilePlace): number => {
+  const { O_APPEND, O_CREAT, O_WRONLY } = constants
+  return openPlain(place, O_WRONLY | O_APPEND | O_CREAT, FILE_MODE).fd
 }
 
-const rotate = (path: string): void => {
-  const size = statSync(path, { throwIfNoEntry: false })?.size ?? 0
-  if (size > MAX_BYTES) renameSync(path, `${path}.1`)
+/** The file before this one. */
+const previousOf = (place: FilePlace): FilePlace =>
+  childOf(parentOf(place), `${basename(String(place))}.1`)
+
+const rotate = (place: FilePlace): void => {
+  if (sizeOfPlace(place) <= MAX_BYTES) return
+  const previous = previousOf(place)
+  if (typeof place === 'string') renameSync(place, String(previous))
+  else if (typeof previous !== 'string')
+    place.reach(from => previous.reach(to => renameSync(from, to)))
 }
 
-/** The events in a file and the one before it, oldest first; bad lines left out. */
-export const readEvents = (path: string): LoggedEvent[] =>
-  [`${path}.1`, path].flatMap(file => {
-    let text: string
-    try {
-      text = readFileSync(file, 'utf8')
-    } catch (error) {
-      if (errnoOf(error) === 'ENOENT') return []
-      throw error
-    }
-    return text.split('\n').flatMap(line => {
+/**
+ * The events in a file and the one before it, oldest first; bad lines left out.
+ * Errors: `CORRUPT_REPOSITORY` where no file stands there, system errors.
+ */
+export const readEvents = (place: FilePlace): LoggedEvent[] =>
+  [previousOf(place), place].flatMap(file => {
+    const bytes = tryReadPlain(file, MAX_READ_BYTES)
+    return (bytes?.toString() ?? '').split('\n').flatMap(line => {
       try {
         const event = JSON.parse(line) as LoggedEvent
         const isEvent =

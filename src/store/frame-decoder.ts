@@ -6,9 +6,11 @@
  * reader need not do it again.
  */
 
-import { closeSync, openSync, readdirSync, readSync } from '../system/files.ts'
-import { join } from 'node:path'
+import { closeSync, readSync } from '../system/files.ts'
 import { digestOf } from '../objects/digest.ts'
+import { childOf } from '../system/held-path.ts'
+import type { FilePlace } from '../system/held-path.ts'
+import { listNames, openPlain } from '../system/plain-file.ts'
 import { KIB } from '../units.ts'
 import {
   decodeFrameHeader,
@@ -31,7 +33,7 @@ interface OpenPack extends PackKey {
 }
 
 export class FrameDecoder {
-  readonly #directory: string
+  readonly #directory: FilePlace
   readonly #ring: FrameRing
   readonly #window = Buffer.allocUnsafeSlow(WINDOW_BYTES)
   #windowAt = 0
@@ -40,7 +42,7 @@ export class FrameDecoder {
   #packs: OpenPack[] = []
   #slot = 0
 
-  constructor(packDirectory: string, ring: FrameRing) {
+  constructor(packDirectory: FilePlace, ring: FrameRing) {
     this.#directory = packDirectory
     this.#ring = ring
   }
@@ -117,12 +119,12 @@ export class FrameDecoder {
       high === key.high && low === key.low
     const known = this.#packs.find(isIt)
     if (known !== undefined) return known
-    const name = readdirSync(this.#directory).find(
+    const name = listNames(this.#directory).find(
       file => file.endsWith('.pack') && isIt(packKey(file)),
     )
     if (name === undefined) return undefined
     if (this.#packs.length >= 16) this.close()
-    const fd = openSync(join(this.#directory, name), 'r')
+    const { fd } = openPlain(childOf(this.#directory, name))
     const pack = { ...key, fd }
     this.#packs.push(pack)
     return pack

@@ -23,6 +23,10 @@ export const FRAME_HEADER_BYTES = 32
 const TABLE_ENTRY_BYTES = DIGEST_BYTES + 4
 const MAX_FRAME_OBJECTS = 1 * MIB
 
+/** The longest frame there can be: header, table and bytes. */
+export const MAX_FRAME_BYTES =
+  FRAME_HEADER_BYTES + MAX_FRAME_OBJECTS * TABLE_ENTRY_BYTES + MAX_OBJECT_BYTES
+
 export const CODEC_NONE = 0
 export const CODEC_ZSTD = 1
 

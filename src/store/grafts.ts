@@ -6,17 +6,20 @@
  * whose first parent is gone. Format: docs/formats/repository.md
  */
 
-import { readFileSync } from '../system/files.ts'
-import { DendroError, errnoOf, wrapSystemError } from '../errors.ts'
+import { DendroError, wrapSystemError } from '../errors.ts'
 import { digestFromHex, digestOf, digestToHex } from '../objects/digest.ts'
 import type { Digest } from '../objects/digest.ts'
 import { writeDurably } from '../system/durable-file.ts'
+import { tryReadPlain } from '../system/plain-file.ts'
+import { MIB } from '../units.ts'
 import type { RepositoryPaths } from './layout.ts'
 
 /** Commit to the commit that follows it in history; undefined: none does. */
 export type Grafts = ReadonlyMap<Digest, Digest | undefined>
 
 const SUM_DIGITS = 16
+/** 130 bytes for each commit: half a million of them. */
+const MAX_GRAFTS_BYTES = 64 * MIB
 
 const sumOf = (text: string): string =>
   digestToHex(digestOf(Buffer.from(text))).slice(0, SUM_DIGITS)
@@ -25,17 +28,17 @@ const LINE = /^([0-9a-f]{64}) ([0-9a-f]{64}|-)$/
 
 /** The grafts of a repository. Errors: `CORRUPT_REPOSITORY`. */
 export const readGrafts = (paths: RepositoryPaths): Grafts => {
-  let text: string
+  let text: string | undefined
   try {
-    text = readFileSync(paths.grafts, 'utf8')
+    text = tryReadPlain(paths.grafts, MAX_GRAFTS_BYTES)?.toString('latin1')
   } catch (error) {
-    if (errnoOf(error) === 'ENOENT') return new Map()
-    throw wrapSystemError(`cannot read ${paths.grafts}`, error)
+    throw wrapSystemError(`cannot read ${String(paths.grafts)}`, error)
   }
+  if (text === undefined) return new Map()
   const damaged = (): DendroError =>
     new DendroError(
       'CORRUPT_REPOSITORY',
-      `damaged repository: ${paths.grafts} does not match its checksum`,
+      `damaged repository: ${String(paths.grafts)} does not match its checksum`,
       { hint: 'dendro fsck --repair makes it again from the commits' },
     )
   const body = text.slice(0, text.lastIndexOf('sum '))

@@ -7,8 +7,6 @@
  * little, and its owner removes it.
  */
 
-import { readdirSync, readFileSync } from '../system/files.ts'
-import { join } from 'node:path'
 import { DendroError, errnoOf } from '../errors.ts'
 import { digestFromHex, digestToHex } from '../objects/digest.ts'
 import type { Digest } from '../objects/digest.ts'
@@ -17,7 +15,10 @@ import {
   removeDurably,
   writeDurably,
 } from '../system/durable-file.ts'
+import { listNamesIfThere, readPlain } from '../system/plain-file.ts'
 import type { RepositoryPaths } from './layout.ts'
+
+const MAX_HOLD_BYTES = 256
 
 export interface Hold {
   readonly name: string
@@ -26,25 +27,20 @@ export interface Hold {
 
 /** Errors: `CORRUPT_REPOSITORY`. */
 export const readHold = (paths: RepositoryPaths, name: string): Digest => {
-  const path = join(paths.holds, name)
-  const commit = digestFromHex(readFileSync(path, 'utf8').trim())
+  const path = paths.holds.child(name)
+  const text = readPlain(path, MAX_HOLD_BYTES).toString('latin1')
+  const commit = digestFromHex(text.trim())
   if (commit !== undefined) return commit
   throw new DendroError(
     'CORRUPT_REPOSITORY',
-    `damaged hold ${name}: ${path} does not hold a commit id`,
+    `damaged hold ${name}: ${String(path)} does not hold a commit id`,
     { hint: 'write the id of the deployed commit there, or remove it' },
   )
 }
 
 /** Names of holds; their owner begins them with an id of its own. */
-export const holdNames = (paths: RepositoryPaths): string[] => {
-  try {
-    return readdirSync(paths.holds).sort()
-  } catch (error) {
-    if (errnoOf(error) === 'ENOENT') return []
-    throw error
-  }
-}
+export const holdNames = (paths: RepositoryPaths): string[] =>
+  listNamesIfThere(paths.holds).sort()
 
 /** Errors: `CORRUPT_REPOSITORY`. */
 export const listHolds = (paths: RepositoryPaths): Hold[] =>
@@ -57,7 +53,7 @@ export const setHold = (
 ): void => {
   makeDirectoryDurably(paths.holds)
   writeDurably(
-    join(paths.holds, name),
+    paths.holds.child(name),
     Buffer.from(`${digestToHex(commit)}\n`),
     {
       temporaryDirectory: paths.temporary,
@@ -68,7 +64,7 @@ export const setHold = (
 /** That it is not there is well. */
 export const removeHold = (paths: RepositoryPaths, name: string): void => {
   try {
-    removeDurably(join(paths.holds, name))
+    removeDurably(paths.holds.child(name))
   } catch (error) {
     if (errnoOf(error) !== 'ENOENT') throw error
   }

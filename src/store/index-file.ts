@@ -3,11 +3,14 @@
  * a busy reader finds everything in memory and an idle one holds nothing.
  */
 
-import { closeSync, fstatSync, openSync } from '../system/files.ts'
+import { closeSync } from '../system/files.ts'
 import { basename } from 'node:path'
 import { DendroError, wrapSystemError } from '../errors.ts'
 import { digestAt } from '../objects/digest.ts'
 import type { Digest } from '../objects/digest.ts'
+import type { FilePlace } from '../system/held-path.ts'
+import { openPlain } from '../system/plain-file.ts'
+import type { PlainFile } from '../system/plain-file.ts'
 import { KIB, MIB } from '../units.ts'
 import { checksum } from './frame.ts'
 import {
@@ -26,14 +29,14 @@ const BLOCK_BYTES = 64 * KIB
 const MAX_BLOCKS = (32 * MIB) / BLOCK_BYTES
 
 export class IndexFile {
-  readonly path: string
+  readonly place: FilePlace
   readonly #fd: number
   readonly #header: IndexHeader
   readonly #packNames: readonly string[]
   readonly #blocks = new Map<number, Buffer>()
 
-  private constructor(path: string, fd: number, header: IndexHeader) {
-    this.path = path
+  private constructor(place: FilePlace, fd: number, header: IndexHeader) {
+    this.place = place
     this.#fd = fd
     this.#header = header
     this.#packNames = decodePackNames(
@@ -43,20 +46,21 @@ export class IndexFile {
   }
 
   /** Reads the header alone. Errors: `CORRUPT_INDEX`. */
-  static open(path: string): IndexFile {
-    let fd: number
+  static open(place: FilePlace): IndexFile {
+    let file: PlainFile
     try {
-      fd = openSync(path, 'r')
+      file = openPlain(place)
     } catch (error) {
-      throw wrapSystemError(`cannot open index ${path}`, error)
+      throw wrapSystemError(`cannot open index ${String(place)}`, error)
     }
+    const { fd, sizeBytes } = file
     try {
       const header = decodeIndexHeader(
         readAt(fd, 0, INDEX_HEADER_BYTES),
-        fstatSync(fd).size,
-        path,
+        sizeBytes,
+        String(place),
       )
-      return new IndexFile(path, fd, header)
+      return new IndexFile(place, fd, header)
     } catch (error) {
       closeSync(fd)
       throw error
@@ -64,7 +68,7 @@ export class IndexFile {
   }
 
   get name(): string {
-    return basename(this.path, '.idx')
+    return basename(String(this.place), '.idx')
   }
 
   get entries(): number {
@@ -138,7 +142,7 @@ export class IndexFile {
   #corrupt(why: string): DendroError {
     return new DendroError(
       'CORRUPT_INDEX',
-      `damaged index ${this.path}: ${why}`,
+      `damaged index ${String(this.place)}: ${why}`,
       { hint: 'dendro fsck --repair saves what it can' },
     )
   }

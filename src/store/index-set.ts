@@ -8,13 +8,12 @@
  * two entries for the same place, which harms nobody.
  */
 
-import { readdirSync } from '../system/files.ts'
 import { randomBytes } from 'node:crypto'
-import { join } from 'node:path'
 import { DendroError, errnoOf } from '../errors.ts'
 import type { Digest } from '../objects/digest.ts'
 import { syncDirectory, unlinkFile } from '../system/disk.ts'
 import { writeDurably } from '../system/durable-file.ts'
+import { listNames } from '../system/plain-file.ts'
 import { encodeIndex, MAX_INDEX_PACKS } from './index-format.ts'
 import type { IndexEntry } from './index-format.ts'
 import { IndexFile } from './index-file.ts'
@@ -79,19 +78,19 @@ export class IndexSet {
    */
   replaceAll(entries: readonly IndexEntry[]): void {
     const name = `${randomBytes(16).toString('hex')}.idx`
-    const old = readdirSync(this.#paths.index)
+    const old = listNames(this.#paths.index)
     if (entries.length > 0)
-      writeDurably(join(this.#paths.index, name), encodeIndex(entries), {
+      writeDurably(this.#paths.index.child(name), encodeIndex(entries), {
         temporaryDirectory: this.#paths.temporary,
       })
-    for (const gone of old) unlinkFile(join(this.#paths.index, gone))
+    for (const gone of old) unlinkFile(this.#paths.index.child(gone))
     syncDirectory(this.#paths.index)
     this.reload()
   }
 
   /** Looks at the directory again; true when it holds other files than before. */
   reload(): boolean {
-    const names = readdirSync(this.#paths.index).filter(name =>
+    const names = listNames(this.#paths.index).filter(name =>
       name.endsWith('.idx'),
     )
     const known = new Map(this.#files.map(file => [`${file.name}.idx`, file]))
@@ -132,10 +131,10 @@ export class IndexSet {
     if (packNames.size + packs.length > MAX_INDEX_PACKS) merged.length = 0
     const entries = added.concat(...merged.map(file => file.readAll()))
     const name = `${randomBytes(16).toString('hex')}.idx`
-    writeDurably(join(this.#paths.index, name), encodeIndex(entries), {
+    writeDurably(this.#paths.index.child(name), encodeIndex(entries), {
       temporaryDirectory: this.#paths.temporary,
     })
-    for (const file of merged) unlinkFile(file.path)
+    for (const file of merged) unlinkFile(file.place)
     if (merged.length > 0) syncDirectory(this.#paths.index)
     this.reload()
   }
@@ -148,7 +147,7 @@ export class IndexSet {
   /** Another process may merge a file away between listing and opening it. */
   #open(name: string): IndexFile | undefined {
     try {
-      return IndexFile.open(join(this.#paths.index, name))
+      return IndexFile.open(this.#paths.index.child(name))
     } catch (error) {
       if (errnoOf(error) === 'ENOENT') return undefined
       if (this.#isTolerant && error instanceof DendroError) return undefined

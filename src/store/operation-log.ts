@@ -6,21 +6,30 @@
  * Format: docs/formats/operations.md
  */
 
-import { readdirSync, readFileSync } from '../system/files.ts'
-import { basename, dirname, join } from 'node:path'
 import { crc32 } from '../bytes/crc32.ts'
-import { errnoOf } from '../errors.ts'
+import { isDamage } from '../errors.ts'
 import {
   makeDirectoryDurably,
   removeIfThere,
   writeDurably,
 } from '../system/durable-file.ts'
+import { childOf, parentOf } from '../system/held-path.ts'
+import type { FilePlace } from '../system/held-path.ts'
+import {
+  listNamesIfThere,
+  readPlain,
+  tryReadPlain,
+} from '../system/plain-file.ts'
+import { MIB } from '../units.ts'
 
 /** Older ones are forgotten. */
 const MAX_OPERATIONS = 1000
+const MAX_OPERATION_BYTES = 16 * MIB
+const MAX_COUNTER_BYTES = 64
 const NAME = /^(\d{8})\.json$/
-/** Holds the sequence of the newest operation, a decimal number. */
+/** Holds the sequence of the newest operation, with a checksum as they have. */
 const COUNTER = 'sequence'
+const COUNT = /^\d{1,15}$/
 
 /** `<CRC-32, 8 hex digits> <text>` and a newline. */
 export const encodeChecked = (text: string): Buffer =>
@@ -34,6 +43,9 @@ export const decodeChecked = (bytes: Buffer): string | undefined => {
 
 const sumOf = (text: string): string =>
   crc32(Buffer.from(text)).toString(16).padStart(8, '0')
+
+const nameOf = (number: number): string =>
+  `${String(number).padStart(8, '0')}.json`
 
 export interface Operation {
   readonly number: number
@@ -51,16 +63,16 @@ export interface Operation {
 }
 
 export class OperationLog {
-  readonly #directory: string
-  readonly #counter: string
+  readonly #directory: FilePlace
+  readonly #counter: FilePlace
 
   /**
    * `counting` is the directory of the log that this one counts together with:
    * a sysroot's log with that of its repository.
    */
-  constructor(directory: string, counting = directory) {
+  constructor(directory: FilePlace, counting = directory) {
     this.#directory = directory
-    this.#counter = join(counting, COUNTER)
+    this.#counter = childOf(counting, COUNTER)
   }
 
   /** Higher than that of all operations before, of whatever log. */
@@ -68,45 +80,58 @@ export class OperationLog {
     const counted = this.#counted()
     const last = this.#read(this.#numbers().at(-1) ?? 0)?.sequence ?? 0
     const next = Math.max(counted, last) + 1
-    makeDirectoryDurably(dirname(this.#counter))
-    writeDurably(this.#counter, Buffer.from(`${next}\n`))
+    makeDirectoryDurably(parentOf(this.#counter))
+    writeDurably(this.#counter, encodeChecked(String(next)))
     return next
   }
 
   #counted(): number {
+    // Not there or damaged: the entries tell.
+    return this.#readCounter() ?? 0
+  }
+
+  /** Undefined where it is damaged, 0 where there is none. */
+  #readCounter(): number | undefined {
     try {
-      const count = Number(readFileSync(this.#counter, 'latin1'))
-      return Number.isSafeInteger(count) ? count : 0
-    } catch {
-      // The first one, or lost: the entries tell.
-      return 0
+      const bytes = tryReadPlain(this.#counter, MAX_COUNTER_BYTES)
+      if (bytes === undefined) return 0
+      const text = decodeChecked(bytes) ?? ''
+      return COUNT.test(text) ? Number(text) : undefined
+    } catch (error) {
+      if (isDamage(error)) return undefined
+      throw error
     }
   }
 
   /** Undefined when it is gone or damaged: what it told is no longer known. */
   #read(number: number): Operation | undefined {
     try {
-      const text = decodeChecked(readFileSync(this.#path(number)))
+      const text = this.#text(number)
       return text === undefined ? undefined : (JSON.parse(text) as Operation)
     } catch {
       return undefined
     }
   }
 
-  #numbers(): number[] {
+  /** Undefined where it is damaged. System errors: ENOENT. */
+  #text(number: number): string | undefined {
     try {
-      return readdirSync(this.#directory)
-        .flatMap(name => NAME.exec(name)?.[1] ?? [])
-        .map(Number)
-        .sort((a, b) => a - b)
+      return decodeChecked(readPlain(this.#path(number), MAX_OPERATION_BYTES))
     } catch (error) {
-      if (errnoOf(error) === 'ENOENT') return []
+      if (isDamage(error)) return undefined
       throw error
     }
   }
 
-  #path(number: number): string {
-    return join(this.#directory, `${String(number).padStart(8, '0')}.json`)
+  #numbers(): number[] {
+    return listNamesIfThere(this.#directory)
+      .flatMap(name => NAME.exec(name)?.[1] ?? [])
+      .map(Number)
+      .sort((a, b) => a - b)
+  }
+
+  #path(number: number): FilePlace {
+    return childOf(this.#directory, nameOf(number))
   }
 
   /** Writes an operation, durably; its number. Callers hold a lock. */
@@ -143,11 +168,10 @@ export class OperationLog {
 
   /** Files that are damaged, as `dendro fsck` names them. */
   damaged(): string[] {
-    return this.#numbers()
-      .filter(
-        number => decodeChecked(readFileSync(this.#path(number))) === undefined,
-      )
-      .map(number => basename(this.#path(number)))
+    const entries = this.#numbers()
+      .filter(number => this.#text(number) === undefined)
+      .map(nameOf)
+    return this.#readCounter() === undefined ? [...entries, COUNTER] : entries
   }
 
   /** Oldest first; files that are no operations are left out. */

@@ -6,8 +6,7 @@
  * frame in memory, where hashing is fast (objects/blake3.ts).
  */
 
-import { closeSync, openSync, readSync } from '../system/files.ts'
-import { join } from 'node:path'
+import { closeSync, readSync } from '../system/files.ts'
 import { LRUCache } from 'lru-cache'
 import { FrameBuffers } from './frame-buffers.ts'
 import { DendroError, errnoOf, wrapSystemError } from '../errors.ts'
@@ -19,9 +18,13 @@ import {
   decodeFramePlain,
   decodeFrameTable,
   FRAME_HEADER_BYTES,
+  MAX_FRAME_BYTES,
 } from './frame.ts'
 import type { FrameObject } from './frame.ts'
 import { ByteCache } from './byte-cache.ts'
+import { openPlain } from '../system/plain-file.ts'
+import type { PlainFile } from '../system/plain-file.ts'
+import type { HeldPath } from '../system/held-path.ts'
 import { packKey } from './frame-ring.ts'
 import type { FrameRing, PackKey } from './frame-ring.ts'
 import { isEmulated } from '../system/processors.ts'
@@ -78,7 +81,7 @@ const checksDigests = isBlake3Fast && !isEmulated()
 
 export class PackReader {
   readonly #paths: RepositoryPaths
-  readonly #files: LRUCache<string, { fd: number }>
+  readonly #files: LRUCache<string, PlainFile>
   readonly #frames: ByteCache<LoadedFrame>
   readonly #verifyAlways: boolean
   readonly #buffers: FrameBuffers | undefined
@@ -251,7 +254,13 @@ export class PackReader {
   #readFrame(place: Place, where: string): Buffer {
     try {
       const { frameOffset, frameBytes } = place
-      const fd = this.#open(place.pack)
+      const { fd, sizeBytes } = this.#open(place.pack)
+      if (frameBytes > MAX_FRAME_BYTES || frameOffset + frameBytes > sizeBytes)
+        throw new DendroError(
+          'CORRUPT_PACK',
+          `damaged ${where}: its end is behind the end of the file, or it is too long`,
+          { hint: 'dendro fsck --repair saves what it can' },
+        )
       if (this.#buffers === undefined)
         return readAt(fd, frameOffset, frameBytes)
       if (this.#stored.length < frameBytes)
@@ -263,41 +272,42 @@ export class PackReader {
   }
 
   /** Out of descriptors, the packs that are open are closed first. */
-  #openFile(path: string): number {
+  #openFile(place: HeldPath): PlainFile {
     try {
-      return openSync(path, 'r')
+      return openPlain(place)
     } catch (error) {
       const errno = errnoOf(error)
       if (errno !== 'EMFILE' && errno !== 'ENFILE') throw error
       this.#files.clear()
-      return openSync(path, 'r')
+      return openPlain(place)
     }
   }
 
-  #open(pack: string): number {
+  #open(pack: string): PlainFile {
     const known = this.#files.get(pack)
-    if (known !== undefined) return known.fd
-    const path = join(this.#paths.packs, `${pack}.pack`)
-    let fd: number
+    if (known !== undefined) return known
+    const place = this.#paths.packs.child(`${pack}.pack`)
+    let file: PlainFile
     try {
-      fd = this.#openFile(path)
+      file = this.#openFile(place)
     } catch (error) {
       // Anything but its absence says nothing of the pack.
       if (errnoOf(error) !== 'ENOENT')
-        throw wrapSystemError(`cannot open pack ${path}`, error)
+        throw wrapSystemError(`cannot open pack ${String(place)}`, error)
       throw new DendroError(
         'CORRUPT_PACK',
-        `damaged repository: pack ${path} is missing`,
+        `damaged repository: pack ${String(place)} is missing`,
         { cause: error, hint: 'dendro fsck --repair saves what it can' },
       )
     }
     try {
-      decodePackHeader(readAt(fd, 0, PACK_HEADER_BYTES), path)
+      const header = readAt(file.fd, 0, PACK_HEADER_BYTES)
+      decodePackHeader(header, place.path)
     } catch (error) {
-      closeSync(fd)
+      closeSync(file.fd)
       throw error
     }
-    this.#files.set(pack, { fd })
-    return fd
+    this.#files.set(pack, file)
+    return file
   }
 }

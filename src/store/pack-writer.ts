@@ -7,7 +7,6 @@
  */
 
 import { randomBytes } from 'node:crypto'
-import { join } from 'node:path'
 import { DendroError, wrapSystemError } from '../errors.ts'
 import type { Digest } from '../objects/digest.ts'
 import {
@@ -22,6 +21,7 @@ import {
   temporaryName,
   writeFully,
 } from '../system/durable-file.ts'
+import type { HeldPath } from '../system/held-path.ts'
 import type { CompressPool } from './compress-pool.ts'
 import { checksum, tableBytes, writeTableEntry } from './frame.ts'
 import type { RepositoryPaths } from './layout.ts'
@@ -65,7 +65,7 @@ export class PackWriter {
   readonly #paths: RepositoryPaths
   readonly #kind: PackKind
   readonly #pool: CompressPool
-  readonly #temporary: string
+  readonly #temporary: HeldPath
   /** Undefined when nothing is to be written. */
   readonly #fd: number | undefined
   readonly #objects: PackedObject[] = []
@@ -87,11 +87,11 @@ export class PackWriter {
     this.#paths = paths
     this.#kind = kind
     this.#pool = pool
-    this.#temporary = join(paths.temporary, temporaryName(`${kind}-pack`))
+    this.#temporary = paths.temporary.child(temporaryName(`${kind}-pack`))
     try {
       this.#fd = isDry ? undefined : createFile(this.#temporary)
     } catch (error) {
-      throw writeError(`cannot make ${this.#temporary}`, error)
+      throw writeError(`cannot make ${String(this.#temporary)}`, error)
     }
     this.#plain = pool.takePlain()
     const header = encodePackHeader(kind)
@@ -161,7 +161,7 @@ export class PackWriter {
     } finally {
       closeFile(fd)
     }
-    renameFile(this.#temporary, join(this.#paths.packs, `${name}.pack`))
+    renameFile(this.#temporary, this.#paths.packs.child(`${name}.pack`))
     syncDirectory(this.#paths.packs)
   }
 
@@ -170,7 +170,7 @@ export class PackWriter {
     try {
       writeFully(this.#fd, bytes)
     } catch (error) {
-      throw writeError(`cannot write ${this.#temporary}`, error)
+      throw writeError(`cannot write ${String(this.#temporary)}`, error)
     }
   }
 

@@ -7,10 +7,7 @@
  * Format: docs/formats/repository.md
  */
 
-import { readdirSync } from '../system/files.ts'
-import { join } from 'node:path'
 import type { DendroError } from '../errors.ts'
-import { errnoOf } from '../errors.ts'
 import { digestFromHex, digestToHex } from '../objects/digest.ts'
 import type { Digest } from '../objects/digest.ts'
 import {
@@ -18,6 +15,7 @@ import {
   removeIfThere,
   writeDurably,
 } from '../system/durable-file.ts'
+import { listNamesIfThere } from '../system/plain-file.ts'
 import type { RepositoryPaths } from './layout.ts'
 import type { Repository } from './repository.ts'
 
@@ -43,7 +41,7 @@ export const quarantine = (
     makeDirectoryDurably(paths.quarantine)
     for (const object of new Set([digest as Digest, ...touched]))
       writeDurably(
-        join(paths.quarantine, digestToHex(object)),
+        paths.quarantine.child(digestToHex(object)),
         Buffer.from(`${JSON.stringify(record)}\n`),
         { temporaryDirectory: paths.temporary },
       )
@@ -53,18 +51,12 @@ export const quarantine = (
 }
 
 /** The objects in quarantine. */
-export const listQuarantine = (paths: RepositoryPaths): Set<Digest> => {
-  try {
-    return new Set(
-      readdirSync(paths.quarantine)
-        .map(digestFromHex)
-        .filter(digest => digest !== undefined),
-    )
-  } catch (error) {
-    if (errnoOf(error) === 'ENOENT') return new Set()
-    throw error
-  }
-}
+export const listQuarantine = (paths: RepositoryPaths): Set<Digest> =>
+  new Set(
+    listNamesIfThere(paths.quarantine)
+      .map(digestFromHex)
+      .filter(digest => digest !== undefined),
+  )
 
 /** Takes objects out: a good copy is stored. */
 export const releaseQuarantine = (
@@ -72,5 +64,5 @@ export const releaseQuarantine = (
   digests: Iterable<Digest>,
 ): void => {
   for (const digest of digests)
-    removeIfThere(join(paths.quarantine, digestToHex(digest)))
+    removeIfThere(paths.quarantine.child(digestToHex(digest)))
 }

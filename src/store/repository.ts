@@ -6,8 +6,6 @@
  * them, then the commit, then the ref; each durable before the next.
  */
 
-import { existsSync, readdirSync, readFileSync } from '../system/files.ts'
-import { join } from 'node:path'
 import { DendroError, isDamage } from '../errors.ts'
 import { digestToHex } from '../objects/digest.ts'
 import type { Digest } from '../objects/digest.ts'
@@ -20,8 +18,9 @@ import type { Extent } from '../objects/extents.ts'
 import type { FileObject } from '../objects/fs-object.ts'
 import { Tree } from '../objects/tree.ts'
 import { removeIfThere, writeAtomically } from '../system/durable-file.ts'
+import { listEntries, tryReadPlain } from '../system/plain-file.ts'
 import { acquireLock, tryLock } from '../system/lock.ts'
-import type { FileLock, LockMode } from '../system/lock.ts'
+import type { FileLock, LockMode, OnWait } from '../system/lock.ts'
 import { MIB } from '../units.ts'
 import { ByteCache } from './byte-cache.ts'
 import { CommitStore } from './commit-store.ts'
@@ -29,8 +28,13 @@ import type { FrameRing } from './frame-ring.ts'
 import { readGrafts } from './grafts.ts'
 import type { Grafts } from './grafts.ts'
 import { IndexSet } from './index-set.ts'
+import type { RepositoryIdentity } from './identity.ts'
 import { createRepository, findRepository } from './layout.ts'
-import type { RepositoryConfig, RepositoryPaths } from './layout.ts'
+import type {
+  FoundRepository,
+  RepositoryConfig,
+  RepositoryPaths,
+} from './layout.ts'
 import { ObjectWriter } from './object-writer.ts'
 import { PackReader } from './pack-reader.ts'
 import type { Place } from './pack-reader.ts'
@@ -75,6 +79,8 @@ const atPlace = (
     data: { ...error.data, digest, pack, frameOffset },
   })
 
+const MAX_GENERATION_BYTES = 64
+
 /** A decoded tree takes about this many times its encoding. */
 const TREE_OVERHEAD = 5
 const EXTENT_LIST_OVERHEAD = 3
@@ -82,6 +88,7 @@ const EXTENT_LIST_OVERHEAD = 3
 export class Repository {
   readonly paths: RepositoryPaths
   readonly config: RepositoryConfig
+  readonly identity: RepositoryIdentity
   readonly commits: CommitStore
   readonly #indexes: IndexSet
   readonly #packs: PackReader
@@ -90,12 +97,12 @@ export class Repository {
   readonly #onRead: ((digest: Digest) => void) | undefined
 
   private constructor(
-    paths: RepositoryPaths,
-    config: RepositoryConfig,
+    { paths, config, identity }: FoundRepository,
     options: RepositoryOptions,
   ) {
     this.paths = paths
     this.config = config
+    this.identity = identity
     this.commits = new CommitStore(paths)
     this.#onRead = options.onRead
     this.#indexes = new IndexSet(paths, options.isTolerant)
@@ -122,8 +129,7 @@ export class Repository {
 
   /** Errors: `NOT_A_REPOSITORY`, `FUTURE_FORMAT`, `CORRUPT_REPOSITORY`. */
   static open(directory: string, options: RepositoryOptions = {}): Repository {
-    const { paths, config } = findRepository(directory)
-    return new Repository(paths, config, options)
+    return new Repository(findRepository(directory), options)
   }
 
   get indexes(): IndexSet {
@@ -258,7 +264,7 @@ export class Repository {
   }
 
   /** Starts writing objects; close the writer in any case. */
-  async beginWrite(onWait?: () => void): Promise<ObjectWriter> {
+  async beginWrite(onWait?: OnWait): Promise<ObjectWriter> {
     this.#sweepTemporary()
     const lock = await this.lockObjects('shared', onWait)
     this.#indexes.reload()
@@ -272,7 +278,7 @@ export class Repository {
    * Holds the objects: shared, none of them is removed; exclusive, nobody
    * relies on any.
    */
-  async lockObjects(mode: LockMode, onWait?: () => void): Promise<FileLock> {
+  async lockObjects(mode: LockMode, onWait?: OnWait): Promise<FileLock> {
     const gate = await acquireLock(this.paths.gateLock, mode, onWait)
     try {
       return await acquireLock(this.paths.objectsLock, mode, onWait)
@@ -282,7 +288,7 @@ export class Repository {
   }
 
   /** Holds still what is published: packs, indexes, commits, refs. */
-  lockPublication(onWait?: () => void): Promise<FileLock> {
+  lockPublication(onWait?: OnWait): Promise<FileLock> {
     return acquireLock(this.paths.publishLock, 'exclusive', onWait)
   }
 
@@ -298,7 +304,7 @@ export class Repository {
   async publish<T>(
     packs: readonly FinishedPack[],
     work: () => T | Promise<T>,
-    onWait?: () => void,
+    onWait?: OnWait,
   ): Promise<T> {
     const lock = await this.lockPublication(onWait)
     try {
@@ -317,13 +323,14 @@ export class Repository {
    */
   #sweepTemporary(): void {
     const { temporary, objectsLock, publishLock } = this.paths
-    if (readdirSync(temporary).length === 0) return
+    if (listEntries(temporary).length === 0) return
     const objects = tryLock(objectsLock, 'exclusive')
     const publish =
       objects === undefined ? undefined : tryLock(publishLock, 'exclusive')
     if (publish !== undefined)
-      for (const name of readdirSync(temporary))
-        removeIfThere(join(temporary, name))
+      for (const entry of listEntries(temporary))
+        // Nothing of ours is a directory.
+        if (!entry.isDirectory()) removeIfThere(temporary.child(entry.name))
     publish?.release()
     objects?.release()
   }
@@ -331,15 +338,15 @@ export class Repository {
   close(): void {
     this.#indexes.close()
     this.#packs.close()
+    this.paths.directory.close()
   }
 
   /** Replaces `generation`, which mounts watch. Only news: it needs no fsync. */
   #announce(): void {
     const { generation, temporary } = this.paths
-    const previous = existsSync(generation)
-      ? Number.parseInt(readFileSync(generation, 'utf8'), 10)
-      : 0
-    const next = (Number.isFinite(previous) ? previous : 0) + 1
+    const bytes = tryReadPlain(generation, MAX_GENERATION_BYTES)
+    const previous = Number.parseInt(bytes?.toString() ?? '0', 10)
+    const next = (Number.isSafeInteger(previous) ? previous : 0) + 1
     writeAtomically(generation, Buffer.from(`${next}\n`), {
       temporaryDirectory: temporary,
     })

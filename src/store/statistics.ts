@@ -1,7 +1,7 @@
 /** How much a repository holds, and how much room that takes. */
 
-import { readdirSync, statSync } from '../system/files.ts'
-import { join } from 'node:path'
+import type { HeldPath } from '../system/held-path.ts'
+import { listNames, sizeOfPlace } from '../system/plain-file.ts'
 import type { Repository } from './repository.ts'
 
 export interface RepositoryStatistics {
@@ -19,12 +19,12 @@ export interface RepositoryStatistics {
 }
 
 const directoryBytes = (
-  directory: string,
+  directory: HeldPath,
 ): { count: number; bytes: number } => {
   let count = 0
   let bytes = 0
-  for (const name of readdirSync(directory)) {
-    bytes += statSync(join(directory, name)).size
+  for (const name of listNames(directory)) {
+    bytes += sizeOfPlace(directory.child(name))
     count++
   }
   return { count, bytes }

@@ -196,8 +196,8 @@ t.test('an abandoned write leaves nothing', async t => {
   const writer = await repository.beginWrite()
   writer.add('data', numbered(1, 600_000))
   await writer.close()
-  t.same(readdirSync(repository.paths.temporary), [])
-  t.same(readdirSync(repository.paths.packs), [])
+  t.same(readdirSync(repository.paths.temporary.path), [])
+  t.same(readdirSync(repository.paths.packs.path), [])
 })
 
 t.test(
@@ -245,10 +245,8 @@ t.test('a pack ends with a footer that says what it holds', async t => {
   const repository = Repository.create(join(t.testdir(), 'repo'))
   t.teardown(() => repository.close())
   await store(repository, [numbered(1), numbered(2)])
-  const path = join(
-    repository.paths.packs,
-    readdirSync(repository.paths.packs)[0] as string,
-  )
+  const packs = repository.paths.packs.path
+  const path = join(packs, readdirSync(packs)[0] as string)
   const bytes = readFileSync(path)
   const footer = decodePackFooter(
     bytes.subarray(bytes.length - PACK_FOOTER_BYTES),

@@ -11,6 +11,7 @@
 import { textToBytes } from '../bytes/byte-text.ts'
 import {
   closeSync,
+  constants,
   fsyncSync,
   ftruncateSync,
   mkdirSync,
@@ -21,10 +22,15 @@ import {
   unlinkSync,
   writeSync,
 } from './files.ts'
+import { HeldPath, openPlace } from './held-path.ts'
 import { check, shim } from './native.ts'
 
-/** A path: text, or bytes that need not be UTF-8. */
-export type DiskPath = string | Buffer
+/** A path: text, bytes that need not be UTF-8, or one below a held directory. */
+export type DiskPath = string | Buffer | HeldPath
+
+/** Runs `work` with what the system is given for `path`. */
+const reach = <T>(path: DiskPath, work: (path: string | Buffer) => T): T =>
+  path instanceof HeldPath ? path.reach(work) : work(path)
 
 export type DiskOperation =
   | { readonly kind: 'create'; readonly path: string }
@@ -67,7 +73,9 @@ const through = <T>(operation: DiskOperation, perform: () => T): T =>
 /** Makes a file that is not there and opens it for writing. */
 export const createFile = (path: DiskPath, mode = 0o644): number => {
   const operation = { kind: 'create', path: String(path) } as const
-  const fd = through(operation, () => openSync(path, 'wx', mode))
+  const fd = through(operation, () =>
+    reach(path, at => openSync(at, 'wx', mode)),
+  )
   guard?.opened(fd, operation.path)
   return fd
 }
@@ -103,7 +111,10 @@ export const closeFile = (fd: number): void => {
 /** Makes the names in `path` durable. */
 export const syncDirectory = (path: DiskPath): void =>
   through({ kind: 'fsync-directory', path: String(path) }, () => {
-    const fd = openSync(path, 'r')
+    const fd =
+      path instanceof HeldPath
+        ? openPlace(path, constants.O_RDONLY)
+        : openSync(path, 'r')
     try {
       fsyncSync(fd)
     } finally {
@@ -113,24 +124,28 @@ export const syncDirectory = (path: DiskPath): void =>
 
 export const renameFile = (path: DiskPath, to: DiskPath): void =>
   through({ kind: 'rename', path: String(path), to: String(to) }, () =>
-    renameSync(path, to),
+    reach(path, at => reach(to, target => renameSync(at, target))),
   )
 
 export const unlinkFile = (path: DiskPath): void =>
-  through({ kind: 'unlink', path: String(path) }, () => unlinkSync(path))
+  through({ kind: 'unlink', path: String(path) }, () => reach(path, unlinkSync))
 
 export const makeDirectory = (path: DiskPath, mode = 0o777): void =>
-  through({ kind: 'mkdir', path: String(path) }, () => mkdirSync(path, mode))
-
-export const removeDirectory = (path: DiskPath): void =>
-  through({ kind: 'rmdir', path: String(path) }, () => rmdirSync(path))
-
-export const makeSymlink = (target: DiskPath, path: DiskPath): void =>
-  through({ kind: 'symlink', path: String(path) }, () =>
-    symlinkSync(target, path),
+  through({ kind: 'mkdir', path: String(path) }, () =>
+    reach(path, at => mkdirSync(at, mode)),
   )
 
-const bytesOf = (path: DiskPath): Buffer =>
+export const removeDirectory = (path: DiskPath): void =>
+  through({ kind: 'rmdir', path: String(path) }, () =>
+    reach(path, at => rmdirSync(at)),
+  )
+
+export const makeSymlink = (target: string | Buffer, path: DiskPath): void =>
+  through({ kind: 'symlink', path: String(path) }, () =>
+    reach(path, at => symlinkSync(target, at)),
+  )
+
+const bytesOf = (path: string | Buffer): Buffer =>
   typeof path === 'string' ? textToBytes(path) : path
 
 /** mknod(2); `mode` with the type bits. */
@@ -141,7 +156,8 @@ export const makeNode = (
   minor: number,
 ): void => {
   const operation = { kind: 'mknod', path: String(path) } as const
-  const perform = () => shim().mknod(bytesOf(path), mode, major, minor)
+  const perform = () =>
+    reach(path, at => shim().mknod(bytesOf(at), mode, major, minor))
   // After the stop of a test there is no result.
   check(through(operation, perform) ?? 0, `cannot make ${operation.path}`)
 }

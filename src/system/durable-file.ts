@@ -4,7 +4,7 @@
  */
 
 import { readdirSync, statSync } from './files.ts'
-import { basename, dirname, join } from 'node:path'
+import { basename, join } from 'node:path'
 import { randomBytes } from 'node:crypto'
 import { errnoOf } from '../errors.ts'
 import {
@@ -17,6 +17,9 @@ import {
   unlinkFile,
   writeSome,
 } from './disk.ts'
+import { childOf, parentOf } from './held-path.ts'
+import type { FilePlace } from './held-path.ts'
+import { statPlace } from './plain-file.ts'
 
 /** A name that no other process uses, for a file on its way. */
 export const temporaryName = (stem: string): string =>
@@ -39,7 +42,7 @@ export const writeFully = (
 }
 
 /** Removes `path`; that it is not there is well. */
-export const removeIfThere = (path: string): void => {
+export const removeIfThere = (path: FilePlace): void => {
   try {
     unlinkFile(path)
   } catch (error) {
@@ -49,7 +52,7 @@ export const removeIfThere = (path: string): void => {
 
 /** Writes a whole new file; `isDurable` also to the disk. */
 const writeNew = (
-  path: string,
+  path: FilePlace,
   bytes: Uint8Array,
   isDurable: boolean,
 ): void => {
@@ -64,17 +67,17 @@ const writeNew = (
 
 export interface WriteOptions {
   /** Where the file is on its way; on the same file system. */
-  readonly temporaryDirectory?: string
+  readonly temporaryDirectory?: FilePlace
 }
 
 const replace = (
-  path: string,
+  path: FilePlace,
   bytes: Uint8Array,
   options: WriteOptions,
   isDurable: boolean,
 ): void => {
-  const directory = options.temporaryDirectory ?? dirname(path)
-  const temporary = join(directory, temporaryName(basename(path)))
+  const directory = options.temporaryDirectory ?? parentOf(path)
+  const temporary = childOf(directory, temporaryName(basename(String(path))))
   try {
     writeNew(temporary, bytes, isDurable)
     renameFile(temporary, path)
@@ -90,32 +93,32 @@ const replace = (
 
 /** Replaces or creates `path` with `bytes`, durably and at once. */
 export const writeDurably = (
-  path: string,
+  path: FilePlace,
   bytes: Uint8Array,
   options: WriteOptions = {},
 ): void => {
   replace(path, bytes, options, true)
-  syncDirectory(dirname(path))
+  syncDirectory(parentOf(path))
 }
 
 /** Replaces or creates `path` at once; after a power cut it may be the old one or empty. */
 export const writeAtomically = (
-  path: string,
+  path: FilePlace,
   bytes: Uint8Array,
   options: WriteOptions = {},
 ): void => replace(path, bytes, options, false)
 
 /** Removes `path` durably. */
-export const removeDurably = (path: string): void => {
+export const removeDurably = (path: FilePlace): void => {
   unlinkFile(path)
-  syncDirectory(dirname(path))
+  syncDirectory(parentOf(path))
 }
 
 /** Makes `path` and what lacks above it, durably. */
-export const makeDirectoryDurably = (path: string): void => {
-  if (statSync(path, { throwIfNoEntry: false })?.isDirectory() === true) return
-  const parent = dirname(path)
-  if (parent !== path) makeDirectoryDurably(parent)
+export const makeDirectoryDurably = (path: FilePlace): void => {
+  if (isDirectory(path)) return
+  const parent = parentOf(path)
+  if (String(parent) !== String(path)) makeDirectoryDurably(parent)
   try {
     makeDirectory(path)
   } catch (error) {
@@ -123,6 +126,13 @@ export const makeDirectoryDurably = (path: string): void => {
   }
   syncDirectory(parent)
 }
+
+/** Below a held directory a link to one is none. */
+const isDirectory = (path: FilePlace): boolean =>
+  (typeof path === 'string'
+    ? statSync(path, { throwIfNoEntry: false })
+    : statPlace(path)
+  )?.isDirectory() === true
 
 /** Makes a directory and everything below it durable. */
 export const syncTree = (path: string): void => {

@@ -4,19 +4,29 @@
  * The lock belongs to the open file, so it goes when the process dies,
  * whatever the way. Without the native shim the `flock` tool of util-linux
  * takes it on our descriptor, which is the same lock.
+ *
+ * Whoever may read a lock's file may hold the lock. A stranger is therefore
+ * not waited for without end: somebody who is neither root nor the owner of
+ * the repository, nor the one who waits.
  */
 
 import { spawnSync } from 'node:child_process'
-import { closeSync, openSync } from './files.ts'
+import { closeSync } from './files.ts'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { DendroError, wrapSystemError } from '../errors.ts'
+import type { FilePlace } from './held-path.ts'
+import { describeHolders, lockHolders } from './lock-holders.ts'
+import type { LockHolder } from './lock-holders.ts'
 import { check, tryShim } from './native.ts'
+import { openPlain, statPlace } from './plain-file.ts'
 
 const LOCK_SH = 1
 const LOCK_EX = 2
 const LOCK_NB = 4
 const EAGAIN = 11
 const RETRY_MS = 20
+/** How long a stranger is waited for; a reader of a large tree takes its time. */
+const STRANGER_MS = 300_000
 
 export type LockMode = 'shared' | 'exclusive'
 
@@ -25,13 +35,16 @@ export interface FileLock {
 }
 
 /** Takes the lock without waiting; undefined when another holds it. */
-export const tryLock = (path: string, mode: LockMode): FileLock | undefined => {
+export const tryLock = (
+  path: FilePlace,
+  mode: LockMode,
+): FileLock | undefined => {
   let fd: number
   try {
     // Reading is enough for flock(2), and all that a read-only store allows.
-    fd = openSync(path, 'r')
+    fd = openPlain(path).fd
   } catch (error) {
-    throw wrapSystemError(`cannot lock ${path}`, error)
+    throw wrapSystemError(`cannot lock ${String(path)}`, error)
   }
   if (!lockDescriptor(fd, mode, path)) {
     closeSync(fd)
@@ -46,13 +59,17 @@ export const tryLock = (path: string, mode: LockMode): FileLock | undefined => {
   }
 }
 
-const lockDescriptor = (fd: number, mode: LockMode, path: string): boolean => {
+const lockDescriptor = (
+  fd: number,
+  mode: LockMode,
+  path: FilePlace,
+): boolean => {
   const native = tryShim()
   if (native !== undefined) {
     const operation = (mode === 'shared' ? LOCK_SH : LOCK_EX) | LOCK_NB
     const result = native.flock(fd, operation)
     if (result === -EAGAIN) return false
-    check(result, `cannot lock ${path}`)
+    check(result, `cannot lock ${String(path)}`)
     return true
   }
   const result = spawnSync(
@@ -65,7 +82,7 @@ const lockDescriptor = (fd: number, mode: LockMode, path: string): boolean => {
   if (result.error !== undefined)
     throw new DendroError(
       'NATIVE_UNAVAILABLE',
-      `cannot lock ${path}: neither the native part nor the flock tool is there`,
+      `cannot lock ${String(path)}: neither the native part nor the flock tool is there`,
       {
         cause: result.error,
         hint: 'install util-linux or run scripts/build-shim',
@@ -74,16 +91,49 @@ const lockDescriptor = (fd: number, mode: LockMode, path: string): boolean => {
   return result.status === 0
 }
 
-/** Waits for the lock; `onWait` is called once when it has to. */
+/** Told once, with words for who holds the lock. */
+export type OnWait = (holders: string) => void
+
+/**
+ * Waits for the lock; `onWait` is called when it has to. A stranger's is
+ * waited for `strangerMs` at most. Errors: `LOCK_HELD`, system errors.
+ */
 export const acquireLock = async (
-  path: string,
+  path: FilePlace,
   mode: LockMode,
-  onWait?: () => void,
+  onWait?: OnWait,
+  strangerMs = STRANGER_MS,
 ): Promise<FileLock> => {
+  let looksAt = Date.now() + strangerMs
   for (let tries = 0; ; tries++) {
     const lock = tryLock(path, mode)
     if (lock !== undefined) return lock
-    if (tries === 10) onWait?.()
+    if (tries === 10) onWait?.(describeHolders(holdersOf(path)))
+    if (Date.now() > looksAt) {
+      refuseStrangers(path, strangerMs)
+      looksAt = Date.now() + strangerMs
+    }
     await sleep(RETRY_MS)
   }
+}
+
+const holdersOf = (path: FilePlace): LockHolder[] => {
+  const status = statPlace(path)
+  return status === undefined ? [] : lockHolders(status)
+}
+
+/** Errors: `LOCK_HELD`, where nobody else has held it at the last look. */
+const refuseStrangers = (path: FilePlace, waitedMs: number): void => {
+  if (typeof path === 'string') return
+  const holders = holdersOf(path)
+  const isStranger = ({ uid }: LockHolder): boolean =>
+    !path.directory.isOwnedBy(uid)
+  if (holders.length === 0 || !holders.every(isStranger)) return
+  throw new DendroError(
+    'LOCK_HELD',
+    `cannot lock ${String(path)}: ${describeHolders(holders)} holds it, and was waited for ${Math.round(waitedMs / 1000)} s`,
+    {
+      hint: `end it and run the command again; chmod go-rwx ${path.directory.path} closes the repository to others`,
+    },
+  )
 }

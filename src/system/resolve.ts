@@ -11,6 +11,7 @@ import { check, tryShim } from './native.ts'
 const { O_DIRECTORY, O_NOFOLLOW, O_RDONLY } = constants
 
 /** Of <linux/openat2.h>. */
+const RESOLVE_NO_XDEV = 0x01
 const RESOLVE_NO_MAGICLINKS = 0x02
 const RESOLVE_NO_SYMLINKS = 0x04
 const RESOLVE_BENEATH = 0x08
@@ -36,6 +37,8 @@ const tryOpenat2 = (
   return check(result, `cannot open ${path}`)
 }
 
+const BENEATH = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS
+
 /**
  * Opens `path` (latin1, relative) below the directory `directory`, following
  * no link. The caller closes the descriptor. System errors: ELOOP or ENOTDIR
@@ -46,12 +49,23 @@ export const openBeneath = (
   path: string,
   flags: number,
 ): number =>
-  tryOpenat2(
-    directory,
-    path,
-    flags,
-    RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS,
-  ) ?? openByNames(directory, path, flags, () => false)
+  tryOpenat2(directory, path, flags, BENEATH) ??
+  openByNames(directory, path, flags, () => false)
+
+/**
+ * The same, on the mount of `directory` alone: what somebody mounted in it may
+ * never answer. System errors: EXDEV for a mount point, ENOSYS where the kernel
+ * cannot tell beforehand.
+ */
+export const openOnSameMount = (
+  directory: number,
+  path: string,
+  flags: number,
+): number => {
+  const fd = tryOpenat2(directory, path, flags, BENEATH | RESOLVE_NO_XDEV)
+  if (fd !== undefined) return fd
+  throw systemError('ENOSYS', path)
+}
 
 /**
  * Opens `path` (latin1) as a process does whose root is `directory`: absolute

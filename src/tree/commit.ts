@@ -20,6 +20,7 @@ import { RefStore } from '../refs/ref-store.ts'
 import type { RefName } from '../refs/ref-name.ts'
 import type { WriterStatistics } from '../store/object-writer.ts'
 import type { Repository } from '../store/repository.ts'
+import type { OnWait } from '../system/lock.ts'
 import { importTree } from './import.ts'
 import type { ImportOptions } from './import-options.ts'
 import { nextVersion } from './version.ts'
@@ -35,7 +36,7 @@ export interface CommitRequest {
   readonly autoVersion?: string | undefined
   /** Seconds since 1970; the clock when undefined. */
   readonly timeSec?: number | undefined
-  readonly onWait?: () => void
+  readonly onWait?: OnWait
 }
 
 export interface Committed {

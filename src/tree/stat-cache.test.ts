@@ -105,7 +105,7 @@ t.test(
       }),
     )
     t.equal((await look(EXACT)).directoriesKept, 0)
-    rmSync(repository.paths.quarantine, { recursive: true })
+    rmSync(repository.paths.quarantine.path, { recursive: true })
     t.equal((await look(EXACT)).directoriesKept, 6)
     await repository.publish([], () =>
       new RefStore(repository.paths, 'refs').remove(toRefName('other')),

@@ -10,8 +10,6 @@
  * Format: docs/formats/stat-cache.md
  */
 
-import { readFileSync } from '../system/files.ts'
-import { join } from 'node:path'
 import { crc32 } from '../bytes/crc32.ts'
 import { MsgpackReader } from '../bytes/msgpack-reader.ts'
 import { MsgpackWriter } from '../bytes/msgpack-writer.ts'
@@ -22,6 +20,8 @@ import type { DirectoryObject, FsObject } from '../objects/fs-object.ts'
 import { writeDurably } from '../system/durable-file.ts'
 import type { FileStatus } from '../system/file-status.ts'
 import type { RepositoryPaths } from '../store/layout.ts'
+import type { HeldPath } from '../system/held-path.ts'
+import { readPlain } from '../system/plain-file.ts'
 import { GIB } from '../units.ts'
 
 const TAG = 'stat-cache-3'
@@ -30,6 +30,9 @@ const TICK_NSEC = 20_000_000
 /** A file system that keeps whole seconds may keep even ones only (FAT). */
 const COARSE_SEC = 2
 const MAX_PATH_BYTES = 65536
+
+/** A cache that is larger is not read; the next commit writes it again. */
+export const MAX_CACHE_BYTES = GIB
 
 const SUM_BYTES = 4
 
@@ -164,10 +167,10 @@ export class StatCache {
   #conditions = ''
 
   /** The cache of `source` (raw absolute path), empty when there is none. */
-  static load(cacheDirectory: string, source: string): StatCache {
+  static load(cacheDirectory: HeldPath, source: string): StatCache {
     const cache = new StatCache()
     try {
-      const file = readFileSync(cachePath(cacheDirectory, source))
+      const file = readPlain(cachePath(cacheDirectory, source), MAX_CACHE_BYTES)
       const bytes = file.subarray(0, -SUM_BYTES)
       if (!isWhole(file)) return cache
       const reader = new MsgpackReader(bytes, 'stat cache')
@@ -336,7 +339,7 @@ export class StatCacheWriter {
   }
 }
 
-const cachePath = (cacheDirectory: string, source: string): string => {
+const cachePath = (cacheDirectory: HeldPath, source: string): HeldPath => {
   const name = digestToHex(digestOf(Buffer.from(source, 'latin1'))).slice(0, 32)
-  return join(cacheDirectory, `stat-${name}`)
+  return cacheDirectory.child(`stat-${name}`)
 }

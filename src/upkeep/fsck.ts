@@ -6,8 +6,6 @@
  * last. Nothing is changed; repair.ts acts on the result.
  */
 
-import { readdirSync, readFileSync, statSync } from '../system/files.ts'
-import { join, relative } from 'node:path'
 import { DendroError, isDamage } from '../errors.ts'
 import type { Commit } from '../objects/commit.ts'
 import { digestFromHex, digestToHex } from '../objects/digest.ts'
@@ -18,7 +16,14 @@ import { OperationLog } from '../store/operation-log.ts'
 import { listQuarantine } from '../store/quarantine.ts'
 import type { Place } from '../store/pack-reader.ts'
 import type { Repository } from '../store/repository.ts'
-import { isWhole } from '../tree/stat-cache.ts'
+import type { HeldPath } from '../system/held-path.ts'
+import {
+  listNamesIfThere,
+  readPlain,
+  sizeOfPlace,
+  statPlace,
+} from '../system/plain-file.ts'
+import { isWhole, MAX_CACHE_BYTES } from '../tree/stat-cache.ts'
 import { damageOf } from './findings.ts'
 import type { AffectedCommit, Finding } from './findings.ts'
 import { takeSnapshot } from './snapshot.ts'
@@ -121,20 +126,21 @@ class Fsck {
     this.#findings.push(finding)
   }
 
-  #isOld(path: string): boolean {
+  #isOld(place: HeldPath): boolean {
     const { sinceMs } = this.#options
-    return sinceMs !== undefined && statSync(path).mtimeMs < sinceMs
+    if (sinceMs === undefined) return false
+    return (statPlace(place)?.mtimeMs ?? Infinity) < sinceMs
   }
 
   #checkPacks(): ScannedPack[] {
     const directory = this.#repository.paths.packs
     const packs: ScannedPack[] = []
-    const files = this.#snapshot.packs.map(file => join(directory, file))
-    const due = files.filter(path => !this.#isOld(path))
-    const totalBytes = due.reduce((sum, path) => sum + statSync(path).size, 0)
-    for (const path of files) {
-      const file = relative(this.#repository.paths.root, path)
-      const name = /\/([0-9a-f]{32})\.pack$/.exec(path)?.[1]
+    const files = this.#snapshot.packs.map(file => directory.child(file))
+    const due = files.filter(place => !this.#isOld(place))
+    const totalBytes = due.reduce((sum, place) => sum + sizeOfPlace(place), 0)
+    for (const place of files) {
+      const file = place.relative
+      const name = /\/([0-9a-f]{32})\.pack$/.exec(file)?.[1]
       if (name === undefined) {
         this.#note({
           severity: 'notice',
@@ -144,8 +150,8 @@ class Fsck {
         })
         continue
       }
-      const isQuick = this.#options.isQuick === true || this.#isOld(path)
-      const pack = scanPack(path, name, {
+      const isQuick = this.#options.isQuick === true || this.#isOld(place)
+      const pack = scanPack(place, name, {
         isQuick,
         onBytes: count => {
           this.#bytes += count
@@ -291,8 +297,8 @@ class Fsck {
     })
     const { sinceMs } = this.#options
     for (const [id, commit] of good) {
-      const path = join(this.#repository.paths.commits, digestToHex(id))
-      if (sinceMs !== undefined && this.#isOld(path)) continue
+      const place = this.#repository.paths.commits.child(digestToHex(id))
+      if (sinceMs !== undefined && this.#isOld(place)) continue
       reach.add(commit.root)
     }
     if (unindexed > 0)
@@ -352,9 +358,9 @@ class Fsck {
 
   #checkCaches(): void {
     const { cache } = this.#repository.paths
-    for (const name of readdirSync(cache)) {
+    for (const name of listNamesIfThere(cache)) {
       if (!name.startsWith('stat-')) continue
-      if (isWhole(readFileSync(join(cache, name)))) continue
+      if (isWholeCache(cache.child(name))) continue
       this.#note({
         severity: 'damage',
         subject: 'cache',
@@ -404,6 +410,15 @@ class Fsck {
       if (finding.subject === 'object' && touched !== undefined)
         this.#findings[i] = { ...finding, affected: touched }
     })
+  }
+}
+
+const isWholeCache = (place: HeldPath): boolean => {
+  try {
+    return isWhole(readPlain(place, MAX_CACHE_BYTES))
+  } catch (error) {
+    if (isDamage(error)) return false
+    throw error
   }
 }
 

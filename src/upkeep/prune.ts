@@ -8,8 +8,6 @@
  * lacks nothing, and packs that the next prune removes.
  */
 
-import { readdirSync, statSync } from '../system/files.ts'
-import { join } from 'node:path'
 import { DendroError, isDamage } from '../errors.ts'
 import type { Commit } from '../objects/commit.ts'
 import { digestFromHex, digestToHex } from '../objects/digest.ts'
@@ -24,6 +22,9 @@ import type { FinishedPack } from '../store/pack-writer.ts'
 import { listQuarantine } from '../store/quarantine.ts'
 import type { Repository } from '../store/repository.ts'
 import { syncDirectory, unlinkFile } from '../system/disk.ts'
+import type { OnWait } from '../system/lock.ts'
+import type { HeldPath } from '../system/held-path.ts'
+import { listNames, sizeOfPlace } from '../system/plain-file.ts'
 import { Reachability } from './reachability.ts'
 import { repack } from './repack.ts'
 import type { SparsePack } from './repack.ts'
@@ -38,7 +39,7 @@ export interface PruneOptions {
   readonly repackLevel?: number | undefined
   /** Those of these commits (hex) that a mount uses: they stay. */
   readonly inUse?: (commits: readonly string[]) => Promise<readonly string[]>
-  readonly onWait?: () => void
+  readonly onWait?: OnWait
 }
 
 export interface Pruned {
@@ -209,8 +210,7 @@ class Prune {
       for (const entry of file.readAll()) {
         let pack = content.get(entry.pack)
         if (pack === undefined) {
-          const path = this.#packPath(entry.pack)
-          const fileBytes = statSync(path, { throwIfNoEntry: false })?.size ?? 0
+          const fileBytes = sizeOfPlace(this.#pack(entry.pack))
           pack = { name: entry.pack, fileBytes, entries: [] }
           content.set(entry.pack, pack)
         }
@@ -228,7 +228,7 @@ class Prune {
   }
 
   #strayPacks(content: ReadonlyMap<string, PackContent>): string[] {
-    return readdirSync(this.#repository.paths.packs)
+    return listNames(this.#repository.paths.packs)
       .map(name => name.replace(/\.pack$/, ''))
       .filter(name => !content.has(name))
   }
@@ -237,7 +237,7 @@ class Prune {
     const store = new RefStore(this.#repository.paths, 'tags')
     for (const { name } of store.list()) {
       if (!names.includes(name)) continue
-      this.#freedBytes += statSync(join(this.#repository.paths.tags, name)).size
+      this.#freedBytes += sizeOfPlace(this.#repository.paths.tags.child(name))
       if (!this.#isDry) store.remove(name)
     }
   }
@@ -249,9 +249,7 @@ class Prune {
   #removeCommits(removed: readonly Digest[], grafts: Grafts): void {
     if (removed.length === 0) return
     const { commits, paths } = this.#repository
-    const size = (): number =>
-      statSync(paths.grafts, { throwIfNoEntry: false })?.size ?? 0
-    this.#freedBytes += size() - graftBytes(grafts)
+    this.#freedBytes += sizeOfPlace(paths.grafts) - graftBytes(grafts)
     for (const id of removed) this.#freedBytes += commits.fileBytes(id)
     if (this.#isDry) return
     const meanwhile = new Map(grafts)
@@ -291,15 +289,15 @@ class Prune {
   #removePacks(names: readonly string[]): void {
     if (names.length === 0) return
     for (const name of names) {
-      const path = this.#packPath(name)
-      this.#freedBytes += statSync(path, { throwIfNoEntry: false })?.size ?? 0
-      if (!this.#isDry) unlinkFile(path)
+      const place = this.#pack(name)
+      this.#freedBytes += sizeOfPlace(place)
+      if (!this.#isDry) unlinkFile(place)
     }
     if (!this.#isDry) syncDirectory(this.#repository.paths.packs)
   }
 
-  #packPath(name: string): string {
-    return join(this.#repository.paths.packs, `${name}.pack`)
+  #pack(name: string): HeldPath {
+    return this.#repository.paths.packs.child(`${name}.pack`)
   }
 }
 
@@ -366,9 +364,9 @@ const deadShare = (
 const entriesOf = ({ name, objects }: FinishedPack): IndexEntry[] =>
   objects.map(object => ({ ...object, pack: name }))
 
-const directoryBytes = (directory: string): number =>
-  readdirSync(directory).reduce(
-    (sum, name) => sum + statSync(join(directory, name)).size,
+const directoryBytes = (directory: HeldPath): number =>
+  listNames(directory).reduce(
+    (sum, name) => sum + sizeOfPlace(directory.child(name)),
     0,
   )
 

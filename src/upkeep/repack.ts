@@ -1,7 +1,6 @@
 /** Copies what is needed out of sparse packs into new ones. */
 
-import { closeSync, openSync } from '../system/files.ts'
-import { join } from 'node:path'
+import { closeSync } from '../system/files.ts'
 import { DendroError } from '../errors.ts'
 import type { Digest } from '../objects/digest.ts'
 import { CompressPool } from '../store/compress-pool.ts'
@@ -11,6 +10,7 @@ import type { RepositoryPaths } from '../store/layout.ts'
 import { decodePackHeader, PACK_HEADER_BYTES } from '../store/pack-format.ts'
 import type { PackKind } from '../store/pack-format.ts'
 import { readAt } from '../store/pack-reader.ts'
+import { openPlain } from '../system/plain-file.ts'
 import { PackWriter } from '../store/pack-writer.ts'
 import type { FinishedPack } from '../store/pack-writer.ts'
 
@@ -69,10 +69,10 @@ const copyPack = async (
   keepsFrames: boolean,
   drained: () => Promise<void>,
 ): Promise<void> => {
-  const path = join(paths.packs, `${name}.pack`)
-  const fd = openSync(path, 'r')
+  const place = paths.packs.child(`${name}.pack`)
+  const { fd } = openPlain(place)
   try {
-    const kind = decodePackHeader(readAt(fd, 0, PACK_HEADER_BYTES), path)
+    const kind = decodePackHeader(readAt(fd, 0, PACK_HEADER_BYTES), place.path)
     const writer = writerOf(kind)
     for (const objects of framesOf(entries)) {
       if (!objects.some(({ digest }) => needed.has(digest))) continue

@@ -7,7 +7,6 @@
  */
 
 import { statSync } from '../system/files.ts'
-import { join } from 'node:path'
 import { textToLatin1 } from '../bytes/latin1.ts'
 import { DendroError, isDamage } from '../errors.ts'
 import { encodeCommit } from '../objects/commit.ts'
@@ -28,6 +27,7 @@ import { listQuarantine, releaseQuarantine } from '../store/quarantine.ts'
 import { Repository } from '../store/repository.ts'
 import { renameFile, syncDirectory } from '../system/disk.ts'
 import { makeDirectoryDurably, removeIfThere } from '../system/durable-file.ts'
+import type { OnWait } from '../system/lock.ts'
 import { importTree } from '../tree/import.ts'
 import { checkRepository } from './fsck.ts'
 import { refFiles } from './snapshot.ts'
@@ -42,7 +42,7 @@ export interface RepairOptions extends Pick<
 > {
   /** Repositories and directories that may hold good copies. */
   readonly from?: readonly string[]
-  readonly onWait?: () => void
+  readonly onWait?: OnWait
 }
 
 export interface RepairResult {
@@ -186,8 +186,7 @@ class Repair {
 
   async #save(writer: ObjectWriter, pack: ScannedPack): Promise<void> {
     const { paths } = this.#repository
-    const path = join(paths.packs, `${pack.name}.pack`)
-    scanPack(path, pack.name, {
+    scanPack(paths.packs.child(`${pack.name}.pack`), pack.name, {
       onObject: (_object, bytes) => writer.add(pack.kind, bytes),
     })
     await writer.drained()
@@ -301,8 +300,8 @@ class Repair {
     makeDirectoryDurably(paths.quarantine)
     for (const { name } of broken)
       renameFile(
-        join(paths.packs, `${name}.pack`),
-        join(paths.quarantine, `${name}.pack`),
+        paths.packs.child(`${name}.pack`),
+        paths.quarantine.child(`${name}.pack`),
       )
     syncDirectory(paths.quarantine)
     syncDirectory(paths.packs)
@@ -333,7 +332,7 @@ class Repair {
         (subject === 'cache' || subject === 'operation') &&
         file !== undefined
       )
-        removeIfThere(join(this.#repository.paths.root, file))
+        removeIfThere(this.#repository.paths.directory.at(file))
   }
 }
 

@@ -3,7 +3,7 @@
  * or not. Never trusts a length that it has not checked against the file.
  */
 
-import { closeSync, fstatSync, openSync } from '../system/files.ts'
+import { closeSync } from '../system/files.ts'
 import { DendroError, isDamage, wrapSystemError } from '../errors.ts'
 import { digestOf } from '../objects/digest.ts'
 import type { Digest } from '../objects/digest.ts'
@@ -24,6 +24,9 @@ import {
 } from '../store/pack-format.ts'
 import type { PackKind } from '../store/pack-format.ts'
 import { readAt } from '../store/pack-reader.ts'
+import type { HeldPath } from '../system/held-path.ts'
+import { openPlain } from '../system/plain-file.ts'
+import type { PlainFile } from '../system/plain-file.ts'
 import { MIB } from '../units.ts'
 
 const MAGIC = Buffer.alloc(4)
@@ -63,24 +66,35 @@ const corrupt = (path: string, why: string): DendroError =>
     hint: 'dendro fsck --repair saves what is whole',
   })
 
-/** Scans `path`. Errors: system errors; damage is a result. */
+/** Scans the pack at `place`. Errors: system errors; damage is a result. */
 export const scanPack = (
-  path: string,
+  place: HeldPath,
   name: string,
   options: ScanOptions = {},
 ): ScannedPack => {
-  let fd: number
+  let file: PlainFile
   try {
-    fd = openSync(path, 'r')
+    file = openPlain(place)
   } catch (error) {
-    throw wrapSystemError(`cannot open pack ${path}`, error)
+    if (isDamage(error)) return unreadable(name, error)
+    throw wrapSystemError(`cannot open pack ${String(place)}`, error)
   }
   try {
-    return new PackScan(fd, path, name, options).run()
+    return new PackScan(file, place.path, name, options).run()
   } finally {
-    closeSync(fd)
+    closeSync(file.fd)
   }
 }
+
+/** What stands in the place of a pack and is no file. */
+const unreadable = (name: string, problem: DendroError): ScannedPack => ({
+  name,
+  fileBytes: 0,
+  kind: 'data',
+  objects: [],
+  damaged: [],
+  problems: [problem],
+})
 
 class PackScan {
   readonly #fd: number
@@ -89,13 +103,18 @@ class PackScan {
   readonly #result: ScannedPack & { kind: PackKind }
   #crc = 0
 
-  constructor(fd: number, path: string, name: string, options: ScanOptions) {
+  constructor(
+    { fd, sizeBytes }: PlainFile,
+    path: string,
+    name: string,
+    options: ScanOptions,
+  ) {
     this.#fd = fd
     this.#path = path
     this.#options = options
     this.#result = {
       name,
-      fileBytes: fstatSync(fd).size,
+      fileBytes: sizeBytes,
       kind: 'data',
       objects: [],
       damaged: [],

@@ -1,7 +1,5 @@
 /** What a repository publishes at one moment, read before it is checked. */
 
-import { readdirSync } from '../system/files.ts'
-import { join, relative } from 'node:path'
 import { DendroError, isDamage } from '../errors.ts'
 import type { Digest } from '../objects/digest.ts'
 import { toRefName } from '../refs/ref-name.ts'
@@ -12,6 +10,8 @@ import { IndexFile } from '../store/index-file.ts'
 import { bucketOf } from '../store/index-format.ts'
 import type { IndexEntry } from '../store/index-format.ts'
 import type { Repository } from '../store/repository.ts'
+import type { HeldPath } from '../system/held-path.ts'
+import { listEntries, listNames } from '../system/plain-file.ts'
 
 /** What is published at one moment; later publications are not checked. */
 export interface Snapshot {
@@ -35,11 +35,11 @@ export const takeSnapshot = (repository: Repository): Snapshot => {
   const { paths } = repository
   repository.indexes.reload()
   return {
-    packs: readdirSync(paths.packs),
-    commits: readdirSync(paths.commits),
-    indexes: readdirSync(paths.index).map(name => ({
+    packs: listNames(paths.packs),
+    commits: listNames(paths.commits),
+    indexes: listNames(paths.index).map(name => ({
       file: `index/${name}`,
-      content: orDamage(() => readIndex(join(paths.index, name))),
+      content: orDamage(() => readIndex(paths.index.child(name))),
     })),
     refs: [
       ...(['refs', 'tags'] as const).flatMap(kind => {
@@ -72,8 +72,8 @@ const orDamage = <T>(work: () => T): T | DendroError => {
 }
 
 /** The entries of an index, which must ascend and stand in their buckets. */
-const readIndex = (path: string): IndexEntry[] => {
-  const index = IndexFile.open(path)
+const readIndex = (place: HeldPath): IndexEntry[] => {
+  const index = IndexFile.open(place)
   try {
     const entries = index.readAll()
     const { fanoutBits } = index.header
@@ -82,7 +82,7 @@ const readIndex = (path: string): IndexEntry[] => {
       if (digest <= previous || index.find(digest) === undefined)
         throw new DendroError(
           'CORRUPT_INDEX',
-          `damaged index ${path}: its entries do not ascend, or bucket ${bucketOf(digest, fanoutBits)} does not hold its own`,
+          `damaged index ${String(place)}: its entries do not ascend, or bucket ${bucketOf(digest, fanoutBits)} does not hold its own`,
         )
       previous = digest
     }
@@ -93,15 +93,15 @@ const readIndex = (path: string): IndexEntry[] => {
 }
 
 /** Relative paths of the files below a directory. */
-export const refFiles = (root: string): string[] => {
+export const refFiles = (root: HeldPath): string[] => {
   const found: string[] = []
-  const visit = (directory: string): void => {
-    for (const entry of readdirSync(directory, { withFileTypes: true })) {
-      const path = join(directory, entry.name)
-      if (entry.isDirectory()) visit(path)
-      else found.push(relative(root, path))
+  const visit = (directory: HeldPath, stem: string): void => {
+    for (const entry of listEntries(directory)) {
+      const name = `${stem}${entry.name}`
+      if (entry.isDirectory()) visit(directory.child(entry.name), `${name}/`)
+      else found.push(name)
     }
   }
-  visit(root)
+  visit(root, '')
   return found
 }

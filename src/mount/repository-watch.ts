@@ -1,0 +1,77 @@
+/**
+ * What happens to the repository of a mount: publications, and moves.
+ *
+ * The mount follows its repository wherever that is moved, since the server
+ * holds its directory; another one under the old name is not served by it.
+ */
+
+import { watch } from '../system/files.ts'
+import type { HeldDirectory } from '../system/held-path.ts'
+import { statPlace } from '../system/plain-file.ts'
+
+const SETTLE_MS = 20
+const POLL_MS = 500
+/** A directory above it may be moved, which no watch on it tells. */
+const MOVE_CHECK_MS = 10_000
+
+export class RepositoryWatch {
+  readonly #repository: HeldDirectory
+  readonly #onMoved: (from: string, to: string) => void
+  #path: string
+
+  /** `path` is where the repository was when its place was told last. */
+  constructor(
+    repository: HeldDirectory,
+    path: string,
+    onMoved: (from: string, to: string) => void,
+  ) {
+    this.#repository = repository
+    this.#path = path
+    this.#onMoved = onMoved
+  }
+
+  /** Where it is now; who is to know of a move is told before. */
+  path(): string {
+    const from = this.#path
+    const to = this.#repository.currentPath()
+    this.#path = to
+    if (from !== to) this.#onMoved(from, to)
+    return to
+  }
+
+  /** Calls `onPublished` behind each publication, or burst of them, from now on. */
+  start(onPublished: () => void): void {
+    let timer: NodeJS.Timeout | undefined
+    const changed = (): void => {
+      // The first event of a burst starts the wait for its end.
+      timer ??= setTimeout(() => {
+        timer = undefined
+        onPublished()
+      }, SETTLE_MS)
+    }
+    setInterval(() => this.path(), MOVE_CHECK_MS)
+    try {
+      // Every publication replaces the file `generation`.
+      const watcher = watch(
+        `/proc/self/fd/${this.#repository.fd}/.`,
+        (_event, name) => {
+          if (name === null || name === 'generation') changed()
+          else this.path()
+        },
+      )
+      watcher.on('error', () => this.#poll(changed))
+    } catch {
+      // Out of inotify watches: look twice a second instead.
+      this.#poll(changed)
+    }
+  }
+
+  #poll(changed: () => void): void {
+    let last = 0
+    setInterval(() => {
+      const now = statPlace(this.#repository.at('generation'))?.ino ?? 0
+      if (now !== last) changed()
+      last = now
+    }, POLL_MS)
+  }
+}
