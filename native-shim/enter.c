@@ -3,17 +3,17 @@
  * its own, as the child of an init that reaps and passes signals on.
  *
  *   dendro-enter root ROOT HOSTNAME COMMAND [ARGUMENT...]
- *   dendro-enter join PID HOSTNAME COMMAND [ARGUMENT...]
+ *   dendro-enter join DESCRIPTOR HOSTNAME COMMAND [ARGUMENT...]
  *
  * "root": the caller has made ROOT in a mount namespace of its own, /proc in
  * it an empty directory; ROOT becomes "/" and all else is unmounted. "join":
- * "/" is that of PID, in a copy of its mount namespace. The exit status is the
- * command's, 128 + N after signal N, 127 when it is not there, 126 when it
- * cannot be run, 125 when it was not tried.
+ * "/" is that of the mount namespace that the caller holds by DESCRIPTOR, in a
+ * copy of it. A byte to the socket 3 says that the process stands there. The
+ * exit status is the command's, 128 + N after signal N, 127 when it is not
+ * there, 126 when it cannot be run, 125 when it was not tried.
  */
 #define _GNU_SOURCE
 #include <errno.h>
-#include <fcntl.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -22,10 +22,12 @@
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+enum { ENTERED_FD = 3 };
 enum { NOT_TRIED = 125, CANNOT_RUN = 126, NOT_THERE = 127, BY_SIGNAL = 128 };
 
 static _Noreturn void fail(const char *what) {
@@ -33,14 +35,16 @@ static _Noreturn void fail(const char *what) {
   _exit(NOT_TRIED);
 }
 
-static void join_mounts_of(const char *pid) {
-  char path[64];
-  snprintf(path, sizeof path, "/proc/%s/ns/mnt", pid);
-  int fd = open(path, O_RDONLY | O_CLOEXEC);
-  if (fd < 0) fail("the process has ended");
+static void join_mounts(int fd) {
   if (setns(fd, CLONE_NEWNS) != 0) fail("setns");
   close(fd);
   if (unshare(CLONE_NEWNS) != 0) fail("unshare");
+}
+
+/* The caller goes on; where nobody listens, nobody waits. */
+static void tell_entered(void) {
+  send(ENTERED_FD, "", 1, MSG_NOSIGNAL);
+  close(ENTERED_FD);
 }
 
 static void change_root(const char *root) {
@@ -87,13 +91,16 @@ static void run_command(char **command) {
 
 int main(int argc, char **argv) {
   if (argc < 5) {
-    fprintf(stderr, "usage: dendro-enter root|join ROOT|PID HOSTNAME COMMAND...\n");
+    fprintf(stderr, "usage: dendro-enter root|join ROOT|DESCRIPTOR HOSTNAME COMMAND...\n");
     return NOT_TRIED;
   }
   /* Nothing goes on running when dendro itself is killed. */
   prctl(PR_SET_PDEATHSIG, SIGKILL);
   const bool joins = strcmp(argv[1], "join") == 0;
-  if (joins) join_mounts_of(argv[2]);
+  if (joins) {
+    join_mounts(atoi(argv[2]));
+    tell_entered();
+  }
   if (unshare(CLONE_NEWPID | CLONE_NEWUTS) != 0) fail("unshare");
   if (sethostname(argv[3], strlen(argv[3])) != 0) fail("sethostname");
   sigset_t all, before;
@@ -101,9 +108,15 @@ int main(int argc, char **argv) {
   sigprocmask(SIG_BLOCK, &all, &before);
   pid_t init = fork();
   if (init < 0) fail("fork");
-  if (init > 0) return wait_for(init, &all);
+  if (init > 0) {
+    if (!joins) close(ENTERED_FD);
+    return wait_for(init, &all);
+  }
   prctl(PR_SET_PDEATHSIG, SIGKILL);
-  if (!joins) change_root(argv[2]);
+  if (!joins) {
+    change_root(argv[2]);
+    tell_entered();
+  }
   if (joins && chdir("/") != 0) fail("/");
   if (mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL) != 0)
     fail("mounting /proc");

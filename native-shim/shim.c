@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/nsfs.h>
 #include <linux/openat2.h>
 #include <node_api.h>
 #include <poll.h>
@@ -21,6 +22,7 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/file.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/socket.h>
@@ -130,6 +132,13 @@ FUNCTION(shim_unshare) {
   int flags = (int)get_number(&a, 0);
   if (a.failed) return NULL;
   return result_of(env, unshare(flags));
+}
+
+FUNCTION(shim_namespace_owner) {
+  args_t a = get_args(env, info);
+  int fd = (int)get_number(&a, 0);
+  if (a.failed) return NULL;
+  return result_of(env, ioctl(fd, NS_GET_USERNS));
 }
 
 FUNCTION(shim_eventfd) {
@@ -549,6 +558,7 @@ NAPI_MODULE_INIT() {
       {"sendDatagram", shim_send_datagram}, {"memfd", shim_memfd},
       {"mapShared", shim_map_shared}, {"unshare", shim_unshare},
       {"continueEvery", shim_continue_every}, {"openat2", shim_openat2},
+      {"namespaceOwner", shim_namespace_owner},
   };
   for (size_t i = 0; i < sizeof functions / sizeof *functions; i++) {
     napi_value function;

@@ -21,6 +21,11 @@ export interface Shim {
    * (asynchronous file system calls), stay in the old namespace.
    */
   unshare(flags: number): number
+  /**
+   * ioctl_ns(2), NS_GET_USERNS: the user namespace that owns the namespace
+   * `fd`, as a descriptor. -EPERM when it lies outside of the caller's.
+   */
+  namespaceOwner(fd: number): number
   /** eventfd(2), non-blocking and close-on-exec. */
   eventfd(): number
   /** socketpair(2) of stream sockets; the two descriptors, close-on-exec, go to `out`. */

@@ -99,6 +99,7 @@ const BESIDE_THE_DOOR = [
   'deploy/assemble.ts',
   'deploy/enter.ts',
   'deploy/live.ts',
+  'deploy/mounted-layers.ts',
   'deploy/packages.ts',
   // What tests stand on.
   'deploy/small-sysroot.ts',

@@ -144,8 +144,8 @@ export const tests: TestTable = {
        flock -n 8; flock -n 9
        flock -n e/empty true
        flock -n text true
-       ! flock -n empty true
-       ! flock -n e/linked true`,
+       if flock -n empty true; then exit 2; fi
+       if flock -n e/linked true; then exit 3; fi`,
       mounted,
     )
   },

@@ -47,6 +47,7 @@ export const listConflicts = async (
   await withSysroot(context.global, (repository, paths) => {
     const state = readSysroot(paths)
     const chosen = chooseDeployment(
+      paths,
       state,
       index ?? (state.deployments.length > 0 ? 0 : undefined),
     )
@@ -101,7 +102,11 @@ export const resolveCommand = async (
     const state = readSysroot(paths)
     // Conflicts come with a new deployment, which does not run yet.
     const index = optionalIndex(parsed.string('deployment'), usage) ?? 0
-    const view = readEtc(repository, paths, chooseDeployment(state, index))
+    const view = readEtc(
+      repository,
+      paths,
+      chooseDeployment(paths, state, index),
+    )
     const conflict = requireConflict(view, path)
     const resolution: Resolution =
       choice === 'edit' ? { bytes: edit(paths, view, conflict) } : choice

@@ -45,7 +45,7 @@ const deployment = { type: 'string', short: 'd' } as const
 const diff = async (context: VerbContext, parsed: Parsed): Promise<void> => {
   const index = optionalIndex(parsed.positionals[0], usage)
   await withSysroot(context.global, (repository, paths) => {
-    const chosen = chooseDeployment(readSysroot(paths), index)
+    const chosen = chooseDeployment(paths, readSysroot(paths), index)
     const changes = changesOf(readEtc(repository, paths, chosen))
     if (context.global.json)
       printJson({
@@ -173,7 +173,8 @@ const printPaths = (
 const log = async (context: VerbContext, parsed: Parsed): Promise<void> => {
   await withSysroot(context.global, (_repository, paths) => {
     const os =
-      parsed.string('os') ?? chooseDeployment(readSysroot(paths), undefined).os
+      parsed.string('os') ??
+      chooseDeployment(paths, readSysroot(paths), undefined).os
     const snapshots = etcLog(paths, os)
     if (context.global.json) printJson({ snapshots })
     else

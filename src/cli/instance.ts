@@ -47,9 +47,9 @@ export const verb: Verb = {
         if (json) printJson(toJson(made))
       })
     else if (action === 'rm' && revision === undefined)
-      await withRepository(context.global, repository => {
-        removeInstance(repository, paths, name)
-      })
+      await withRepository(context.global, repository =>
+        removeInstance(repository, paths, name),
+      )
     else if (action === 'run' && revision === undefined)
       await run(context, name, command)
     else throw usageError('bad arguments', usage)

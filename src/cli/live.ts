@@ -19,14 +19,16 @@ export const verb: Verb = {
   run: context => {
     const parsed = parseVerb(context, usage, {}, [1, 1])
     const [action] = parsed.positionals
-    const running = runningOf(readSysroot(sysrootPaths(context.global.sysroot)))
+    const paths = sysrootPaths(context.global.sysroot)
+    const running = runningOf(paths, readSysroot(paths))
     if (action !== 'unlock' && action !== 'lock')
       throw usageError(`unknown action ${action}`, usage)
     if (running === undefined)
       throw new DendroError('NO_DEPLOYMENT', 'no deployment runs here', {
         hint: 'boot one, or put one together with dendro root assemble',
       })
-    const usr = action === 'unlock' ? unlockUsr(running) : lockUsr(running)
+    const usr =
+      action === 'unlock' ? unlockUsr(paths, running) : lockUsr(paths, running)
     if (context.global.json) printJson({ usr, unlocked: action === 'unlock' })
     else if (action === 'unlock')
       print(`${usr} is writable until the next boot; nothing of it is kept`)

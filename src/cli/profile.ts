@@ -24,7 +24,7 @@ export const verb: Verb = {
     if (action !== 'record' && action !== 'show')
       throw usageError(`unknown action ${action}`, usage)
     await withSysroot(context.global, async (repository, paths) => {
-      const { os } = chooseDeployment(readSysroot(paths), undefined)
+      const { os } = chooseDeployment(paths, readSysroot(paths), undefined)
       if (action === 'show') {
         const objects = readProfile(paths, os)
         if (context.global.json) printJson({ os, objects })

@@ -4,7 +4,12 @@ import { absolutePath } from '../system/caller.ts'
 import { mkdirSync, realpathSync, statSync } from '../system/files.ts'
 import { assembleRoot, releaseRoot } from '../deploy/assemble.ts'
 import { inspectCommit } from '../deploy/commit-layout.ts'
-import { deploymentParts, requireRoot } from '../deploy/enter.ts'
+import {
+  deploymentParts,
+  enterableOf,
+  lockEnterable,
+  requireRoot,
+} from '../deploy/enter.ts'
 import { chooseDeployment } from '../deploy/etc-view.ts'
 import { commitOf, deploymentName, readSysroot } from '../deploy/sysroot.ts'
 import { DendroError, wrapSystemError } from '../errors.ts'
@@ -35,12 +40,17 @@ export const verb: Verb = {
       throw usageError(`unknown action ${action}`, usage)
     const index = rest.length === 2 ? toIndex(rest[0], usage) : undefined
     await withSysroot(context.global, async (repository, paths) => {
-      const deployment = chooseDeployment(readSysroot(paths), index)
+      const deployment = chooseDeployment(paths, readSysroot(paths), index)
       const layout = inspectCommit(repository, commitOf(deployment))
       const target = emptyDirectory(directory)
-      const parts = deploymentParts(paths, deployment)
       const view = await openView(repository)
-      assembleRoot(repository, view, layout, parts, target)
+      const lock = await lockEnterable(enterableOf(paths, deployment))
+      try {
+        const parts = deploymentParts(paths, deployment)
+        assembleRoot(repository, view, layout, parts, target)
+      } finally {
+        lock.release()
+      }
       if (context.global.json)
         printJson({ deployment: deploymentName(deployment), root: target })
     })

@@ -76,7 +76,7 @@ const enterDeployment = (
   index: number | undefined,
   commandOf: CommandOf,
 ): Promise<number> => {
-  const deployment = chooseDeployment(readSysroot(paths), index)
+  const deployment = chooseDeployment(paths, readSysroot(paths), index)
   return runInDeployment(repository, paths, deployment, {
     words: commandOf(repository, commitOf(deployment)),
   })

@@ -16,8 +16,8 @@ export const verb: Verb = {
   usage,
   summary:
     'list the deployments, with * at the one that runs\n\n' +
-    'What runs is found in the mount table. The first is the default of the next\n' +
-    'boot.',
+    'What runs is found by its layer of /etc, wherever it is mounted. The first is\n' +
+    'the default of the next boot.',
   run: async context => {
     parseVerb(context, usage, {}, [0, 0])
     await withSysroot(context.global, (repository, paths) => {

@@ -31,8 +31,11 @@ import {
 import { digestToHex } from '../objects/digest.ts'
 import type { Repository } from '../store/repository.ts'
 import { readMountTable } from '../system/mount-table.ts'
+import type { MountEntry } from '../system/mount-table.ts'
 import { lookUpPath } from '../tree/lookup.ts'
 import type { CommitLayout } from './commit-layout.ts'
+import { dropRecordsOf, recordLayer } from './mounted-layers.ts'
+import type { LayerRecord } from './mounted-layers.ts'
 import { PACKAGE_DATABASES } from './packages.ts'
 
 const MS_REC = 16384
@@ -51,6 +54,11 @@ export interface RootParts {
   readonly whole?: Extract<RootPart, { kind: 'overlay' }>
   /** The sysroot, shown at /sysroot with its /boot, for a machine that boots. */
   readonly sysroot?: string
+  /**
+   * The layer of /etc, by which others find it mounted: its upper directory,
+   * and whether this namespace was made for who is entered.
+   */
+  readonly recorded?: { readonly upper: string; readonly isEntered: boolean }
 }
 
 /** Mount points that a root needs whatever the commit has. */
@@ -92,8 +100,8 @@ const bind = (source: string, target: string, flags?: number): void => {
 
 /**
  * Mounts a root of `layout` at `target`, an empty directory. `view` is the
- * mounted view of the repository. Nothing is left mounted when it throws.
- * Errors: `MOUNT_BUSY`, system errors.
+ * mounted view of the repository. Nothing is left mounted when it throws. The
+ * record is that of `parts.recorded`. Errors: `MOUNT_BUSY`, system errors.
  */
 export const assembleRoot = (
   repository: Repository,
@@ -101,7 +109,7 @@ export const assembleRoot = (
   layout: CommitLayout,
   parts: RootParts,
   target: string,
-): void => {
+): LayerRecord | undefined => {
   if (readMountTable().some(({ mountpoint }) => mountpoint === target))
     throw new DendroError(
       'MOUNT_BUSY',
@@ -128,6 +136,13 @@ export const assembleRoot = (
     if (parts.sysroot !== undefined) showSysroot(parts.sysroot, target)
     if (parts.whole === undefined)
       mountAt('none', target, 'none', MS_BIND | MS_REMOUNT | MS_RDONLY)
+    return parts.recorded === undefined
+      ? undefined
+      : recordLayer(
+          parts.recorded.upper,
+          join(target, 'etc'),
+          parts.recorded.isEntered,
+        )
   } catch (error) {
     unmountAt(target, MNT_DETACH)
     throw error
@@ -234,8 +249,11 @@ export const releaseRoot = (target: string): void => {
     throw new DendroError('NOT_MOUNTED', `no root is assembled at ${target}`, {
       hint: 'findmnt -t tmpfs,overlay lists the mounts',
     })
+  const isInside = ({ mountpoint }: MountEntry) =>
+    mountpoint === target || mountpoint.startsWith(`${target}/`)
   // Detached from the leaves up, so that /etc and /var are written back first.
-  for (const { mountpoint } of readMountTable().reverse())
-    if (mountpoint === target || mountpoint.startsWith(`${target}/`))
-      unmountAt(mountpoint, MNT_DETACH)
+  const inside = readMountTable().filter(isInside).reverse()
+  for (const { mountpoint } of inside) unmountAt(mountpoint, MNT_DETACH)
+  const left = new Set(readMountTable().map(({ device }) => device))
+  for (const entry of inside) if (!left.has(entry.device)) dropRecordsOf(entry)
 }

@@ -31,7 +31,7 @@ import { diffPackages, readPackages } from './packages.ts'
 import type { PackageChange } from './packages.ts'
 import { defaultsOf, noDeployment, planDeploy, planFor } from './plan-deploy.ts'
 import type { PlannedDeploy } from './plan-deploy.ts'
-import { runningLayers } from './running.ts'
+import { runningDeployments } from './running.ts'
 import {
   commitOf,
   deploymentName,
@@ -197,7 +197,7 @@ const carryOut = async (
     conflicts = makeDeployment(transaction, id, planned, version)
     await snapshotAfter(transaction, id, layout, `${kind} of ${shortName(id)}`)
     growVar(repository, paths, os, baseLayout, layout)
-    const kept = listAfter(state, id, replaces, from, keep)
+    const kept = listAfter(paths, state, id, replaces, from, keep)
     const first: ListedDeployment = {
       ...id,
       isPinned: false,
@@ -328,13 +328,14 @@ const makeDeployment = (
 
 /** The deployments that stay, in order. */
 const listAfter = (
+  paths: SysrootPaths,
   state: SysrootState,
   next: DeploymentId,
   replaces: ListedDeployment | undefined,
   from: ListedDeployment | undefined,
   keep: number,
 ): ListedDeployment[] => {
-  const running = runningLayers()
+  const running = runningDeployments(paths)
   const old = state.deployments.filter(
     id => replaces === undefined || !isSameDeployment(id, replaces),
   )

@@ -1,24 +1,27 @@
 /** Runs commands inside an assembled root, in namespaces of their own. */
 
-import { spawn } from 'node:child_process'
-import { mkdirSync } from '../system/files.ts'
-import { constants, hostname } from 'node:os'
+import { mkdirSync, statSync } from '../system/files.ts'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { DendroError } from '../errors.ts'
 import { MS_NODEV, mountAt } from '../fuse/device.ts'
 import { openView } from '../mount/mounting.ts'
 import { isRoot } from '../mount/runtime-directory.ts'
 import type { Digest } from '../objects/digest.ts'
 import type { Repository } from '../store/repository.ts'
-import { byteCommand } from '../system/byte-command.ts'
 import { acquireLock } from '../system/lock.ts'
-import { check, nativePath, shim } from '../system/native.ts'
+import type { FileLock } from '../system/lock.ts'
+import { check, shim } from '../system/native.ts'
 import { assembleRoot, mountInterfaces } from './assemble.ts'
 import type { RootParts } from './assemble.ts'
 import { followPath, inspectCommit } from './commit-layout.ts'
 import type { CommitLayout } from './commit-layout.ts'
-import { reachable, runningEtcOf } from './running.ts'
-import type { RunningEtc } from './running.ts'
+import { startEntry } from './entry-process.ts'
+import type { Command, Entry, Place } from './entry-process.ts'
+import { dropRecord, ownRecordRemover, recordCopy } from './mounted-layers.ts'
+import type { LayerRecord } from './mounted-layers.ts'
+import { holdEntered, reachable, runningLayer } from './running.ts'
+import type { EnteredNamespace } from './running.ts'
 import { commitOf, deploymentPath, layerPath, shortName } from './sysroot.ts'
 import type { DeploymentId, SysrootPaths } from './sysroot.ts'
 import { varPath } from './var.ts'
@@ -31,11 +34,6 @@ const MS_PRIVATE = 1 << 18
 const ROOT_DIRECTORY = '/run/dendro/root'
 const SCRATCH_DIRECTORY = '/run/dendro/scratch'
 
-export interface Command {
-  /** At least one word. */
-  readonly words: readonly string[]
-}
-
 export const requireRoot = (what: string): void => {
   if (isRoot()) return
   throw new DendroError('PERMISSION_DENIED', `cannot ${what}: only root may`, {
@@ -43,28 +41,81 @@ export const requireRoot = (what: string): void => {
   })
 }
 
+/** What has an /etc that is mounted once at a time: a deployment, an instance. */
+export interface Enterable {
+  /** For messages. */
+  readonly name: string
+  /** Its directory; the lock on it is held while its layer is being mounted. */
+  readonly directory: string
+  /** The upper directory of its /etc, by which it is recognised. */
+  readonly upper: string
+}
+
+export const enterableOf = (
+  paths: SysrootPaths,
+  id: DeploymentId,
+): Enterable => ({
+  name: shortName(id),
+  directory: deploymentPath(paths, id),
+  upper: layerPath(paths, id),
+})
+
+/** Waits for whoever mounts or removes it just now. Errors: `NOT_FOUND`. */
+export const lockEnterable = async ({
+  name,
+  directory,
+}: Enterable): Promise<FileLock> => {
+  const inode = () =>
+    statSync(directory, { bigint: true, throwIfNoEntry: false })?.ino
+  for (;;) {
+    const before = inode()
+    if (before === undefined)
+      throw new DendroError('NOT_FOUND', `${name} was removed just now`, {
+        hint: 'dendro status lists what there is',
+      })
+    const lock = await acquireLock(directory, 'exclusive')
+    if (inode() === before) return lock
+    lock.release()
+  }
+}
+
+const mountedElsewhere = (
+  what: string,
+  { name }: Enterable,
+  mountpoint: string,
+  pid: number,
+): DendroError =>
+  new DendroError(
+    'DEPLOYMENT_IN_USE',
+    `cannot ${what} ${name}: its /etc is mounted at ${mountpoint} for process ${pid}`,
+    { hint: 'enter that one with dendro run, or end the process' },
+  )
+
 /** The parts of a deployment's root; a running /etc is used as it is. */
 export const deploymentParts = (
   paths: SysrootPaths,
   id: DeploymentId,
 ): RootParts => {
-  const running = runningEtcOf(id)
+  const enterable = enterableOf(paths, id)
+  const running = runningLayer(enterable.upper)
   if (running?.pid !== undefined)
-    throw new DendroError(
-      'DEPLOYMENT_IN_USE',
-      `cannot assemble ${shortName(id)}: its /etc is mounted for process ${running.pid}`,
-      { hint: 'enter that one with dendro run, or end the process' },
+    throw mountedElsewhere(
+      'assemble',
+      enterable,
+      running.mountpoint,
+      running.pid,
     )
   return {
     etc:
       running === undefined
         ? {
             kind: 'overlay',
-            upper: layerPath(paths, id),
-            work: join(deploymentPath(paths, id), 'etc', 'work'),
+            upper: enterable.upper,
+            work: join(enterable.directory, 'etc', 'work'),
           }
         : { kind: 'bind', source: reachable(running) },
     var: { kind: 'bind', source: varPath(paths, id.os) },
+    recorded: { upper: enterable.upper, isEntered: false },
   }
 }
 
@@ -88,51 +139,6 @@ const leaveMountNamespace = (): void => {
   mountAt('none', '/', 'none', MS_REC | MS_PRIVATE)
 }
 
-const SIGNALS = ['SIGTERM', 'SIGHUP', 'SIGUSR1', 'SIGUSR2'] as const
-/** A terminal sends these to the command as well. */
-const TERMINAL_SIGNALS = ['SIGINT', 'SIGQUIT'] as const
-
-/** Starts the helper and waits; the exit status of the command. */
-const enter = (
-  mode: 'root' | 'join',
-  where: string,
-  { words }: Command,
-): Promise<number> =>
-  new Promise((resolve, reject) => {
-    const child = spawn(
-      ...byteCommand(nativePath('dendro-enter'), [
-        ...[mode, where, hostname()],
-        ...words,
-      ]),
-      { stdio: 'inherit', env: environment(), cwd: '/' },
-    )
-    for (const signal of SIGNALS) process.on(signal, () => child.kill(signal))
-    for (const signal of TERMINAL_SIGNALS) process.on(signal, () => undefined)
-    child.on('error', reject)
-    child.on('close', (code, signal) =>
-      resolve(
-        code ?? BY_SIGNAL + (signal === null ? 0 : constants.signals[signal]),
-      ),
-    )
-  })
-
-/** As shells tell that a signal ended a command. */
-const BY_SIGNAL = 128
-
-/** What a login would set, and how the terminal speaks. */
-const environment = (): NodeJS.ProcessEnv => {
-  const kept = Object.entries(process.env).filter(([name]) =>
-    /^(?:TERM|COLORTERM|LANG|LC_.*|NO_COLOR)$/.test(name),
-  )
-  return {
-    ...Object.fromEntries(kept),
-    PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
-    HOME: '/root',
-    USER: 'root',
-    LOGNAME: 'root',
-  }
-}
-
 /** The shell of a commit: the one that people expect, or the one that is there. */
 export const shellOf = (
   repository: Repository,
@@ -146,16 +152,28 @@ export const shellOf = (
   })
 }
 
+const HERE: Place = { kind: 'root', path: ROOT_DIRECTORY }
+
 const assembleHere = (
   repository: Repository,
   view: string,
   layout: CommitLayout,
   parts: () => RootParts,
-): void => {
+): LayerRecord | undefined => {
   leaveMountNamespace()
   mkdirSync(ROOT_DIRECTORY, { recursive: true })
-  assembleRoot(repository, view, layout, parts(), ROOT_DIRECTORY)
+  const own = parts()
+  const record = assembleRoot(
+    repository,
+    view,
+    layout,
+    own.recorded === undefined
+      ? own
+      : { ...own, recorded: { ...own.recorded, isEntered: true } },
+    ROOT_DIRECTORY,
+  )
   mountInterfaces(ROOT_DIRECTORY)
+  return record
 }
 
 /** Runs in a commit that is not deployed: its /etc and /var are thrown away. */
@@ -168,7 +186,7 @@ export const runInCommit = async (
   const layout = inspectCommit(repository, commit)
   const view = await openView(repository)
   assembleHere(repository, view, layout, scratchParts)
-  return enter('root', ROOT_DIRECTORY, command)
+  return startEntry(HERE, command).ended
 }
 
 /**
@@ -182,39 +200,103 @@ export const runInDeployment = async (
   command: Command,
 ): Promise<number> => {
   requireRoot('enter a deployment')
-  const layout = inspectCommit(repository, commitOf(id))
   return runOnce(
     repository,
-    layout,
-    join(deploymentPath(paths, id), 'deployment.json'),
-    () => runningEtcOf(id),
+    inspectCommit(repository, commitOf(id)),
+    enterableOf(paths, id),
     () => deploymentParts(paths, id),
     command,
   )
 }
 
+interface Started {
+  readonly entry: Entry
+  /** Nobody can join it any more. */
+  readonly forget: () => void
+}
+
 /**
- * Joins who runs already, or assembles; `lockFile` is held until the mounts
- * can be seen.
+ * Joins who runs already, or assembles; the lock is held until the mounts can
+ * be seen and joined. Errors: `DEPLOYMENT_IN_USE`.
  */
 export const runOnce = async (
   repository: Repository,
   layout: CommitLayout,
-  lockFile: string,
-  running: () => RunningEtc | undefined,
+  enterable: Enterable,
   parts: () => RootParts,
   command: Command,
 ): Promise<number> => {
   const view = await openView(repository)
-  const lock = await acquireLock(lockFile, 'exclusive')
-  let joined: number | undefined
+  const lock = await lockEnterable(enterable)
+  let started: Started
   try {
-    joined = running()?.pid
-    if (joined === undefined) assembleHere(repository, view, layout, parts)
+    const joined = await namespaceToJoin(enterable)
+    started =
+      joined === undefined
+        ? await startIn(assembleHere(repository, view, layout, parts), command)
+        : await startInside(joined, command)
   } finally {
     lock.release()
   }
-  return joined === undefined
-    ? enter('root', ROOT_DIRECTORY, command)
-    : enter('join', String(joined), command)
+  try {
+    return await started.entry.ended
+  } finally {
+    started.forget()
+  }
+}
+
+const startIn = async (
+  record: LayerRecord | undefined,
+  command: Command,
+): Promise<Started> => {
+  const forget = record === undefined ? nothing : ownRecordRemover(record)
+  const entry = startEntry(HERE, command)
+  await entry.entered
+  return { entry, forget }
+}
+
+const nothing = (): void => undefined
+
+const startInside = async (
+  { record, held }: EnteredNamespace,
+  command: Command,
+): Promise<Started> => {
+  try {
+    const entry = startEntry({ kind: 'namespace', fd: held.fd }, command)
+    const isEntered = await entry.entered
+    const copy = isEntered ? recordCopy(record, entry.pid) : undefined
+    return {
+      entry,
+      forget: copy === undefined ? nothing : () => dropRecord(copy),
+    }
+  } finally {
+    held.close()
+  }
+}
+
+const ENDING_MS = 5000
+const ENDING_STEP_MS = 25
+
+/**
+ * Where the layer was entered; undefined where it is free, or mounted for this
+ * process. Processes of a command that was killed are waited for.
+ */
+const namespaceToJoin = async (
+  enterable: Enterable,
+): Promise<EnteredNamespace | undefined> => {
+  const deadline = Date.now() + ENDING_MS
+  for (;;) {
+    const running = runningLayer(enterable.upper)
+    if (running?.pid === undefined) return undefined
+    const entered = holdEntered(enterable.upper)
+    if (entered !== undefined) return entered
+    if (Date.now() > deadline)
+      throw mountedElsewhere(
+        'enter',
+        enterable,
+        running.mountpoint,
+        running.pid,
+      )
+    await sleep(ENDING_STEP_MS)
+  }
 }

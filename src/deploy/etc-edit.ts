@@ -26,7 +26,7 @@ import {
   shownPath,
 } from './etc-view.ts'
 import type { EtcView } from './etc-view.ts'
-import { reachable, runningEtcOf } from './running.ts'
+import { reachable, runningLayer } from './running.ts'
 import { snapshotLayer } from './switch.ts'
 import { commitOf, deploymentName, layerPath, shortName } from './sysroot.ts'
 import type { SysrootPaths } from './sysroot.ts'
@@ -53,7 +53,7 @@ const edit = (
   onWait?: () => void,
 ): Promise<readonly string[]> =>
   withTransaction(paths, repository, onWait, transaction => {
-    const deployment = chooseDeployment(transaction.state, index)
+    const deployment = chooseDeployment(paths, transaction.state, index)
     const view = readEtc(repository, paths, deployment)
     return carryOut(transaction, view, plan(view), { kind })
   })
@@ -122,7 +122,7 @@ const shownPaths = (paths: readonly string[]): string => {
 }
 
 const targetOf = (paths: SysrootPaths, view: EtcView): EtcTarget => {
-  const running = runningEtcOf(view.deployment)
+  const running = runningLayer(layerPath(paths, view.deployment))
   return running === undefined
     ? layerTarget(
         textToLatin1(layerPath(paths, view.deployment)),
@@ -334,7 +334,7 @@ export const restorePath = (
   index?: number,
 ): Promise<readonly string[]> =>
   withTransaction(paths, repository, undefined, transaction => {
-    const deployment = chooseDeployment(transaction.state, index)
+    const deployment = chooseDeployment(paths, transaction.state, index)
     const view = readEtc(repository, paths, deployment)
     // Before this operation takes snapshots of its own.
     const snapshot = transaction.history.list(deployment.os)[number]

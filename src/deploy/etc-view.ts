@@ -22,11 +22,12 @@ import type { ListedDeployment, SysrootPaths, SysrootState } from './sysroot.ts'
 
 /** The deployment meant: of an index, the running one, or the default. */
 export const chooseDeployment = (
+  paths: SysrootPaths,
   state: SysrootState,
   index: number | undefined,
 ): ListedDeployment => {
   if (index !== undefined) return deploymentAt(state, index)
-  const chosen = runningOf(state) ?? state.deployments[0]
+  const chosen = runningOf(paths, state) ?? state.deployments[0]
   if (chosen !== undefined) return chosen
   throw noDeployment()
 }

@@ -15,9 +15,10 @@ import { makeDirectory, renameFile, syncDirectory } from '../system/disk.ts'
 import { makeDirectoryDurably, writeDurably } from '../system/durable-file.ts'
 import { removeTree } from '../system/remove-tree.ts'
 import { inspectCommit } from './commit-layout.ts'
-import { requireRoot, runOnce } from './enter.ts'
-import type { Command } from './enter.ts'
-import { runningLayers } from './running.ts'
+import { lockEnterable, requireRoot, runOnce } from './enter.ts'
+import type { Enterable } from './enter.ts'
+import type { Command } from './entry-process.ts'
+import { runningLayer } from './running.ts'
 import type { RunningEtc } from './running.ts'
 import type { SysrootPaths } from './sysroot.ts'
 
@@ -85,8 +86,17 @@ export const createInstance = (
   return { name, commit: hex, createdSec, running: undefined }
 }
 
-const runningOf = (name: string): RunningEtc | undefined =>
-  runningLayers().get(`instances/${name}`)
+const enterableOf = (paths: SysrootPaths, name: string): Enterable => {
+  const directory = pathOf(paths, name)
+  return {
+    name: `instance ${name}`,
+    directory,
+    upper: join(directory, 'etc', 'upper'),
+  }
+}
+
+const runningOf = (paths: SysrootPaths, name: string): RunningEtc | undefined =>
+  runningLayer(enterableOf(paths, name).upper)
 
 /** Errors: `NOT_FOUND`, `CORRUPT_SYSROOT`. */
 export const readInstance = (paths: SysrootPaths, name: string): Instance => {
@@ -99,7 +109,7 @@ export const readInstance = (paths: SysrootPaths, name: string): Instance => {
     const { commit, createdSec } = JSON.parse(
       readFileSync(path, 'utf8'),
     ) as Instance
-    return { name, commit, createdSec, running: runningOf(name) }
+    return { name, commit, createdSec, running: runningOf(paths, name) }
   } catch (error) {
     throw new DendroError(
       'CORRUPT_SYSROOT',
@@ -121,17 +131,31 @@ export const listInstances = (paths: SysrootPaths): Instance[] =>
     : []
 
 /** Errors: `NOT_FOUND`, `DEPLOYMENT_IN_USE`. */
-export const removeInstance = (
+export const removeInstance = async (
   repository: Repository,
   paths: SysrootPaths,
   name: string,
-): void => {
+): Promise<void> => {
   const path = pathOf(paths, name)
   if (!existsSync(path))
     throw new DendroError('NOT_FOUND', `there is no instance ${name}`, {
       hint: 'dendro instance list lists them',
     })
-  const running = runningOf(name)
+  const lock = await lockEnterable(enterableOf(paths, name))
+  try {
+    remove(repository, paths, name)
+  } finally {
+    lock.release()
+  }
+}
+
+const remove = (
+  repository: Repository,
+  paths: SysrootPaths,
+  name: string,
+): void => {
+  const path = pathOf(paths, name)
+  const running = runningOf(paths, name)
   if (running !== undefined)
     throw new DendroError(
       'DEPLOYMENT_IN_USE',
@@ -169,12 +193,12 @@ export const runInInstance = async (
   return runOnce(
     repository,
     layout,
-    join(path, RECORD),
-    () => runningOf(name),
+    enterableOf(paths, name),
     () => ({
       etc: overlay('etc'),
       var: overlay('var'),
       whole: overlay('root'),
+      recorded: { upper: overlay('etc').upper, isEntered: true },
     }),
     command,
   )

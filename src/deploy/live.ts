@@ -5,17 +5,19 @@ import { join } from 'node:path'
 import { DendroError } from '../errors.ts'
 import { MNT_DETACH, MS_NODEV, mountAt, unmountAt } from '../fuse/device.ts'
 import { requireRoot } from './enter.ts'
-import { UNLOCKED_LAYER, runningEtcOf } from './running.ts'
+import { UNLOCKED_LAYER, runningLayer } from './running.ts'
 import type { RunningEtc } from './running.ts'
-import { shortName } from './sysroot.ts'
-import type { DeploymentId } from './sysroot.ts'
+import { layerPath, shortName } from './sysroot.ts'
+import type { DeploymentId, SysrootPaths } from './sysroot.ts'
 
 const LAYERS = '/run/dendro/unlocked'
 
 const requireRunning = (
+  paths: SysrootPaths,
   id: DeploymentId | undefined,
 ): RunningEtc & { readonly root: string } => {
-  const running = id === undefined ? undefined : runningEtcOf(id)
+  const running =
+    id === undefined ? undefined : runningLayer(layerPath(paths, id))
   if (running === undefined || running.pid !== undefined || id === undefined)
     throw new DendroError('NO_DEPLOYMENT', 'no deployment runs here', {
       hint: 'boot one, or put one together with dendro root assemble',
@@ -27,9 +29,12 @@ const requireRunning = (
  * Makes /usr of the running deployment writable until the next boot; where it
  * is. Errors: `NO_DEPLOYMENT`, `MOUNT_BUSY`.
  */
-export const unlockUsr = (id: DeploymentId | undefined): string => {
+export const unlockUsr = (
+  paths: SysrootPaths,
+  id: DeploymentId | undefined,
+): string => {
   requireRoot('unlock /usr')
-  const { root, isUnlocked } = requireRunning(id)
+  const { root, isUnlocked } = requireRunning(paths, id)
   const usr = join(root, 'usr')
   if (isUnlocked)
     throw new DendroError('MOUNT_BUSY', `${usr} is unlocked already`, {
@@ -64,9 +69,9 @@ const ensure = (directory: string): string => {
 }
 
 /** Throws the layer away. Errors: `NO_DEPLOYMENT`, `NOT_MOUNTED`. */
-export const lockUsr = (id: DeploymentId): string => {
+export const lockUsr = (paths: SysrootPaths, id: DeploymentId): string => {
   requireRoot('lock /usr')
-  const { root, isUnlocked } = requireRunning(id)
+  const { root, isUnlocked } = requireRunning(paths, id)
   if (!isUnlocked)
     throw new DendroError(
       'NOT_MOUNTED',

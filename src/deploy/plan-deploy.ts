@@ -18,7 +18,7 @@ import { inspectCommit, osRelease } from './commit-layout.ts'
 import type { CommitLayout } from './commit-layout.ts'
 import type { DeployOptions } from './deploy.ts'
 import { readRecord } from './deployment.ts'
-import { runningLayers } from './running.ts'
+import { runningDeployments } from './running.ts'
 import {
   checkOsName,
   commitOf,
@@ -34,11 +34,12 @@ import type {
   SysrootState,
 } from './sysroot.ts'
 
-/** The deployment that runs, if one of `state` does. */
+/** The deployment that runs, if one of `state` does: that of this namespace. */
 export const runningOf = (
+  paths: SysrootPaths,
   state: SysrootState,
 ): ListedDeployment | undefined => {
-  const running = runningLayers()
+  const running = runningDeployments(paths)
   const here = state.deployments.filter(id => running.has(deploymentName(id)))
   // Those of `dendro run` are in namespaces of their own, and do not count.
   const own = here.filter(
@@ -52,10 +53,11 @@ export const runningOf = (
 
 /** Whose /etc a new deployment of `os` carries on. */
 const mergeDeploymentOf = (
+  paths: SysrootPaths,
   state: SysrootState,
   os: string | undefined,
 ): ListedDeployment | undefined => {
-  const running = runningOf(state)
+  const running = runningOf(paths, state)
   if (running !== undefined && (os === undefined || running.os === os))
     return running
   return state.deployments.find(id => os === undefined || id.os === os)
@@ -159,7 +161,7 @@ export const planDeploy = (
   options: Pick<DeployOptions, 'revision' | 'os'>,
 ): PlannedDeploy => {
   const wanted = options.os === undefined ? undefined : checkOsName(options.os)
-  const from = mergeDeploymentOf(state, wanted)
+  const from = mergeDeploymentOf(paths, state, wanted)
   const resolved = resolveDeployable(
     repository,
     options.revision,
@@ -182,7 +184,7 @@ export const upgradeOf = (
   paths: SysrootPaths,
 ): string => {
   const state = readSysroot(paths)
-  const current = runningOf(state) ?? state.deployments[0]
+  const current = runningOf(paths, state) ?? state.deployments[0]
   if (current === undefined) throw noDeployment()
   const { origin } = readRecord(paths, current)
   if (origin === null)

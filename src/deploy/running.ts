@@ -1,18 +1,46 @@
 /**
- * Which deployments run, and where their /etc is mounted: found in the mount
- * tables, which cannot be out of date.
+ * Which deployments and instances run, and where their /etc is mounted.
+ *
+ * A layer runs where the overlay is mounted that dendro recorded for it
+ * (mounted-layers.ts), in this mount namespace or in another one of the same
+ * user namespace. Names in mount tables say nothing.
  */
 
-import { readFileSync, readdirSync, readlinkSync } from '../system/files.ts'
-import { parseMountTable } from '../system/mount-table.ts'
-import { deploymentName } from './sysroot.ts'
-import type { DeploymentId } from './sysroot.ts'
+import {
+  closeSync,
+  constants,
+  fstatSync,
+  openSync,
+  readFileSync,
+  readdirSync,
+} from '../system/files.ts'
+import { join } from 'node:path'
+import { DendroError } from '../errors.ts'
+import {
+  holdMountNamespace,
+  isOfOwnUser,
+  ownMountNamespace,
+} from '../system/namespaces.ts'
+import type { HeldNamespace } from '../system/namespaces.ts'
+import { deviceOf, parseMountTable } from '../system/mount-table.ts'
+import type { MountEntry } from '../system/mount-table.ts'
+import { listProcesses } from '../system/process.ts'
+import {
+  findLayerIdentity,
+  isHeld,
+  isMountOf,
+  readLayerRecords,
+} from './mounted-layers.ts'
+import type { LayerRecord } from './mounted-layers.ts'
+import type { SysrootPaths } from './sysroot.ts'
 
 export interface RunningEtc {
   /** A process that sees the mount; undefined when this one does. */
   readonly pid: number | undefined
   /** The mount point as that process names it. */
   readonly mountpoint: string
+  /** The superblock of the overlay, `major:minor`. */
+  readonly device: string
   /** Whether a throw-away layer lies over its /usr. */
   readonly isUnlocked: boolean
 }
@@ -20,78 +48,152 @@ export interface RunningEtc {
 /** Marks the throw-away layers of `live unlock` in the mount table. */
 export const UNLOCKED_LAYER = 'dendro-unlocked'
 
-/**
- * The end of the path of a layer. The directory above differs by where the
- * sysroot was mounted when the machine booted.
- */
-const LAYER =
-  /(?:^|,)upperdir=[^,]*\/(deploy|instances)\/((?:\\.|[^,])*?)\/etc\/upper(?:,|$)/
-
-interface Found extends RunningEtc {
-  readonly name: string
-}
-
-const tableOf = (pid: string): string => {
+const tableOf = (pid: number | 'self'): MountEntry[] => {
   try {
-    return readFileSync(`/proc/${pid}/mountinfo`, 'latin1')
+    return parseMountTable(readFileSync(`/proc/${pid}/mountinfo`, 'latin1'))
   } catch {
     // The process has ended, or is not ours to look into.
-    return ''
+    return []
   }
 }
 
-const scan = (table: string, pid: number | undefined): Found[] => {
-  const entries = parseMountTable(table)
-  return entries.flatMap(entry => {
-    const match = entry.type === 'overlay' ? LAYER.exec(entry.options) : null
-    if (match === null) return []
-    const [, place, name] = match as unknown as [string, string, string]
-    const root = entry.mountpoint.replace(/\/etc$/, '')
-    const isUnlocked = entries.some(
-      ({ mountpoint, type, source }) =>
-        mountpoint === `${root}/usr` &&
-        type === 'overlay' &&
-        source === UNLOCKED_LAYER,
+interface Found extends RunningEtc {
+  readonly layer: string
+}
+
+const scan = (
+  records: readonly LayerRecord[],
+  table: readonly MountEntry[],
+  pid: number | undefined,
+): Found[] =>
+  table.flatMap(entry => {
+    const record = records.find(known => isMountOf(known, entry))
+    if (record === undefined) return []
+    const { mountpoint, device } = entry
+    const usr = mountpoint.replace(/etc$/, 'usr')
+    const isUnlocked = table.some(
+      other =>
+        other.mountpoint === usr &&
+        other.type === 'overlay' &&
+        other.source === UNLOCKED_LAYER,
     )
-    const full = place === 'instances' ? `instances/${name}` : name
-    return [{ name: full, pid, mountpoint: entry.mountpoint, isUnlocked }]
+    return [{ layer: record.layer, pid, mountpoint, device, isUnlocked }]
   })
-}
 
-const pids = (): number[] =>
-  readdirSync('/proc')
-    .filter(name => /^\d+$/.test(name))
-    .map(Number)
-
-const namespaceOf = (pid: number): string => {
-  try {
-    return readlinkSync(`/proc/${pid}/ns/mnt`)
-  } catch {
-    return ''
+/** One process of each other mount namespace that is to be believed. */
+function* otherNamespaces(): Generator<number> {
+  const seen = new Set([ownMountNamespace()])
+  for (const pid of listProcesses()) {
+    const held = holdMountNamespace(pid)
+    if (held === undefined) continue
+    const isNew = !seen.has(held.inode)
+    seen.add(held.inode)
+    const isBelieved = isNew && isOfOwnUser(held)
+    held.close()
+    if (isBelieved) yield pid
   }
 }
 
-/** All running layers by name; mounts of this process's own namespace win. */
-export const runningLayers = (): ReadonlyMap<string, RunningEtc> => {
+/** All running layers by identity; mounts of this process's own namespace win. */
+const findRunning = (): ReadonlyMap<string, RunningEtc> => {
   const found = new Map<string, RunningEtc>()
+  const records = readLayerRecords()
+  if (records.length === 0) return found
   const add = (entries: readonly Found[]) => {
-    for (const { name, ...running } of entries)
-      if (!found.has(name)) found.set(name, running)
+    for (const { layer, ...running } of entries)
+      if (!found.has(layer)) found.set(layer, running)
   }
-  add(scan(tableOf('self'), undefined))
-  const seen = new Set([namespaceOf(process.pid)])
-  for (const pid of pids()) {
-    const namespace = namespaceOf(pid)
-    if (namespace === '' || seen.has(namespace)) continue
-    seen.add(namespace)
-    add(scan(tableOf(String(pid)), pid))
-  }
+  add(scan(records, tableOf('self'), undefined))
+  for (const pid of otherNamespaces()) add(scan(records, tableOf(pid), pid))
   return found
 }
 
-export const runningEtcOf = (id: DeploymentId): RunningEtc | undefined =>
-  runningLayers().get(deploymentName(id))
+/** Where the layer whose upper directory is at `upper` is mounted. */
+export const runningLayer = (upper: string): RunningEtc | undefined => {
+  const layer = findLayerIdentity(upper)
+  return layer === undefined ? undefined : findRunning().get(layer)
+}
 
-/** A path by which this process reaches the mount. */
-export const reachable = ({ pid, mountpoint }: RunningEtc): string =>
-  pid === undefined ? mountpoint : `/proc/${pid}/root${mountpoint}`
+const directoriesIn = (path: string): string[] => {
+  try {
+    return readdirSync(path, { withFileTypes: true })
+      .filter(entry => entry.isDirectory())
+      .map(({ name }) => name)
+  } catch {
+    return []
+  }
+}
+
+/** The running deployments of a sysroot by name (`deploymentName`). */
+export const runningDeployments = (
+  paths: SysrootPaths,
+): ReadonlyMap<string, RunningEtc> => {
+  const running = findRunning()
+  const found = new Map<string, RunningEtc>()
+  if (running.size === 0) return found
+  for (const os of directoriesIn(paths.deploy))
+    for (const name of directoriesIn(join(paths.deploy, os))) {
+      const upper = join(paths.deploy, os, name, 'etc', 'upper')
+      const layer = findLayerIdentity(upper)
+      const etc = layer === undefined ? undefined : running.get(layer)
+      if (etc !== undefined) found.set(`${os}/${name}`, etc)
+    }
+  return found
+}
+
+/** A mount namespace that dendro made for who is entered. */
+export interface EnteredNamespace {
+  readonly record: LayerRecord
+  readonly held: HeldNamespace
+}
+
+/**
+ * A namespace in which the layer was entered, held open so that it can be
+ * joined even when its process ends now; undefined when there is none.
+ */
+export const holdEntered = (upper: string): EnteredNamespace | undefined => {
+  const layer = findLayerIdentity(upper)
+  if (layer === undefined) return undefined
+  for (const record of readLayerRecords()) {
+    if (record.layer !== layer || record.holder === null) continue
+    const held = holdMountNamespace(record.holder.pid)
+    if (held === undefined) continue
+    // Asked after it was opened: it is that process's or none.
+    const isOurs =
+      held.inode === record.namespace &&
+      isOfOwnUser(held) &&
+      isHeld(record.holder)
+    if (isOurs && hasMountOf(record, record.holder.pid)) return { record, held }
+    held.close()
+  }
+  return undefined
+}
+
+const hasMountOf = (record: LayerRecord, pid: number): boolean =>
+  tableOf(pid).some(entry => isMountOf(record, entry))
+
+const { O_DIRECTORY, O_NOFOLLOW, O_RDONLY } = constants
+
+/**
+ * A path by which this process reaches the mount, and nothing else: through a
+ * descriptor that stays open as long as the process.
+ * Errors: `NOT_MOUNTED`.
+ */
+export const reachable = (running: RunningEtc): string => {
+  const { pid, mountpoint, device } = running
+  const path = pid === undefined ? mountpoint : `/proc/${pid}/root${mountpoint}`
+  const gone = (cause?: unknown) =>
+    new DendroError('NOT_MOUNTED', `${mountpoint} is not mounted any more`, {
+      cause,
+      hint: 'try again',
+    })
+  let fd: number
+  try {
+    fd = openSync(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW)
+  } catch (error) {
+    throw gone(error)
+  }
+  if (deviceOf(fstatSync(fd).dev) === device) return `/proc/self/fd/${fd}`
+  closeSync(fd)
+  throw gone()
+}

@@ -10,7 +10,7 @@ import type { DeploymentRecord } from './deployment.ts'
 import { changesOf, readEtc } from './etc-view.ts'
 import type { EtcView } from './etc-view.ts'
 import { runningOf } from './plan-deploy.ts'
-import { runningLayers } from './running.ts'
+import { runningDeployments } from './running.ts'
 import type { RunningEtc } from './running.ts'
 import {
   commitOf,
@@ -49,8 +49,8 @@ export const statusOf = (
   paths: SysrootPaths,
 ): DeploymentStatus[] => {
   const state = readSysroot(paths)
-  const layers = runningLayers()
-  const booted = runningOf(state)
+  const layers = runningDeployments(paths)
+  const booted = runningOf(paths, state)
   const [first] = state.deployments
   const isPendingFirst =
     booted !== undefined &&

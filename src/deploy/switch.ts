@@ -7,7 +7,7 @@ import { layerFingerprint, readLayer } from '../etc/layer.ts'
 import type { Repository } from '../store/repository.ts'
 import { inspectCommit } from './commit-layout.ts'
 import { noDeployment, runningOf } from './plan-deploy.ts'
-import { runningLayers } from './running.ts'
+import { runningDeployments } from './running.ts'
 import {
   commitOf,
   deploymentName,
@@ -63,7 +63,7 @@ export const rollback = (
 ): Promise<ListedDeployment> =>
   withTransaction(paths, repository, onWait, async transaction => {
     const { state } = transaction
-    const chosen = chooseRollback(state, index)
+    const chosen = chooseRollback(paths, state, index)
     const rest = state.deployments.filter(id => !isSameDeployment(id, chosen))
     await transaction.commit('rollback', `rollback to ${shortName(chosen)}`, [
       chosen,
@@ -73,6 +73,7 @@ export const rollback = (
   })
 
 const chooseRollback = (
+  paths: SysrootPaths,
   state: SysrootState,
   index: number | undefined,
 ): ListedDeployment => {
@@ -87,7 +88,7 @@ const chooseRollback = (
       { hint: 'dendro status lists the others' },
     )
   }
-  const running = runningOf(state)
+  const running = runningOf(paths, state)
   const chosen =
     running !== undefined && !isSameDeployment(running, first)
       ? running
@@ -135,7 +136,7 @@ export const undeploy = (
   withTransaction(paths, repository, onWait, async transaction => {
     const { state } = transaction
     const chosen = deploymentAt(state, index)
-    const running = runningLayers().get(deploymentName(chosen))
+    const running = runningDeployments(paths).get(deploymentName(chosen))
     const inUse = (why: string, hint: string): DendroError =>
       new DendroError(
         'DEPLOYMENT_IN_USE',

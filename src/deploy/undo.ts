@@ -13,7 +13,7 @@ import { makeDirectory, syncDirectory } from '../system/disk.ts'
 import { writeRecord } from './deployment.ts'
 import type { DeploymentRecord } from './deployment.ts'
 import { undoEdit } from './etc-edit.ts'
-import { runningLayers } from './running.ts'
+import { runningDeployments } from './running.ts'
 import {
   commitOf,
   deploymentName,
@@ -212,7 +212,7 @@ const undoList = async (
       'the deployments have changed since',
       'undo the later operations first',
     )
-  const running = runningLayers()
+  const running = runningDeployments(transaction.paths)
   const going = after.filter(
     id => !before.some(old => deploymentName(old) === deploymentName(id)),
   )

@@ -33,7 +33,7 @@ export const confirmBoot = (
 ): Promise<ConfirmedBoot> =>
   withTransaction(paths, repository, onWait, async transaction => {
     const { deployments } = transaction.state
-    const deployment = runningOf(transaction.state)
+    const deployment = runningOf(transaction.paths, transaction.state)
     if (deployment === undefined)
       throw new DendroError(
         'NO_DEPLOYMENT',

@@ -44,11 +44,14 @@ export const isRoot = (): boolean => process.geteuid?.() === 0
 const SHARED_BASE = '/run/dendro'
 const VIEW = 'view'
 
-const baseDirectory = (): string => {
+/** What root's programs keep until the next boot. */
+export const sharedBase = (): string =>
   // On a machine that booted from a deployment it is a link into the jail of
   // its server; /run is root's alone, so nobody else made that link.
-  if (isRoot())
-    return existsSync(SHARED_BASE) ? realpathSync(SHARED_BASE) : SHARED_BASE
+  existsSync(SHARED_BASE) ? realpathSync(SHARED_BASE) : SHARED_BASE
+
+const baseDirectory = (): string => {
+  if (isRoot()) return sharedBase()
   const uid = process.geteuid?.() ?? 0
   const runtime = callerVariable('XDG_RUNTIME_DIR')
   return runtime === undefined ? `/tmp/dendro-${uid}` : join(runtime, 'dendro')

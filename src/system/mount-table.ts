@@ -54,6 +54,15 @@ export const parseMountTable = (latin1: string): MountEntry[] => {
 export const readMountTable = (): MountEntry[] =>
   parseMountTable(readFileSync('/proc/self/mountinfo', 'latin1'))
 
+/** `major:minor` of a `st_dev` as Node has it: gnu_dev_major(3). */
+export const deviceOf = (dev: number): string => {
+  const high = Math.floor(dev / 2 ** 32)
+  const low = dev % 2 ** 32
+  const major = ((low >>> 8) & 0xfff) | (high & ~0xfff)
+  const minor = ((low & 0xff) | ((low >>> 12) & ~0xff)) >>> 0
+  return `${major}:${minor}`
+}
+
 /** The uppermost mount at `path` (real and absolute), or undefined. */
 export const findMount = (path: string): MountEntry | undefined =>
   readMountTable().findLast(entry => entry.mountpoint === path)
