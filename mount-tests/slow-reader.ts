@@ -8,12 +8,10 @@
  */
 
 import { writeSync } from 'node:fs'
-import { mountDevice } from '../src/fuse/device.ts'
 import type { Attributes, FuseHandler, Slice } from '../src/fuse/handler.ts'
-import { ENOSYS, FUSE_ROOT_ID, MAX_COUNTED_OPCODE } from '../src/fuse/layout.ts'
-import { REQUEST_BYTES, Session } from '../src/fuse/session.ts'
+import { FUSE_ROOT_ID } from '../src/fuse/layout.ts'
 import type { Steps } from '../src/steps.ts'
-import { shim } from '../src/system/native.ts'
+import { EMPTY_HANDLER, mountBare, plainAttributes } from './bare-session.ts'
 
 const [mountpoint = '', patience, resend] = process.argv.slice(2)
 const patienceMs = Number(patience)
@@ -21,20 +19,8 @@ const NAMES = ['slow', 'second', 'awaited']
 const SIZE = 32
 const STEP_MS = 1
 
-const attributesOf = (nodeId: number): Attributes => ({
-  inoHigh: 0,
-  inoLow: nodeId,
-  mode: nodeId === FUSE_ROOT_ID ? 0o40755 : 0o100644,
-  nlink: 1,
-  uid: 0,
-  gid: 0,
-  sizeBytes: SIZE,
-  blocks: 1,
-  mtimeSec: 0,
-  mtimeNsec: 0,
-  rdevMajor: 0,
-  rdevMinor: 0,
-})
+const attributesOf = (nodeId: number): Attributes =>
+  plainAttributes(nodeId, SIZE)
 
 const nap = new Int32Array(new SharedArrayBuffer(4))
 let isAwaited = true
@@ -45,6 +31,7 @@ const slices = (text: string): readonly Slice[] => [
 ]
 
 const handler: FuseHandler = {
+  ...EMPTY_HANDLER,
   lookup(_parent, name) {
     if (name === 'awaited') isAwaited = false
     const index = NAMES.indexOf(name)
@@ -66,25 +53,9 @@ const handler: FuseHandler = {
     isSlowRead = true
     return slices(isAwaited ? 'waited in vain' : 'looked up meanwhile')
   },
-  readlink: () => Buffer.alloc(0),
-  readdir: () => undefined,
-  getxattr: () => undefined,
-  listxattr: () => Buffer.alloc(0),
-  statfs: () => ({ blocks: 0, files: 0 }),
-  forget: () => undefined,
 }
 
-const fd = mountDevice(mountpoint, 'slow-reader', 0)
-new Session(fd, shim().eventfd(), handler, {
-  request: Buffer.alloc(REQUEST_BYTES),
-  negotiated: { minor: 0, flags: 0, flags2: 0 },
-  xattrs: false,
-  posixAcl: false,
-  maxReadaheadBytes: 4096,
+mountBare(mountpoint, handler, {
   resend: resend === 'yes',
-  spinMicros: () => 0,
-  counters: new Float64Array(MAX_COUNTED_OPCODE + 1),
-  toErrno: () => ENOSYS,
   onReady: () => writeSync(1, 'ready\n'),
-  onWake: () => true,
-}).run()
+}).session.run()

@@ -37,9 +37,14 @@
 enum { FUSE_FD = 3, STATE_FD = 4, SOCKET_FD = 5, EVENTS_FD = 6 };
 enum {
   LINE_BYTES = 8192,
-  STATE_BYTES = 8192,
-  /* Where src/mount/shared-state.ts receives requests: length, then unique. */
+  /*
+   * Where src/mount/shared-state.ts receives requests, length, then unique:
+   * what is in hand, and what is served between two steps of it.
+   */
   REQUEST_AT = 4096,
+  BETWEEN_AT = 135168,
+  HANDS = 2,
+  STATE_BYTES = BETWEEN_AT + 4096,
   STANDBY_MS = 60000,
   PAUSE_MS = 10000,
   BACKOFF_FIRST_MS = 100,
@@ -400,32 +405,39 @@ static bool listen_to(server_t *server) {
   return true;
 }
 
-/* The unique of the request in hand, 0 when there is none. */
-static uint64_t request_in_hand(void) {
-  uint32_t length;
+/* A place for a request in hand: its unique, 0 without one, and since when. */
+static struct {
+  size_t at;
   uint64_t unique;
-  memcpy(&length, (const void *)(state + REQUEST_AT), 4);
-  memcpy(&unique, (const void *)(state + REQUEST_AT + 8), 8);
-  return length == 0 ? 0 : unique;
-}
+  int64_t since;
+} hands[HANDS] = {{.at = REQUEST_AT}, {.at = BETWEEN_AT}};
 
-static uint64_t hand_seen;
-static int64_t hand_since;
+/* How long the oldest request in hand has been there. */
+static int64_t look_at_hands(int64_t now) {
+  int64_t longest = 0;
+  for (int i = 0; i < HANDS; i++) {
+    uint32_t length;
+    uint64_t unique;
+    memcpy(&length, (const void *)(state + hands[i].at), 4);
+    memcpy(&unique, (const void *)(state + hands[i].at + 8), 8);
+    if (length == 0) unique = 0;
+    if (unique == 0 || unique != hands[i].unique) hands[i].since = now;
+    hands[i].unique = unique;
+    if (now - hands[i].since > longest) longest = now - hands[i].since;
+  }
+  return longest;
+}
 
 static void watch(int64_t now) {
   if (watchdog_ms == 0 || current.pid == 0 || phase != IDLE) return;
-  uint64_t hand = request_in_hand();
-  if (hand != hand_seen || hand == 0) {
-    hand_seen = hand;
-    hand_since = now;
-  }
   bool is_silent = current.pinged != 0 && now - current.pinged > watchdog_ms;
-  bool is_stuck = hand != 0 && now - hand_since > watchdog_ms * BUSY_FACTOR;
+  bool is_stuck = look_at_hands(now) > watchdog_ms * BUSY_FACTOR;
   if (is_silent || is_stuck) {
     event(is_silent ? "server-silent" : "server-stuck", "pid", current.pid);
     kill_server(&current);
     current.pinged = 0;
-    current.last_pong = hand_since = now;
+    current.last_pong = now;
+    for (int i = 0; i < HANDS; i++) hands[i].since = now;
   } else if (current.pinged == 0 && now - current.last_pong > watchdog_ms / 2) {
     current.pinged = now;
     say(&current, "ping");

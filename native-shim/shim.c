@@ -127,6 +127,21 @@ FUNCTION(shim_umount) {
   return result_of(env, umount2(target, flags));
 }
 
+/* By number: C libraries have the calls only since 2022. */
+FUNCTION(shim_detached_mount) {
+  args_t a = get_args(env, info);
+  PATH(type, 0);
+  enum { CREATE = 6 /* FSCONFIG_CMD_CREATE */ };
+  int context = (int)syscall(SYS_fsopen, type, 1 /* FSOPEN_CLOEXEC */);
+  if (context < 0) return number(env, -errno);
+  long result = syscall(SYS_fsconfig, context, CREATE, NULL, NULL, 0);
+  if (result == 0)
+    result = syscall(SYS_fsmount, context, 1 /* FSMOUNT_CLOEXEC */, 0);
+  if (result < 0) result = -errno;
+  close(context);
+  return number(env, (double)result);
+}
+
 FUNCTION(shim_unshare) {
   args_t a = get_args(env, info);
   int flags = (int)get_number(&a, 0);
@@ -278,23 +293,34 @@ static int64_t now_ns(void) {
 enum { IN_OPCODE_AT = 4, IN_UNIQUE_AT = 8, IN_HEADER_BYTES = 40 };
 
 /*
- * Answers a request with an error when it is of the kind that is refused in
- * any case; then its length is zeroed, as for every request that is answered.
+ * What is refused at once: requests with this opcode whose u32 at `at`, masked,
+ * is `value` get `error`; counters[opcode] and counters[counter] count them.
+ */
+typedef struct {
+  uint32_t opcode, at, mask, value, error, counter;
+} refusal_t;
+
+/*
+ * Answers a request that is refused at once; then its length is zeroed, as for
+ * every request that is answered. One that the kernel does not take the answer
+ * to is left to the caller.
  */
 static bool refuse(int fd, unsigned char *request, ssize_t length,
-                   uint32_t refused_opcode, int32_t refused_errno) {
-  uint32_t opcode;
-  if (length < IN_HEADER_BYTES) return false;
+                   const refusal_t *refusal) {
+  uint32_t opcode, value;
+  if (length < IN_HEADER_BYTES || (size_t)length < refusal->at + sizeof value)
+    return false;
   memcpy(&opcode, request + IN_OPCODE_AT, 4);
-  if (opcode != refused_opcode) return false;
+  memcpy(&value, request + refusal->at, 4);
+  if (opcode != refusal->opcode || (value & refusal->mask) != refusal->value)
+    return false;
   struct {
     uint32_t length;
     int32_t error;
     uint64_t unique;
-  } reply = {.length = 16, .error = -refused_errno};
+  } reply = {.length = 16, .error = -(int32_t)refusal->error};
   memcpy(&reply.unique, request + IN_UNIQUE_AT, 8);
-  /* Where that fails, the request was interrupted: nobody waits for it. */
-  if (write(fd, &reply, sizeof reply) < 0) errno = 0;
+  if (write(fd, &reply, sizeof reply) < 0) return false;
   memset(request, 0, 4);
   return true;
 }
@@ -302,8 +328,7 @@ static bool refuse(int fd, unsigned char *request, ssize_t length,
 /*
  * One request from a non-blocking /dev/fuse: tries for `spin` microseconds,
  * then sleeps in poll. 0 means that the wake descriptor was written to.
- * With a negative `spin` it does not wait at all: -EAGAIN. `counters[opcode]`
- * counts the requests that are refused.
+ * With a negative `spin` it does not wait at all: -EAGAIN.
  */
 FUNCTION(shim_fuse_receive) {
   args_t a = get_args(env, info);
@@ -312,21 +337,23 @@ FUNCTION(shim_fuse_receive) {
   size_t length;
   void *buffer = get_bytes(&a, 2, &length);
   int64_t spin_ns = (int64_t)(get_number(&a, 3) * 1000);
-  uint32_t refused_opcode = (uint32_t)get_number(&a, 4);
-  int32_t refused_errno = (int32_t)get_number(&a, 5);
+  int timeout_ms = (int)get_number(&a, 4);
+  size_t refusal_length;
+  const refusal_t *refusal = get_bytes(&a, 5, &refusal_length);
   size_t counters_length;
   double *counters = get_bytes(&a, 6, &counters_length);
-  int timeout_ms = (int)get_number(&a, 7);
-  if (!a.failed && (refused_opcode + 1) * sizeof *counters > counters_length)
-    return number(env, -EFAULT);
   if (a.failed) return NULL;
+  size_t slots = counters_length / sizeof *counters;
+  if (refusal_length < sizeof *refusal || refusal->opcode >= slots ||
+      refusal->counter >= slots)
+    return number(env, -EFAULT);
   int64_t until = spin_ns > 0 ? now_ns() + spin_ns : 0;
   for (;;) {
     ssize_t got = read(fd, buffer, length);
     if (got >= 0) {
-      if (!refuse(fd, buffer, got, refused_opcode, refused_errno))
-        return number(env, (double)got);
-      counters[refused_opcode]++;
+      if (!refuse(fd, buffer, got, refusal)) return number(env, (double)got);
+      counters[refusal->opcode]++;
+      counters[refusal->counter]++;
       continue;
     }
     if (errno == EINTR || errno == ENOENT) continue;
@@ -559,6 +586,7 @@ NAPI_MODULE_INIT() {
       {"mapShared", shim_map_shared}, {"unshare", shim_unshare},
       {"continueEvery", shim_continue_every}, {"openat2", shim_openat2},
       {"namespaceOwner", shim_namespace_owner},
+      {"detachedMount", shim_detached_mount},
   };
   for (size_t i = 0; i < sizeof functions / sizeof *functions; i++) {
     napi_value function;

@@ -17,6 +17,11 @@ export interface Shim {
   /** umount2(2). */
   umount(target: Uint8Array, flags: number): number
   /**
+   * fsopen(2), fsmount(2): a descriptor of the root of a new mount that is not
+   * attached anywhere. For file systems that need no source.
+   */
+  detachedMount(type: Uint8Array): number
+  /**
    * unshare(2) of the calling thread: other threads, and what they do for it
    * (asynchronous file system calls), stay in the old namespace.
    */
@@ -36,18 +41,21 @@ export interface Shim {
    * One request from a non-blocking /dev/fuse, spinning `spinMicros` before it
    * sleeps; a negative number: not waiting at all. -EAGAIN: none is there, or
    * came in `timeoutMs` of sleep (-1: for ever).
-   * 0: the eventfd `wake` was written to. -ENODEV: unmounted. Requests with
-   * `refusedOpcode` are answered with `refusedErrno`, counted, and not returned.
+   * 0: the eventfd `wake` was written to. -ENODEV: unmounted.
+   *
+   * `refusal` is opcode, offset, mask, value, errno and a place in `counters`:
+   * such requests, whose masked u32 at the offset is the value, are answered with the errno,
+   * counted at their opcode and at that place, and not returned, unless the
+   * kernel does not take the answer. They are received into `buffer` too.
    */
   fuseReceive(
     fd: number,
     wake: number,
     buffer: Uint8Array,
     spinMicros: number,
-    refusedOpcode: number,
-    refusedErrno: number,
-    counters: Float64Array,
     timeoutMs: number,
+    refusal: Uint32Array,
+    counters: Float64Array,
   ): number
   /**
    * writev(2) of a head and of parts, each a body, where to begin in it and a

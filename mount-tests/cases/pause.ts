@@ -2,7 +2,6 @@
 
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
-import type { ChildProcess } from 'node:child_process'
 import {
   closeSync,
   existsSync,
@@ -18,59 +17,14 @@ import { createInterface } from 'node:readline'
 import { waitFor } from '../context.ts'
 import type { TestContext, TestTable } from '../context.ts'
 import { noise } from '../odd-tree.ts'
-
-const FILES = 24
-
-/** A tree with some directories, and files too large for one request. */
-const makeSource = (t: TestContext): string => {
-  const source = t.makeDirectory('source')
-  for (let i = 0; i < FILES; i++) {
-    t.makeDirectory('source', `d${i % 5}`, 'deep')
-    writeFileSync(`${source}/d${i % 5}/deep/f${i}`, noise(700_000, i))
-  }
-  writeFileSync(`${source}/small`, 'small\n')
-  return source
-}
-
-const start = (t: TestContext): string => {
-  const source = makeSource(t)
-  t.dendro('init')
-  t.commit('r', source)
-  return source
-}
-
-const isRunning = (pid: number): boolean => {
-  try {
-    return !/^State:\s+Z/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'))
-  } catch {
-    return false
-  }
-}
-
-/** Kills the server, which must be another one afterwards. */
-const killServer = async (t: TestContext, mountpoint: string) => {
-  const { pid } = t.processes(mountpoint)
-  process.kill(pid, 'SIGKILL')
-  await waitFor('the server to end', () => !isRunning(pid))
-  return pid
-}
-
-const events = (t: TestContext, type: string): { type: string }[] =>
-  t
-    .dendro('events', '--json', '--type', type)
-    .split('\n')
-    .filter(line => line !== '')
-    .map(line => JSON.parse(line) as { type: string })
-
-const dropCaches = (): void => writeFileSync('/proc/sys/vm/drop_caches', '3')
-
-const ended = (child: ChildProcess): Promise<{ code: number; text: string }> =>
-  new Promise(done => {
-    let text = ''
-    child.stdout?.on('data', (data: Buffer) => (text += data.toString()))
-    child.stderr?.on('data', (data: Buffer) => (text += data.toString()))
-    child.on('close', code => done({ code: code ?? -1, text }))
-  })
+import {
+  dropCaches,
+  ended,
+  events,
+  isRunning,
+  killServer,
+  start,
+} from '../served-tree.ts'
 
 const runtimeDirectory = (t: TestContext): string => {
   const { id } = JSON.parse(
@@ -246,29 +200,6 @@ export const tests: TestTable = {
         }
       }
     },
-  'a server that does not answer is replaced': async t => {
-    start(t)
-    const mounted = t.mount('-o', 'watchdog=1', 'r', t.path('mnt'))
-    const { pid } = t.processes(mounted)
-    process.kill(pid, 'SIGSTOP')
-    const began = Date.now()
-    assert.equal(t.sh('cat "$1/small"', mounted), 'small\n')
-    assert.ok(Date.now() - began < 10_000)
-    await waitFor('the frozen one to be gone', () => !isRunning(pid))
-    assert.equal(events(t, 'server-silent').length, 1)
-    assert.notEqual(t.processes(mounted).pid, pid)
-  },
-  'a frozen server that may stay frozen goes on where it was': async t => {
-    start(t)
-    const mounted = t.mount('-o', 'watchdog=0', 'r', t.path('mnt'))
-    const { pid } = t.processes(mounted)
-    process.kill(pid, 'SIGSTOP')
-    const reader = ended(spawn('cat', [`${mounted}/small`]))
-    await new Promise(done => setTimeout(done, 1500))
-    process.kill(pid, 'SIGCONT')
-    assert.deepEqual(await reader, { code: 0, text: 'small\n' })
-    assert.equal(t.processes(mounted).pid, pid)
-  },
   'a keeper that is killed is replaced by the server': async t => {
     start(t)
     const mounted = t.mount('r', t.path('mnt'))
@@ -288,29 +219,6 @@ export const tests: TestTable = {
       () => !isRunning(last.pid) && !isRunning(last.keeperPid),
     )
     await waitFor('the directory to go', () => !existsSync(directory))
-  },
-  'a request that every server is stuck with is answered with EIO': async t => {
-    const source = start(t)
-    const known = new Set(readdirSync(`${t.repository}/packs`))
-    writeFileSync(`${source}/stuck`, noise(200_000, 77))
-    t.commit('r', source)
-    const [large] = readdirSync(`${t.repository}/packs`)
-      .filter(name => !known.has(name))
-      .map(name => `${t.repository}/packs/${name}`)
-      .filter(path => statSync(path).size > 100_000)
-    // Opening it waits for ever.
-    t.sh('rm "$1"; mkfifo "$1"', large as string)
-    const mounted = t.mount('-o', 'watchdog=1', 'r', t.path('mnt'))
-    const read = t.try('cat', [`${mounted}/stuck`])
-    assert.equal(read.status, 1)
-    assert.match(read.stderr, /Input\/output error/)
-    assert.equal(readFileSync(`${mounted}/small`, 'utf8'), 'small\n')
-    // The kernel tries a failed page once more. The first server has no thread
-    // yet that could answer for it.
-    const ended = ['server-stuck', 'server-silent'].map(
-      type => events(t, type).length,
-    )
-    assert.equal(ended.reduce((sum, count) => sum + count) % 3, 0)
   },
   'a server that cannot start is tried again, and said to be': async t => {
     start(t)

@@ -91,6 +91,8 @@ const showStatistics = async (
   print(`stored ahead: ${statistics.storedFiles} files`)
   for (const [name, count] of Object.entries(statistics.requests))
     print(`${name.padEnd(16)} ${count}`)
+  for (const [name, count] of Object.entries(statistics.outcomes))
+    print(`${`${name}:`.padEnd(16)} ${count}`)
   for (const [name, count] of Object.entries(statistics.failures))
     print(`failed: ${name.padEnd(8)} ${count}`)
 }

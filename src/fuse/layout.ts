@@ -98,6 +98,11 @@ export const IN_OPCODE = 4
 export const IN_UNIQUE = 8
 export const IN_NODEID = 16
 
+/** In struct fuse_ioctl_in; of what kind it is. Source: asm-generic/ioctl.h */
+export const IOCTL_COMMAND = 12
+export const IOCTL_TYPE_MASK = 0xff00
+export const IOCTL_TYPE_TERMINAL = 0x5400 // 'T'
+
 // struct fuse_out_header
 export const OUT_HEADER_BYTES = 16
 

@@ -14,6 +14,7 @@ import type { Attributes, FuseHandler } from './handler.ts'
 import * as kernel from './layout.ts'
 import { listNames, withPath } from './path-nodes.ts'
 import { encodeDevice } from './reply.ts'
+import { Tally } from './tally.ts'
 
 type Callback = (errno: number, ...values: unknown[]) => void
 
@@ -30,7 +31,7 @@ type NativeFuseClass = new (
 export interface NativeTransportOptions {
   readonly fsname: string
   readonly allowOther: boolean
-  /** Requests by opcode, counted as the kernel transport counts them. */
+  /** Requests as the kernel transport counts them (tally.ts). */
   readonly counters: Float64Array
   readonly toErrno: (error: unknown) => number
 }
@@ -73,7 +74,7 @@ export const mountNativeTransport = (
   options: NativeTransportOptions,
 ): Promise<void> => {
   const Fuse = loadPackage()
-  const { counters } = options
+  const tally = new Tally(options.counters)
 
   /** Answers through `done` exactly once, whatever `work` throws. */
   const answer = (
@@ -81,7 +82,8 @@ export const mountNativeTransport = (
     done: Callback,
     work: () => unknown[],
   ): void => {
-    counters[opcode] = (counters[opcode] as number) + 1
+    tally.received(opcode)
+    tally.answered()
     let values: unknown[]
     try {
       values = work()

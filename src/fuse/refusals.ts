@@ -1,6 +1,22 @@
 /** What operations that are not served are answered. */
 
 import * as kernel from './layout.ts'
+import { REFUSED } from './tally.ts'
+
+/**
+ * What the native part refuses by itself, for `fuseReceive`: the ioctls of
+ * terminals (TCGETS and its like), by the type in their number. isatty(3) asks,
+ * systemd for each file that it reads, and no answer is remembered: two
+ * requests in three of a machine that boots.
+ */
+export const TERMINAL_REFUSAL = Uint32Array.of(
+  kernel.FUSE_IOCTL,
+  kernel.IN_HEADER_BYTES + kernel.IOCTL_COMMAND,
+  kernel.IOCTL_TYPE_MASK,
+  kernel.IOCTL_TYPE_TERMINAL,
+  kernel.ENOTTY,
+  REFUSED,
+)
 
 /** FORGETs are not answered. */
 export const isForget = (opcode: number): boolean =>

@@ -3,55 +3,43 @@
  * replies; one thread, nothing waits for anything but the kernel. READs are
  * answered in steps, and between them whatever else came.
  *
- * Errors of the device (docs/fuse.md has the reasons): a reply that comes back
- * with ENOENT was no longer wanted; with EINVAL it was malformed, and the
- * client would hang, so it gets EIO instead; ENODEV on receiving is the end.
+ * Errors of the device: docs/fuse.md has the reasons.
  */
 
 import { DendroError } from '../errors.ts'
+import { finish } from '../steps.ts'
 import type { Steps } from '../steps.ts'
 import { check, shim } from '../system/native.ts'
+import { Burst } from './burst.ts'
+import { Dispatch, NO_REPLY } from './dispatch.ts'
+import type { DispatchOptions, Through } from './dispatch.ts'
+import { Exchange } from './exchange.ts'
 import { FATAL_DEATHS, FatalRequest } from './fatal-request.ts'
 import type { InHand } from './fatal-request.ts'
 import { FuseErrno } from './handler.ts'
-import type { FuseHandler, Slice } from './handler.ts'
-import { Burst } from './burst.ts'
-import { MAX_PAGES, negotiate } from './negotiate.ts'
-import type { Negotiated, Wishes } from './negotiate.ts'
-import { isForget, refusalOf } from './refusals.ts'
-import { sendResend } from './notify.ts'
+import type { FuseHandler } from './handler.ts'
 import * as kernel from './layout.ts'
-import {
-  DirectoryPage,
-  nodesIn,
-  writeAttrOut,
-  writeEntryOut,
-  writeInitOut,
-  writeNegativeEntry,
-  writeStatfsOut,
-} from './reply.ts'
-import { Request } from './request.ts'
-import { sendParts } from './send-parts.ts'
+import { sendResend } from './notify.ts'
+import { isForget, TERMINAL_REFUSAL } from './refusals.ts'
+import { SetAside } from './set-aside.ts'
+import { Tally } from './tally.ts'
 
-const PAGE_BYTES = 4096
-const REPLY_BYTES = MAX_PAGES * PAGE_BYTES + PAGE_BYTES
 /** A read-only server gets no large requests; room for batches of FORGETs. */
 export const REQUEST_BYTES = 128 * 1024
-const OUT = kernel.OUT_HEADER_BYTES
 
-export interface SessionOptions extends Wishes {
+export interface SessionOptions extends DispatchOptions {
   /**
-   * Where requests are received, at least REQUEST_BYTES. In memory that
-   * outlives the process it is the journal of the request in hand.
+   * Where requests are received, at least REQUEST_BYTES each. In memory that
+   * outlives the process they are the journal of what is in hand.
    */
-  readonly request: Buffer
-  /** INIT's outcome, written here. */
-  readonly negotiated: Negotiated
-  /** Whether xattrs are answered at all; else the kernel never asks again. */
-  readonly xattrs: boolean
+  readonly journal: {
+    readonly request: Buffer
+    /** What is served between two steps of `request`. */
+    readonly between: Buffer
+  }
   /** How long to spin for the next request before sleeping. */
   readonly spinMicros: () => number
-  /** Requests by opcode; written by this thread alone. */
+  /** Requests by opcode and by outcome (tally.ts); written by this thread alone. */
   readonly counters: Float64Array
   /** Turns what a handler threw into an errno. */
   readonly toErrno: (error: unknown) => number
@@ -61,6 +49,10 @@ export interface SessionOptions extends Wishes {
   readonly settled?: { readonly afterMs: number; readonly then: () => void }
   /** Told when requests begin to come one right behind the other, and end to. */
   readonly onBurst?: (isOn: boolean) => void
+  /** Told of an answer, by opcode, that the kernel did not take, though it should. */
+  readonly onStray?: (opcode: number) => void
+  /** Whether `onWake` is to be called though requests come without a pause. */
+  readonly isCalled?: () => boolean
   /** Called when the wake descriptor was written to; true: stop serving. */
   readonly onWake: () => boolean
 }
@@ -71,11 +63,8 @@ const FOR_EVER = -1
 
 /** So many others are answered between two steps of what is in hand. */
 const MAX_BETWEEN = 16
-/** A request of up to so many bytes can be held: any READ, and any LOOKUP. */
-const HELD_BYTES = 512
-
-/** No reply is owed: FORGET and its like. */
-const NO_REPLY = -1
+/** In `Exchange.resends`: of a server that died, which may have answered it. */
+const OF_THE_DEAD = -1
 
 /** The conversation failed, not what was asked for: nobody can be answered. */
 class Broken extends Error {}
@@ -85,18 +74,20 @@ export class Session {
   readonly #wakeFd: number
   readonly #handler: FuseHandler
   readonly #options: SessionOptions
-  readonly #request: Request
-  readonly #reply = Buffer.allocUnsafeSlow(REPLY_BYTES)
-  readonly #page = new DirectoryPage(this.#reply, OUT)
-  /** What follows the header, when it does not stand in the reply's buffer. */
-  #body: readonly Slice[] | undefined
-  #settlesAt: number | undefined
-  readonly #burst: Burst
+  readonly #dispatch: Dispatch
+  readonly #tally: Tally
+  /** What is in hand, and what is served between two steps of it. */
+  readonly #exchange: Exchange
+  readonly #between: Exchange
   /** READs that came while another request was in hand. */
-  readonly #aside: Buffer[] = []
-  /** What is in hand, while others are received. */
-  readonly #held = Buffer.alloc(HELD_BYTES)
+  readonly #aside = new SetAside()
+  readonly #burst: Burst
   readonly #fatal = new FatalRequest()
+  #settlesAt: number | undefined
+  /** How often the kernel was asked to send again what is not answered. */
+  #resends = 0
+  /** Opcodes of answers that went astray, not told yet. */
+  readonly #stray: number[] = []
 
   /** `fd` is /dev/fuse, non-blocking and mounted; `wakeFd` an eventfd. */
   constructor(
@@ -109,7 +100,10 @@ export class Session {
     this.#wakeFd = wakeFd
     this.#handler = handler
     this.#options = options
-    this.#request = new Request(options.request)
+    this.#dispatch = new Dispatch(handler, options)
+    this.#tally = new Tally(options.counters)
+    this.#exchange = new Exchange(options.journal.request)
+    this.#between = new Exchange(options.journal.between)
     this.#burst = new Burst(options.onBurst ?? (() => undefined))
   }
 
@@ -120,19 +114,31 @@ export class Session {
    * counts err on keeping a node.
    */
   recover(inHand: InHand): void {
-    const { bytes } = this.#request
-    const lengthBytes = bytes.readUInt32LE(kernel.IN_LEN)
-    const isInHand = this.#request.accept(lengthBytes)
-    const opcode = isInHand ? this.#request.opcode : 0
-    if (isInHand) this.#fatal.countDeath(bytes, inHand)
-    const canResend =
-      (this.#options.negotiated.flags2 & kernel.FUSE_HAS_RESEND) !== 0 &&
-      opcode !== kernel.FUSE_INIT
-    if (canResend && sendResend(this.#fd) === 0) this.#request.clear()
-    else if (isInHand) {
-      if (!isForget(opcode)) this.#serve(lengthBytes)
-      this.#request.clear()
+    this.#tally.abandon()
+    const exchange = this.#exchange
+    const isInHand = isWhole(exchange)
+    // What was served last is what the server died with.
+    const last = isWhole(this.#between) ? this.#between : exchange
+    if (isInHand || last !== exchange)
+      this.#fatal.countDeath(last.request.bytes, inHand)
+    const opcode = isInHand ? exchange.request.opcode : 0
+    const comesAgain = opcode !== kernel.FUSE_INIT && this.resend() === 0
+    if (!comesAgain && isInHand && !isForget(opcode)) {
+      this.#tally.received(opcode)
+      this.#serve(exchange, this.#through)
     }
+    exchange.request.clear()
+    this.#between.request.clear()
+  }
+
+  /**
+   * Has the kernel send again what it has no answer to. Not while a request is
+   * in hand. Returns 0, or -errno: -ENOSYS where the kernel cannot.
+   */
+  resend(): number {
+    if (!this.#canResend) return -kernel.ENOSYS
+    this.#resends++
+    return sendResend(this.#fd)
   }
 
   /** Serves until unmounted or told to stop. Blocks the thread. */
@@ -144,49 +150,82 @@ export class Session {
     }
   }
 
-  #receive(spin: number, timeoutMs: number): number {
-    // isatty(3) asks, systemd for each file that it reads, and no answer is
-    // remembered: two requests in three of a machine that boots.
-    return shim().fuseReceive(
+  get #canResend(): boolean {
+    const { flags2 } = this.#options.negotiated
+    return (flags2 & kernel.FUSE_HAS_RESEND) !== 0
+  }
+
+  /** Receives a request into `exchange`; else 0 or -errno as `fuseReceive`. */
+  #receive(exchange: Exchange, spin: number, timeoutMs: number): number {
+    let got =
+      this.#stray.length > 0 ? this.#tellStray(exchange) : -kernel.EAGAIN
+    if (got === -kernel.EAGAIN)
+      got = shim().fuseReceive(
+        this.#fd,
+        this.#wakeFd,
+        exchange.request.bytes,
+        spin,
+        timeoutMs,
+        TERMINAL_REFUSAL,
+        this.#options.counters,
+      )
+    if (got <= 0) return got
+    if (!exchange.accept(got, this.#resends))
+      throw new DendroError(
+        'IO_ERROR',
+        'bad request from /dev/fuse: its length does not match',
+      )
+    this.#burst.arrived()
+    this.#tally.received(exchange.request.opcode)
+    return got
+  }
+
+  /**
+   * Tells of answers that went astray, unless the connection is gone: then
+   * none is taken. Returns what was received meanwhile.
+   */
+  #tellStray(exchange: Exchange): number {
+    const stray = this.#stray.splice(0)
+    const got = shim().fuseReceive(
       this.#fd,
       this.#wakeFd,
-      this.#request.bytes,
-      spin,
-      kernel.FUSE_IOCTL,
-      kernel.ENOTTY,
+      exchange.request.bytes,
+      NO_SLEEP,
+      FOR_EVER,
+      TERMINAL_REFUSAL,
       this.#options.counters,
-      timeoutMs,
     )
+    if (got > 0 || got === -kernel.EAGAIN)
+      for (const opcode of stray) this.#options.onStray?.(opcode)
+    return got
   }
 
   #serveAll(): 'unmounted' | 'stopped' {
-    const { spinMicros, onWake } = this.#options
+    const { spinMicros, onWake, isCalled } = this.#options
     const burst = this.#burst
     const idle = this.#handler.idle
+    const exchange = this.#exchange
     for (;;) {
       if (this.#serveAside()) continue
+      if (isCalled?.() === true && onWake()) return 'stopped'
       const settlesMs = this.#untilSettled()
       const prepare = settlesMs === FOR_EVER ? idle : undefined
       let got =
         prepare === undefined
           ? -kernel.EAGAIN
-          : this.#receive(NO_SLEEP, FOR_EVER)
+          : this.#receive(exchange, NO_SLEEP, FOR_EVER)
       if (got === -kernel.EAGAIN) {
         if (prepare?.() === true) continue
         const isSettled = settlesMs === FOR_EVER
-        got = this.#receive(
-          spinMicros(),
-          isSettled ? burst.patienceMs : settlesMs,
-        )
+        const patienceMs = isSettled ? burst.patienceMs : settlesMs
+        got = this.#receive(exchange, spinMicros(), patienceMs)
         if (got === -kernel.EAGAIN) {
           burst.quiet()
           continue
         }
       }
-      if (got > 0) {
-        burst.arrived()
-        this.#answer(got)
-      } else if (got === 0) {
+      if (got > 0) this.#answer()
+      else if (got === 0) {
         if (onWake()) return 'stopped'
       } else if (got === -kernel.ENODEV || got === -kernel.ECONNABORTED)
         return 'unmounted'
@@ -206,28 +245,23 @@ export class Session {
 
   /** Answers what came meanwhile, and the first READ that was set aside. */
   #serveAside(): boolean {
-    if (this.#aside.length === 0) return false
+    if (this.#aside.isEmpty) return false
     this.#serveWaiting()
-    const read = this.#aside.shift() as Buffer
-    read.copy(this.#request.bytes)
-    this.#answer(read.length)
+    this.#aside.shift(this.#exchange)
+    this.#answer()
     return true
   }
 
   /** Answers what is there already, but READs: they are set aside. */
-  #serveWaiting(): boolean {
-    const { bytes } = this.#request
+  #serveWaiting(): void {
+    const between = this.#between
     for (let i = 0; i < MAX_BETWEEN; i++) {
-      const got = this.#receive(NO_SLEEP, FOR_EVER)
       // What is wrong is met again by who waits for the next request.
-      if (got <= 0) return i > 0
-      this.#burst.arrived()
-      if (bytes.readUInt32LE(kernel.IN_OPCODE) === kernel.FUSE_READ)
-        this.#aside.push(Buffer.from(bytes.subarray(0, got)))
-      else this.#serve(got)
-      this.#request.clear()
+      if (this.#receive(between, NO_SLEEP, FOR_EVER) <= 0) return
+      if (between.request.opcode === kernel.FUSE_READ) this.#aside.push(between)
+      else this.#serve(between, finish)
+      between.request.clear()
     }
-    return true
   }
 
   /**
@@ -235,62 +269,47 @@ export class Session {
    * of somebody else. Should this server die, the kernel sends again what is
    * unanswered; where it cannot (before 6.9) there is one request at a time.
    */
-  #through<T>(steps: Steps<T>): T {
-    const { negotiated } = this.#options
-    const { bytes, lengthBytes } = this.#request
-    const mayServe =
-      (negotiated.flags2 & kernel.FUSE_HAS_RESEND) !== 0 &&
-      lengthBytes <= HELD_BYTES
+  readonly #through = <T>(steps: Steps<T>): T => {
+    const mayServe = this.#canResend
     for (;;) {
       const { done, value } = steps.next()
       if (done === true) return value
       if (!mayServe) continue
-      bytes.copy(this.#held, 0, 0, lengthBytes)
       try {
-        if (!this.#serveWaiting()) continue
+        this.#serveWaiting()
       } catch (cause) {
         throw new Broken(`cannot serve: ${String(cause)}`, { cause })
       }
-      this.#held.copy(bytes, 0, 0, lengthBytes)
-      this.#request.accept(lengthBytes)
     }
   }
 
-  /** Answers what was received, and does what follows from it. */
-  #answer(lengthBytes: number): void {
-    this.#serve(lengthBytes)
-    this.#request.clear()
+  /** Answers what is in hand, and does what follows from it. */
+  #answer(): void {
+    this.#serve(this.#exchange, this.#through)
+    this.#exchange.request.clear()
     const steps = this.#handler.followUp?.()
     if (steps !== undefined) this.#through(steps)
   }
 
-  #serve(lengthBytes: number): void {
-    if (!this.#request.accept(lengthBytes))
-      throw new DendroError(
-        'IO_ERROR',
-        'bad request from /dev/fuse: its length does not match',
-      )
-    const { opcode } = this.#request
-    const { counters } = this.#options
-    const slot = Math.min(opcode, kernel.MAX_COUNTED_OPCODE)
-    counters[slot] = (counters[slot] as number) + 1
-    this.#body = undefined
-    let length: number
+  #serve(exchange: Exchange, through: Through): void {
+    const { request } = exchange
+    const { opcode } = request
+    let length = 0
     let errno = 0
     try {
-      if (this.#fatal.isIn(this.#request.bytes))
+      if (this.#fatal.isIn(request.bytes))
         throw new DendroError(
           'IO_ERROR',
           `a ${kernel.OPCODE_NAMES[opcode] ?? opcode} request ended ${FATAL_DEATHS} servers; it is not tried again`,
         )
-      length = this.#dispatch(opcode)
+      length = this.#dispatch.answer(exchange, through)
     } catch (error) {
       if (error instanceof Broken) throw error
-      length = 0
       errno =
         error instanceof FuseErrno ? error.errno : this.#options.toErrno(error)
     }
-    if (length !== NO_REPLY) this.#send(errno, length)
+    if (length === NO_REPLY) this.#tally.forgotten()
+    else this.#send(exchange, errno, length)
     if (opcode !== kernel.FUSE_INIT) return
     this.#options.onReady()
     const { settled } = this.#options
@@ -298,121 +317,57 @@ export class Session {
       this.#settlesAt = performance.now() + settled.afterMs
   }
 
-  /** Writes the body behind the header; returns its length. */
-  #dispatch(opcode: number): number {
-    const request = this.#request
-    const handler = this.#handler
-    switch (opcode) {
-      case kernel.FUSE_LOOKUP: {
-        const entry = handler.lookup(request.nodeId, request.string(0))
-        return entry === undefined
-          ? writeNegativeEntry(this.#reply, OUT)
-          : writeEntryOut(this.#reply, OUT, entry)
-      }
-      case kernel.FUSE_GETATTR:
-        return writeAttrOut(this.#reply, OUT, handler.getattr(request.nodeId))
-      case kernel.FUSE_READDIRPLUS:
-      case kernel.FUSE_READDIR:
-        this.#page.reset(request.u32(16), opcode === kernel.FUSE_READDIRPLUS)
-        handler.readdir(request.nodeId, request.u64(8), this.#page)
-        return this.#page.lengthBytes
-      case kernel.FUSE_READ: {
-        const body = this.#through(
-          handler.read(request.nodeId, request.u64(8), request.u32(16)),
-        )
-        this.#body = body
-        let length = 0
-        for (const part of body) length += part.lengthBytes
-        return length
-      }
-      case kernel.FUSE_READLINK:
-        return this.#whole(handler.readlink(request.nodeId))
-      case kernel.FUSE_GETXATTR:
-      case kernel.FUSE_LISTXATTR:
-        return this.#xattr(opcode)
-      case kernel.FUSE_STATFS: {
-        const { blocks, files } = handler.statfs()
-        return writeStatfsOut(this.#reply, OUT, blocks, files)
-      }
-      case kernel.FUSE_FORGET:
-        handler.forget(request.nodeId, request.u64(0))
-        return NO_REPLY
-      case kernel.FUSE_BATCH_FORGET:
-        request.forgets((nodeId, count) => handler.forget(nodeId, count))
-        return NO_REPLY
-      case kernel.FUSE_NOTIFY_REPLY:
-        return NO_REPLY
-      case kernel.FUSE_INIT:
-        return this.#init()
-      case kernel.FUSE_RELEASE:
-      case kernel.FUSE_RELEASEDIR:
-      case kernel.FUSE_DESTROY:
-        return 0
-      default:
-        throw FuseErrno.of(refusalOf(opcode))
-    }
-  }
-
-  #whole(bytes: Buffer): number {
-    this.#body = [{ bytes, begin: 0, lengthBytes: bytes.length }]
-    return bytes.length
-  }
-
-  #xattr(opcode: number): number {
-    if (!this.#options.xattrs) throw FuseErrno.of(kernel.ENOSYS)
-    const { nodeId } = this.#request
-    const room = this.#request.u32(0)
-    const value =
-      opcode === kernel.FUSE_LISTXATTR
-        ? this.#handler.listxattr(nodeId)
-        : this.#handler.getxattr(nodeId, this.#request.string(8))
-    if (value === undefined) throw FuseErrno.of(kernel.ENODATA)
-    if (room === 0) {
-      this.#reply.writeUInt32LE(value.length, OUT)
-      this.#reply.writeUInt32LE(0, OUT + 4)
-      return 8
-    }
-    if (value.length > room) throw FuseErrno.of(kernel.ERANGE)
-    return this.#whole(value)
-  }
-
-  #init(): number {
-    const reply = negotiate(this.#request, this.#options)
-    const { minor, flags, flags2 } = reply
-    Object.assign(this.#options.negotiated, { minor, flags, flags2 })
-    return writeInitOut(this.#reply, OUT, reply)
-  }
-
-  #send(errno: number, length: number): void {
-    const reply = this.#reply
-    const body = errno === 0 ? this.#body : undefined
-    reply.writeUInt32LE(OUT + length, 0)
-    reply.writeInt32LE(-errno, 4)
-    // The request's unique is opaque: its bytes are copied as they are.
-    const { bytes } = this.#request
-    for (let i = 0; i < 8; i++)
-      reply[8 + i] = bytes[kernel.IN_UNIQUE + i] as number
-    const result = sendParts(this.#fd, reply, OUT, body, length)
-    if (result >= 0) return
-    if (result === -kernel.ENOENT) {
-      if (errno === 0) this.#takeBack(OUT + length)
+  #send(exchange: Exchange, errno: number, length: number): void {
+    const result = exchange.send(this.#fd, errno, errno === 0 ? length : 0)
+    if (result >= 0) {
+      this.#tally.answered()
       return
     }
-    if (result === -kernel.EINVAL && errno === 0) {
-      this.#send(kernel.EIO, 0)
-      return
-    }
-    if (result === -kernel.EINVAL || result === -kernel.ENODEV) return
-    check(result, 'cannot reply to /dev/fuse')
+    if (errno === 0) this.#takeBack(exchange, length)
+    if (result === -kernel.EINVAL && errno === 0) this.#sendError(exchange)
+    else if (
+      result === -kernel.ENOENT ||
+      result === -kernel.EINVAL ||
+      result === -kernel.ENODEV
+    )
+      this.#notTaken(exchange)
+    else check(result, 'cannot reply to /dev/fuse')
   }
 
   /**
-   * The kernel did not want the reply (it had it already, or its client is
-   * gone), so it counted none of the lookups in it.
+   * The answer was malformed: the kernel has told the client so (EIO), or it
+   * still waits.
    */
-  #takeBack(end: number): void {
-    const { opcode } = this.#request
-    for (const nodeId of nodesIn(this.#reply, OUT, end, opcode))
+  #sendError(exchange: Exchange): void {
+    const result = exchange.send(this.#fd, kernel.EIO, 0)
+    this.#stray.push(exchange.request.opcode)
+    if (result >= 0 || result === -kernel.ENOENT) this.#tally.answered()
+    else this.#tally.unwanted()
+  }
+
+  /**
+   * The kernel knows no such request. That is as it should be when it was sent
+   * again meanwhile or may have been answered by a server that died, and for an
+   * INTERRUPT, whose request may be answered. A client that is killed waits for
+   * the answer to what was received: there is no other good reason.
+   * Source: fs/fuse/dev.c, request_wait_answer and fuse_dev_do_write.
+   */
+  #notTaken(exchange: Exchange): void {
+    this.#tally.unwanted()
+    const { opcode } = exchange.request
+    if (exchange.resends !== this.#resends) return
+    if (opcode !== kernel.FUSE_INTERRUPT) this.#stray.push(opcode)
+  }
+
+  /** The kernel did not take the answer, so it counted none of the lookups in it. */
+  #takeBack(exchange: Exchange, length: number): void {
+    for (const nodeId of exchange.nodesTold(length))
       this.#handler.forget(nodeId, 1)
   }
+}
+
+/** Whether a server that died left a request in an exchange's journal. */
+const isWhole = (exchange: Exchange): boolean => {
+  const lengthBytes = exchange.request.bytes.readUInt32LE(kernel.IN_LEN)
+  return exchange.accept(lengthBytes, OF_THE_DEAD)
 }

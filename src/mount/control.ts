@@ -20,27 +20,35 @@ import { workerData } from 'node:worker_threads'
 import type { MessagePort } from 'node:worker_threads'
 import { errnoOf } from '../errors.ts'
 import { MNT_DETACH, unmountAt } from '../fuse/device.ts'
-import { MAX_COUNTED_OPCODE, OPCODE_NAMES } from '../fuse/layout.ts'
 import { sendInvalidation } from '../fuse/notify.ts'
 import type { Invalidation } from '../fuse/notify.ts'
+import { outcomesOf, outstandingIn } from '../fuse/tally.ts'
+import { waitingRequests } from '../fuse/waiting.ts'
 import { HeldDirectory } from '../system/held-path.ts'
 import { findMount, readMountTable } from '../system/mount-table.ts'
 import { shim } from '../system/native.ts'
 import { releaseProgramPages } from '../system/program-pages.ts'
 import { controlAddress } from './control-socket.ts'
+import { HEAL_LOOK_MS, Healing } from './healing.ts'
 import { KeeperLink } from './keeper-link.ts'
 import { startKeeper } from './keeper.ts'
 import { commitsInUse, isMountedElsewhere } from './mount-users.ts'
 import { eventLogOf } from './news.ts'
-import { CONTROL_SOCKET, GATE_ENDING, GATE_OPEN } from './server-config.ts'
+import { Pulse } from './pulse.ts'
+import {
+  CONTROL_SOCKET,
+  GATE,
+  GATE_ENDING,
+  GATE_OPEN,
+} from './server-config.ts'
 import type {
   ControlMessage,
   ServerConfig,
-  ServerMessage,
   ServerStatistics,
 } from './server-config.ts'
 import { RepositoryWatch } from './repository-watch.ts'
 import { writeState } from './server-state.ts'
+import { ServingThread } from './serving-thread.ts'
 import { viewState } from './shared-state.ts'
 
 /** Descriptors are -1 where the transport has none. */
@@ -50,14 +58,12 @@ export interface ControlSetup {
   readonly repository: { readonly fd: number; readonly path: string }
   readonly fd: number
   readonly wakeFd: number
-  /** The shared state; its counters are used where it is there. */
   readonly stateFd: number
   readonly keeperSocket: number
   readonly keeperPid: number
-  readonly counters: Float64Array | undefined
   readonly xattrs: boolean
   readonly port: MessagePort
-  /** The paused serving thread sleeps on the first number; the second is the keeper's socket. */
+  /** Words that the two threads share (`GATE`). */
   readonly gate: Int32Array
   /** See `ControlProgram`. */
   readonly first: unknown
@@ -90,29 +96,15 @@ const repository = HeldDirectory.of(
   (workerData as ControlSetup).repository.path,
 )
 const state = stateFd < 0 ? undefined : viewState(stateFd)
-const counters =
-  (workerData as ControlSetup).counters ??
-  state?.counters ??
-  new Float64Array(MAX_COUNTED_OPCODE + 1)
-
-type Answer = Extract<ServerMessage, { readonly id: number }>
-
-const waiting = new Map<number, (reply: Answer) => void>()
-let nextId = 1
-
-const ONE = Buffer.alloc(8)
-ONE.writeBigUInt64LE(1n)
-const wake = (): void => {
-  // Without a descriptor the serving thread has an event loop of its own.
-  if (wakeFd >= 0) writeSync(wakeFd, ONE)
-}
-
 const sendAll = (invalidations: readonly Invalidation[]): void => {
   if (fd < 0) return
   for (const invalidation of invalidations) sendInvalidation(fd, invalidation)
 }
 
-port.on('message', (message: ServerMessage) => {
+/** Answers that went astray since the last resend. */
+let stray = 0
+
+const serving = new ServingThread(port, gate, wakeFd, message => {
   switch (message.type) {
     case 'invalidate':
       sendAll(message.invalidations)
@@ -120,49 +112,18 @@ port.on('message', (message: ServerMessage) => {
     case 'paused':
       link?.say('paused')
       return
-    case 'stats':
-    case 'reads':
-    case 'condemned':
-      waiting.get(message.id)?.(message)
-      waiting.delete(message.id)
+    case 'stray':
+      stray++
+      eventLog.append('answer-refused', { request: message.request })
   }
 })
 
-const post = (message: ControlMessage): void => {
-  port.postMessage(message)
-  wake()
-}
-
-/** Asks the serving thread. */
-const ask = <T extends Answer>(
-  make: (id: number) => ControlMessage,
-): Promise<T> => {
-  const id = nextId++
-  return new Promise(resolve => {
-    waiting.set(id, reply => resolve(reply as T))
-    post(make(id))
-  })
-}
-
 const refresh = (): void => {
-  post({ type: 'refresh' })
-}
-
-const requestCounts = (): Record<string, number> => {
-  const counts: Record<string, number> = {}
-  for (let opcode = 0; opcode <= MAX_COUNTED_OPCODE; opcode++) {
-    const count = counters[opcode] as number
-    if (count > 0) counts[OPCODE_NAMES[opcode] ?? `OPCODE_${opcode}`] = count
-  }
-  return counts
+  serving.post({ type: 'refresh' })
 }
 
 const statistics = async (): Promise<ServerStatistics> => {
-  const requests = requestCounts()
-  const reply = await ask<Extract<Answer, { type: 'stats' }>>(id => ({
-    type: 'stats',
-    id,
-  }))
+  const reply = await serving.ask('stats', id => ({ type: 'stats', id }))
   return {
     pid: process.pid,
     keeperPid: link?.pid ?? 0,
@@ -173,7 +134,8 @@ const statistics = async (): Promise<ServerStatistics> => {
     nodes: reply.nodes,
     storedFiles: reply.storedFiles,
     rssBytes: process.memoryUsage.rss(),
-    requests,
+    requests: reply.requests,
+    outcomes: reply.outcomes,
     failures: reply.failures,
   }
 }
@@ -225,7 +187,7 @@ const condemn = async (
   const deadline = Date.now() + LET_GO_MS
   let known: readonly string[]
   for (let round = 0; ; round++) {
-    const reply = await ask<Extract<Answer, { type: 'condemned' }>>(question)
+    const reply = await serving.ask('condemned', question)
     known = reply.inUse
     if (known.length === 0 || Date.now() > deadline) break
     const hexes = new Set(known)
@@ -237,7 +199,7 @@ const condemn = async (
       )
     await sleep(LET_GO_STEP_MS)
   }
-  post({ type: 'pardon', commits: known })
+  serving.post({ type: 'pardon', commits: known })
   return { inUse: [...used, ...known] }
 }
 
@@ -265,12 +227,7 @@ const answer = async (line: string): Promise<unknown> => {
     case 'stats':
       return statistics()
     case 'reads':
-      return (
-        await ask<Extract<Answer, { type: 'reads' }>>(id => ({
-          type: 'reads',
-          id,
-        }))
-      ).objects
+      return (await serving.ask('reads', id => ({ type: 'reads', id }))).objects
     case 'release':
       return { ended: endIfUnused() }
     case 'refresh':
@@ -287,10 +244,10 @@ const answer = async (line: string): Promise<unknown> => {
 
 /** What the keeper says, line by line. */
 const onKeeper = (line: string): void => {
-  if (line === 'ping') link?.say('pong')
+  if (line === 'ping') pulse?.check(() => link?.say('pong'))
   else if (line === 'pause') {
     isPaused = true
-    post({ type: 'pause' })
+    serving.post({ type: 'pause' })
   } else if (line === 'exit') {
     afterReload?.({ ok: true })
     // Long enough for the answer to leave; the serving thread sleeps for ever.
@@ -314,8 +271,8 @@ let isPaused = false
 const goOn = (): void => {
   if (!isPaused) return
   isPaused = false
-  Atomics.store(gate, 0, GATE_OPEN)
-  Atomics.notify(gate, 0)
+  Atomics.store(gate, GATE.state, GATE_OPEN)
+  Atomics.notify(gate, GATE.state)
 }
 
 const TURN_MS = 1000
@@ -331,7 +288,7 @@ const settleTurn = async (): Promise<void> => {
 
 /** A keeper that died is replaced: each of the two watches over the other. */
 const onKeeperGone = (): void => {
-  if (Atomics.load(gate, 0) === GATE_ENDING) return
+  if (Atomics.load(gate, GATE.state) === GATE_ENDING) return
   if (isPaused) {
     void settleTurn().then(onKeeperGone)
     return
@@ -339,7 +296,7 @@ const onKeeperGone = (): void => {
   try {
     const kept = { fuse: fd, state: stateFd }
     const keeper = startKeeper(config, kept, eventLog)
-    Atomics.store(gate, 1, keeper.socket)
+    Atomics.store(gate, GATE.keeperSocket, keeper.socket)
     link = new KeeperLink(keeper, onKeeper, onKeeperGone)
     writeState(currentConfig(), { pid: process.pid, keeperPid: keeper.pid })
     eventLog.append('keeper-restarted', { pid: keeper.pid })
@@ -371,12 +328,50 @@ let link =
         onKeeperGone,
       )
 
+/** What the kernel transport counts, for those who watch over the serving thread. */
+const watched =
+  state === undefined
+    ? undefined
+    : {
+        received: () => outcomesOf(state.counters).received,
+        isInHand: state.isInHand,
+      }
+
+const pulse =
+  watched &&
+  new Pulse({
+    ...watched,
+    ask: () => serving.ask('pong', id => ({ type: 'ping', id })),
+  })
+
+/** Heals until the mount ends. */
+const heal = (counted: NonNullable<typeof watched>): void => {
+  const { device } = findMount(config.mountpoint) ?? {}
+  const healing = new Healing({
+    ...counted,
+    waiting: () =>
+      waitingRequests(device) ??
+      stray + (state === undefined ? 0 : outstandingIn(state.counters)),
+    resend: async () => {
+      stray = 0
+      const question = (id: number): ControlMessage => ({ type: 'resend', id })
+      return (await serving.ask('resent', question)).isDone
+    },
+    tell: (type, details) => eventLog.append(type, details),
+    now: () => performance.now(),
+  })
+  setInterval(() => {
+    const isEnding = Atomics.load(gate, GATE.state) === GATE_ENDING
+    if (!isPaused && !isEnding) void healing.look()
+  }, HEAL_LOOK_MS)
+}
+
 const MAX_QUESTION_BYTES = 16 * 1024 * 1024
 
 let listener: Server | undefined
 
 const listen = (): void => {
-  if (Atomics.load(gate, 0) === GATE_ENDING) return
+  if (Atomics.load(gate, GATE.state) === GATE_ENDING) return
   const path = join(config.runtimeDirectory, CONTROL_SOCKET)
   rmSync(path, { force: true })
   listener?.close()
@@ -412,4 +407,5 @@ repositoryWatch.start(refresh)
 // What was published while the server started.
 refresh()
 setTimeout(releaseProgramPages, STARTED_MS)
+if (watched !== undefined) heal(watched)
 if (config.endsWhenUnused) setInterval(endIfUnused, UNUSED_CHECK_MS)

@@ -1,6 +1,7 @@
 /** What a server process is told when it starts, and what it tells of itself. */
 
 import type { Invalidation } from '../fuse/notify.ts'
+import type { Outcomes } from '../fuse/tally.ts'
 import type { RepositoryIdentity } from '../store/identity.ts'
 
 export interface ServerConfig {
@@ -41,6 +42,10 @@ export const isForMachine = (
 export type ControlMessage =
   | { readonly type: 'refresh' }
   | { readonly type: 'stats' | 'reads'; readonly id: number }
+  /** Say that you serve. */
+  | { readonly type: 'ping'; readonly id: number }
+  /** Have the kernel send again what is not answered. */
+  | { readonly type: 'resend'; readonly id: number }
   /** Stop serving: another server takes over. */
   | { readonly type: 'pause' }
   /** Which of these commits (hex) are in use? They are not to be entered now. */
@@ -64,8 +69,14 @@ export type ServerMessage =
       readonly id: number
       readonly nodes: number
       readonly storedFiles: number
+      readonly requests: Readonly<Record<string, number>>
+      readonly outcomes: Outcomes
       readonly failures: Readonly<Record<string, number>>
     }
+  | { readonly type: 'pong'; readonly id: number }
+  | { readonly type: 'resent'; readonly id: number; readonly isDone: boolean }
+  /** The kernel did not take the answer to a request, though it should. */
+  | { readonly type: 'stray'; readonly request: string }
   | {
       readonly type: 'reads'
       readonly id: number
@@ -91,11 +102,23 @@ export interface ServerStatistics {
   /** Files put into the page cache before they were asked for. */
   readonly storedFiles: number
   readonly rssBytes: number
+  /** By kind. */
   readonly requests: Readonly<Record<string, number>>
+  readonly outcomes: Outcomes
   readonly failures: Readonly<Record<string, number>>
 }
 
-/** Values of the number between the two threads: closed, open, and the end. */
+/** Words that the serving and the control thread share. */
+export const GATE = {
+  /** The paused serving thread sleeps on it: closed (0), open, or the end. */
+  state: 0,
+  /** The socket to the keeper of the moment. */
+  keeperSocket: 1,
+  /** 1: the control thread has sent a message. */
+  isCalled: 2,
+  words: 3,
+} as const
+
 export const GATE_OPEN = 1
 export const GATE_ENDING = 2
 

@@ -14,9 +14,9 @@ import {
   mountDeviceAsUser,
   unmountAt,
 } from '../fuse/device.ts'
-import { MAX_COUNTED_OPCODE } from '../fuse/layout.ts'
 import { mountNativeTransport } from '../fuse/native-transport.ts'
 import { Session } from '../fuse/session.ts'
+import { makeCounters } from '../fuse/tally.ts'
 import { check, shim } from '../system/native.ts'
 import { findMount, readMountTable } from '../system/mount-table.ts'
 import { WakeLatency } from '../system/wake-latency.ts'
@@ -79,7 +79,6 @@ const runSession = (
         keeperSocket: keeper.socket,
         keeperPid: keeper.pid,
       },
-      undefined,
       state.xattrs,
       hooks.control,
     )
@@ -93,7 +92,7 @@ const runSession = (
   // Not wanted by who does not want the server to look for requests either.
   const latency = new WakeLatency(config.spinMicros > 0)
   const session = new Session(fd, wakeFd, service.view, {
-    request: state.request,
+    journal: state.journal,
     negotiated: state.negotiated,
     xattrs: state.xattrs,
     posixAcl: state.posixAcl,
@@ -108,8 +107,11 @@ const runSession = (
       if (isOn) latency.hold()
       else latency.release()
     },
+    onStray: opcode => service.tellStray(opcode),
+    isCalled: () => service.isCalled,
     onWake: () => service.answerWaiting(),
   })
+  service.onResend = () => session.resend()
   if (hooks.isTakeover) {
     startThreads()
     session.recover(state.inHand)
@@ -223,10 +225,8 @@ export const servePortable = async (
   config: ServerConfig,
   hooks: ServeHooks,
 ): Promise<void> => {
-  const service = new Service(config, undefined)
-  const counters = new Float64Array(
-    new SharedArrayBuffer((MAX_COUNTED_OPCODE + 1) * 8),
-  )
+  const counters = makeCounters()
+  const service = new Service(config, undefined, counters)
   await mountNativeTransport(config.mountpoint, service.view, {
     fsname: config.repository,
     allowOther: config.isPrivileged || config.allowOther,
@@ -235,7 +235,7 @@ export const servePortable = async (
   })
   service.writeState(0)
   service.answerAlways()
-  service.startControl(NO_DESCRIPTORS, counters, service.xattrs)
+  service.startControl(NO_DESCRIPTORS, service.xattrs)
   hooks.onReady()
   // libfuse 2 does not tell when it is unmounted: the mount table does.
   while (isSuperblockMounted(config.mountpoint)) await sleep(UNMOUNTED_CHECK_MS)

@@ -11,7 +11,9 @@ import {
   Worker,
 } from 'node:worker_threads'
 import { DendroError } from '../errors.ts'
+import { ENOSYS, MAX_COUNTED_OPCODE, OPCODE_NAMES } from '../fuse/layout.ts'
 import type { Invalidation } from '../fuse/notify.ts'
+import { makeCounters, outcomesOf } from '../fuse/tally.ts'
 import { digestFromHex } from '../objects/digest.ts'
 import type { Digest } from '../objects/digest.ts'
 import type { EventLog } from '../store/event-log.ts'
@@ -26,7 +28,7 @@ import type { ControlProgram, ControlSetup } from './control.ts'
 import { failures, toErrno } from './errno.ts'
 import { eventLogOf, tellDamage } from './news.ts'
 import { ReadLog } from './read-log.ts'
-import { GATE_ENDING, isForMachine, VIEW_NODES } from './server-config.ts'
+import { GATE, GATE_ENDING, isForMachine, VIEW_NODES } from './server-config.ts'
 import type {
   ControlMessage,
   ServerConfig,
@@ -97,16 +99,25 @@ export class Service {
   readonly posixAcl: boolean
   /** Set by the control thread's word: another server is to take over. */
   isPausing = false
+  /** Has the kernel send again what is not answered; 0 or -errno. */
+  onResend: () => number = () => -ENOSYS
   readonly #config: ServerConfig
   readonly #state: SharedState | undefined
+  readonly #counters: Float64Array
   readonly #repository: Repository
   readonly #ahead: Ahead | undefined
   readonly #reads: ReadLog | undefined
   readonly #ports = new MessageChannel()
-  /** The gate, and the socket to the keeper of the moment. */
-  readonly #gate = new Int32Array(new SharedArrayBuffer(8))
+  /** Words that the two threads share. */
+  readonly #gate = new Int32Array(new SharedArrayBuffer(GATE.words * 4))
 
-  constructor(config: ServerConfig, state: SharedState | undefined) {
+  /** Requests are counted in the shared state where there is one. */
+  constructor(
+    config: ServerConfig,
+    state: SharedState | undefined,
+    counters = state?.counters ?? makeCounters(),
+  ) {
+    this.#counters = counters
     process.title = `@dendro ${config.mountpoint}`
     // Nothing of the caller's directory is held, and none is looked into.
     process.chdir('/')
@@ -159,18 +170,16 @@ export class Service {
       ControlSetup,
       'fd' | 'wakeFd' | 'stateFd' | 'keeperSocket' | 'keeperPid'
     >,
-    counters: Float64Array | undefined,
     xattrs: boolean,
     program?: ControlProgram,
   ): void {
     const port = this.#ports.port2
-    Atomics.store(this.#gate, 1, descriptors.keeperSocket)
+    Atomics.store(this.#gate, GATE.keeperSocket, descriptors.keeperSocket)
     const { fd, path } = this.#repository.paths.directory
     const setup: ControlSetup = {
       ...descriptors,
       repository: { fd, path },
       config: this.#config,
-      counters,
       xattrs,
       port,
       gate: this.#gate,
@@ -196,8 +205,20 @@ export class Service {
     return this.#ahead?.isAwake === true ? 0 : this.#config.spinMicros
   }
 
+  /** Whether the control thread asks for something, or what it asked is to be done. */
+  get isCalled(): boolean {
+    return this.isPausing || Atomics.load(this.#gate, GATE.isCalled) === 1
+  }
+
+  /** Tells of an answer that the kernel did not take, though it should. */
+  tellStray(opcode: number): void {
+    const request = OPCODE_NAMES[opcode] ?? `OPCODE_${opcode}`
+    this.#send({ type: 'stray', request })
+  }
+
   /** Answers what the control thread asked, without an event loop. */
   answerWaiting(): boolean {
+    Atomics.store(this.#gate, GATE.isCalled, 0)
     for (;;) {
       const received = receiveMessageOnPort(this.#ports.port1) as
         { message: ControlMessage } | undefined
@@ -217,9 +238,9 @@ export class Service {
 
   /** The mount is gone: what ends now is not to be started again. */
   end(): void {
-    Atomics.store(this.#gate, 0, GATE_ENDING)
+    Atomics.store(this.#gate, GATE.state, GATE_ENDING)
     try {
-      writeSync(Atomics.load(this.#gate, 1), 'bye\n')
+      writeSync(Atomics.load(this.#gate, GATE.keeperSocket), 'bye\n')
     } catch {
       // It died just now; another one sees that the connection is gone.
     }
@@ -228,8 +249,8 @@ export class Service {
   /** Sleeps until the control thread says to go on (it may end us instead). */
   waitPaused(): void {
     this.#send({ type: 'paused' })
-    Atomics.wait(this.#gate, 0, 0)
-    Atomics.store(this.#gate, 0, 0)
+    Atomics.wait(this.#gate, GATE.state, 0)
+    Atomics.store(this.#gate, GATE.state, 0)
     this.isPausing = false
     this.#ahead?.resume()
     if (this.#state !== undefined) this.view.restore()
@@ -247,6 +268,15 @@ export class Service {
 
   #send(message: ServerMessage): void {
     this.#ports.port1.postMessage(message)
+  }
+
+  #requestCounts(): Record<string, number> {
+    const counts: Record<string, number> = {}
+    for (let opcode = 0; opcode <= MAX_COUNTED_OPCODE; opcode++) {
+      const count = this.#counters[opcode] as number
+      if (count > 0) counts[OPCODE_NAMES[opcode] ?? `OPCODE_${opcode}`] = count
+    }
+    return counts
   }
 
   #answer(message: ControlMessage): void {
@@ -277,10 +307,22 @@ export class Service {
           objects: this.#reads?.list() ?? [],
         })
         return
+      case 'ping':
+        this.#send({ type: 'pong', id: message.id })
+        return
+      case 'resend':
+        this.#send({
+          type: 'resent',
+          id: message.id,
+          isDone: this.onResend() === 0,
+        })
+        return
       case 'stats':
         this.#send({
           type: 'stats',
           id: message.id,
+          requests: this.#requestCounts(),
+          outcomes: outcomesOf(this.#counters),
           nodes: view.nodes,
           storedFiles: this.#ahead?.storedFiles ?? 0,
           failures: Object.fromEntries(failures),

@@ -4,10 +4,11 @@
  *
  *     0       magic, version, capacity (4 bytes each from 8 on)
  *     16      the words and numbers below
- *     64      requests by opcode, float64
+ *     64      requests by opcode and by outcome (tally.ts), float64
  *     4096    the request in hand: received here, its length zeroed when it is
  *             answered (native-shim/keeper.c reads length and unique)
- *     135168  rows (node-rows.ts)
+ *     135168  the same for what is served between two steps of that one
+ *     266240  rows (node-rows.ts)
  *
  * A server of another version refuses the state and the old one goes on.
  */
@@ -15,18 +16,20 @@
 import { randomInt } from 'node:crypto'
 import { closeSync, ftruncateSync } from '../system/files.ts'
 import { DendroError } from '../errors.ts'
-import { MAX_COUNTED_OPCODE } from '../fuse/layout.ts'
 import { REQUEST_BYTES } from '../fuse/session.ts'
+import type { SessionOptions } from '../fuse/session.ts'
 import type { InHand } from '../fuse/fatal-request.ts'
 import type { Negotiated } from '../fuse/negotiate.ts'
+import { COUNTERS } from '../fuse/tally.ts'
 import { check, shim } from '../system/native.ts'
 import { NodeRows, ROW_BYTES } from './node-rows.ts'
 
 const MAGIC = 0x52444e44 // "DNDR"
-const VERSION = 2
+const VERSION = 3
 const COUNTERS_AT = 64
 const REQUEST_AT = 4096
-const ROWS_AT = REQUEST_AT + REQUEST_BYTES
+const BETWEEN_AT = REQUEST_AT + REQUEST_BYTES
+const ROWS_AT = BETWEEN_AT + REQUEST_BYTES
 /** Only rows that are used take memory; the rest is address space. */
 const CAPACITY = 1 << 24
 const TOTAL_BYTES = ROWS_AT + CAPACITY * ROW_BYTES
@@ -51,7 +54,7 @@ export class SharedState {
   /** The memfd; -1 for a state of this process alone. */
   readonly fd: number
   readonly rows: NodeRows
-  readonly request: Buffer
+  readonly journal: SessionOptions['journal']
   readonly counters: Float64Array
   readonly inHand: InHand
   readonly #words: Uint32Array
@@ -68,7 +71,10 @@ export class SharedState {
       next,
       words[WORD.firstGeneration],
     )
-    this.request = Buffer.from(buffer, REQUEST_AT, REQUEST_BYTES)
+    this.journal = {
+      request: Buffer.from(buffer, REQUEST_AT, REQUEST_BYTES),
+      between: Buffer.from(buffer, BETWEEN_AT, REQUEST_BYTES),
+    }
     this.counters = countersIn(buffer)
     this.inHand = {
       unique: words.subarray(WORD.unique, WORD.unique + 2),
@@ -173,20 +179,24 @@ const map = (fd: number, length: number): ArrayBuffer => {
 }
 
 const countersIn = (buffer: ArrayBuffer): Float64Array =>
-  new Float64Array(buffer, COUNTERS_AT, MAX_COUNTED_OPCODE + 1)
+  new Float64Array(buffer, COUNTERS_AT, COUNTERS)
 
 /** What another thread of the server may look at. */
 export interface StateView {
   readonly counters: Float64Array
   /** The process whose turn it is to serve. */
   readonly serverPid: () => number
+  /** Whether a request is being answered. */
+  readonly isInHand: () => boolean
 }
 
 export const viewState = (fd: number): StateView => {
-  const buffer = map(fd, REQUEST_AT)
+  const buffer = map(fd, BETWEEN_AT)
   const words = new Uint32Array(buffer, 0, COUNTERS_AT / 4)
+  const length = new Uint32Array(buffer, REQUEST_AT, 1)
   return {
     counters: countersIn(buffer),
     serverPid: () => words[WORD.serverPid] as number,
+    isInHand: () => length[0] !== 0,
   }
 }

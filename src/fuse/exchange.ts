@@ -1,0 +1,70 @@
+/**
+ * A request in hand and its answer. Everything that belongs to one request
+ * stands here and nowhere else: what is served between two steps of another
+ * one is an exchange of its own, so that the two cannot mix.
+ */
+
+import type { Slice } from './handler.ts'
+import * as kernel from './layout.ts'
+import { MAX_PAGES } from './negotiate.ts'
+import { DirectoryPage, nodesIn } from './reply.ts'
+import { Request } from './request.ts'
+import { sendParts } from './send-parts.ts'
+
+const PAGE_BYTES = 4096
+const REPLY_BYTES = MAX_PAGES * PAGE_BYTES + PAGE_BYTES
+
+/** Where the body of an answer stands in `Exchange.reply`. */
+export const BODY_AT = kernel.OUT_HEADER_BYTES
+
+export class Exchange {
+  readonly request: Request
+  /** The answer: room for the header, and behind it for the body. */
+  readonly reply = Buffer.allocUnsafeSlow(REPLY_BYTES)
+  /** Writes directory records into the body. */
+  readonly page = new DirectoryPage(this.reply, BODY_AT)
+  /** The body, when it does not stand in `reply`. */
+  body: readonly Slice[] | undefined
+  /** How often a resend was asked for before the request was received. */
+  resends = 0
+
+  /** Requests are received into `bytes`. */
+  constructor(bytes: Buffer) {
+    this.request = new Request(bytes)
+  }
+
+  /** Takes what was received; false when it is no whole request. */
+  accept(lengthBytes: number, resends: number): boolean {
+    this.body = undefined
+    this.resends = resends
+    return this.request.accept(lengthBytes)
+  }
+
+  /** Lets the answer be `bytes`; returns their length. */
+  answerWith(bytes: Buffer): number {
+    this.body = [{ bytes, begin: 0, lengthBytes: bytes.length }]
+    return bytes.length
+  }
+
+  /**
+   * Sends an errno, or with 0 the answer, whose body is so long. Returns what
+   * write(2) does, or -errno.
+   */
+  send(fd: number, errno: number, lengthBytes: number): number {
+    const { reply } = this
+    reply.writeUInt32LE(BODY_AT + lengthBytes, 0)
+    reply.writeInt32LE(-errno, 4)
+    // The request's unique is opaque: its bytes are copied as they are.
+    const { bytes } = this.request
+    for (let i = 0; i < 8; i++)
+      reply[8 + i] = bytes[kernel.IN_UNIQUE + i] as number
+    const body = errno === 0 ? this.body : undefined
+    return sendParts(fd, reply, BODY_AT, body, lengthBytes)
+  }
+
+  /** The nodes that the answer tells the kernel of: a lookup of each. */
+  nodesTold(lengthBytes: number): Iterable<number> {
+    const end = BODY_AT + lengthBytes
+    return nodesIn(this.reply, BODY_AT, end, this.request.opcode)
+  }
+}
