@@ -18,13 +18,16 @@ const NSPAWN = [
   ...['--kill-signal=SIGRTMIN+3', '--console=read-only'],
 ]
 
-/** What a container does once it is up: prints into /run/out, and powers off. */
-const STEP = `[Unit]
+/** What a machine says of its version, and what it can write to. */
+const VERSIONS =
+  'cat /etc/machine-version /etc/mine; systemctl --failed --no-legend --plain; touch /usr/x'
+
+const stepUnit = (script: string): string => `[Unit]
 Description=Test of the container
 After=multi-user.target
 [Service]
 Type=oneshot
-ExecStart=/bin/sh -c 'cat /etc/machine-version /etc/mine; systemctl --failed --no-legend --plain; touch /usr/x; echo end'
+ExecStart=/bin/sh -c '${script.replaceAll('%', '%%')}; echo end'
 ExecStartPost=systemctl --no-block exit 7
 StandardOutput=file:/run/out/step
 StandardError=file:/run/out/step
@@ -57,11 +60,14 @@ export const bootContainer = (
   return readFileSync(join(out, 'step'), 'utf8')
 }
 
-/** Has the container do the step, by a layer of /etc. */
-export const addStep = (layer: string): void => {
+/**
+ * Has the container run a script once it is up, by a layer of /etc; what it
+ * says goes to the host, and the container powers off. No quotes in `script`.
+ */
+export const addStep = (layer: string, script = VERSIONS): void => {
   const directory = join(layer, 'systemd/system')
   const wants = join(directory, 'multi-user.target.wants')
   mkdirSync(wants, { recursive: true })
-  writeFileSync(join(directory, 'step.service'), STEP)
+  writeFileSync(join(directory, 'step.service'), stepUnit(script))
   symlinkSync('../step.service', join(wants, 'step.service'))
 }
