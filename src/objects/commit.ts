@@ -9,17 +9,21 @@
 
 import { MsgpackReader } from '../bytes/msgpack-reader.ts'
 import { MsgpackWriter } from '../bytes/msgpack-writer.ts'
+import { checkTime } from './check-object.ts'
 import { digestOf } from './digest.ts'
 import type { Digest } from './digest.ts'
 import { decodeDigest, decodeFsObject, encodeFsObject } from './fs-object.ts'
 import type { DirectoryObject } from './fs-object.ts'
 import {
+  beyondLimit,
   MAX_BODY_BYTES,
+  MAX_COMMIT_BYTES,
   MAX_METADATA_ENTRIES,
   MAX_METADATA_KEY_BYTES,
   MAX_METADATA_VALUE_BYTES,
   MAX_PARENTS,
   MAX_SUBJECT_BYTES,
+  MAX_SUMMARY_XATTR_NAMES,
   MAX_XATTR_NAME_BYTES,
 } from './limits.ts'
 
@@ -47,10 +51,10 @@ export interface Commit {
 }
 
 const TAG = 'commit'
-const MAX_XATTR_NAMES = 4096
 
-/** The canonical bytes of a commit. */
+/** The canonical bytes of a commit. Errors: `LIMIT_EXCEEDED`. */
 export const encodeCommit = (commit: Commit): Buffer => {
+  checkCommit(commit)
   const writer = new MsgpackWriter()
   writer.array(8)
   writer.text(TAG)
@@ -73,7 +77,56 @@ export const encodeCommit = (commit: Commit): Buffer => {
   writer.uint(summary.others)
   writer.uint(summary.logicalBytes)
   for (const name of summary.xattrNames) writer.binary(name)
+  if (writer.lengthBytes > MAX_COMMIT_BYTES)
+    throw beyondLimit(
+      `the commit's own data take ${writer.lengthBytes} bytes`,
+      MAX_COMMIT_BYTES,
+    )
   return writer.finish()
+}
+
+/** What people say of a commit. */
+export type CommitMessage = Pick<Commit, 'subject' | 'body' | 'metadata'>
+
+const limit = (what: string, value: number, max: number): void => {
+  if (value > max) throw beyondLimit(`${what} ${value}`, max)
+}
+
+/** Errors: `LIMIT_EXCEEDED`. */
+export const checkMessage = (message: CommitMessage): void => {
+  const { subject, body, metadata } = message
+  const text = (what: string, value: string, max: number): void =>
+    limit(`the bytes of ${what} are`, Buffer.byteLength(value), max)
+  text('the subject', subject, MAX_SUBJECT_BYTES)
+  text('the body', body, MAX_BODY_BYTES)
+  limit('the number of metadata keys is', metadata.size, MAX_METADATA_ENTRIES)
+  for (const [key, value] of metadata) {
+    text(`the key ${key.slice(0, SHOWN)}`, key, MAX_METADATA_KEY_BYTES)
+    text(`the value of ${key}`, value, MAX_METADATA_VALUE_BYTES)
+  }
+}
+
+/** Characters of a key that is too long in its error. */
+const SHOWN = 40
+
+/** Refuses what `decodeCommit` would not take. Errors: `LIMIT_EXCEEDED`. */
+const checkCommit = (commit: Commit): void => {
+  const { parents, timeSec, summary } = commit
+  checkMessage(commit)
+  limit('the number of parents is', parents.length, MAX_PARENTS)
+  checkTime(timeSec)
+  limit(
+    'the number of bytes of all files is',
+    summary.logicalBytes,
+    Number.MAX_SAFE_INTEGER,
+  )
+  limit(
+    'the number of xattr names in the tree is',
+    summary.xattrNames.length,
+    MAX_SUMMARY_XATTR_NAMES,
+  )
+  for (const name of summary.xattrNames)
+    limit('the bytes of an xattr name are', name.length, MAX_XATTR_NAME_BYTES)
 }
 
 /** The identity of a commit. */
@@ -83,6 +136,8 @@ export const commitDigest = (commit: Commit): Digest =>
 /** Counterpart of `encodeCommit`. */
 export const decodeCommit = (bytes: Uint8Array): Commit => {
   const reader = new MsgpackReader(bytes, 'commit')
+  if (bytes.length > MAX_COMMIT_BYTES)
+    throw reader.corrupt(`${bytes.length} bytes are too many`)
   reader.arrayOf(8)
   if (reader.text(16) !== TAG) throw reader.corrupt('not a commit')
   const root = decodeFsObject(reader)
@@ -115,7 +170,7 @@ const decodeMetadata = (reader: MsgpackReader): Map<string, string> => {
 }
 
 const decodeSummary = (reader: MsgpackReader): CommitSummary => {
-  const length = reader.array(4 + MAX_XATTR_NAMES)
+  const length = reader.array(4 + MAX_SUMMARY_XATTR_NAMES)
   if (length < 4) throw reader.corrupt('summary too short')
   const files = reader.uint()
   const directories = reader.uint()

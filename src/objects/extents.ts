@@ -10,7 +10,7 @@ import { MsgpackReader } from '../bytes/msgpack-reader.ts'
 import { MsgpackWriter } from '../bytes/msgpack-writer.ts'
 import { DIGEST_BYTES, toDigest } from './digest.ts'
 import type { Digest } from './digest.ts'
-import { MAX_CHUNK_BYTES, MAX_EXTENTS } from './limits.ts'
+import { beyondLimit, MAX_CHUNK_BYTES, MAX_EXTENTS } from './limits.ts'
 
 export interface Extent {
   readonly lengthBytes: number
@@ -30,11 +30,37 @@ export const countDataBytes = (extents: readonly Extent[]): number =>
     0,
   )
 
-/** Writes extents as one flat array: length, digest or nil, length, ... */
+/**
+ * Refuses extents that `decodeExtents` would not take. Errors:
+ * `LIMIT_EXCEEDED`; RangeError for what no splitting of a file gives.
+ */
+const checkExtents = (extents: readonly Extent[], maxCount: number): void => {
+  if (extents.length > maxCount)
+    throw beyondLimit(`a file has ${extents.length} extents`, maxCount)
+  let total = 0
+  let afterHole = false
+  for (const { lengthBytes, chunk } of extents) {
+    const isHole = chunk === undefined
+    if (lengthBytes < 1 || (!isHole && lengthBytes > MAX_CHUNK_BYTES))
+      throw new RangeError(`an extent of ${lengthBytes} bytes`)
+    if (isHole && afterHole) throw new RangeError('a hole after a hole')
+    afterHole = isHole
+    total += lengthBytes
+    if (!Number.isSafeInteger(total))
+      throw beyondLimit('a file has 2^53 bytes', Number.MAX_SAFE_INTEGER)
+  }
+}
+
+/**
+ * Writes up to `maxCount` extents as one flat array: length, digest or nil,
+ * length, ... Errors: `LIMIT_EXCEEDED`.
+ */
 export const encodeExtents = (
   writer: MsgpackWriter,
   extents: readonly Extent[],
+  maxCount: number,
 ): void => {
+  checkExtents(extents, maxCount)
   writer.array(extents.length * 2)
   encodePairs(writer, extents)
 }
@@ -73,8 +99,12 @@ export const decodeExtents = (
   return extents
 }
 
-/** The extent list of a large file as an object of its own. */
+/**
+ * The extent list of a large file as an object of its own.
+ * Errors: `LIMIT_EXCEEDED`.
+ */
 export const encodeExtentList = (extents: readonly Extent[]): Buffer => {
+  checkExtents(extents, MAX_EXTENTS)
   const writer = new MsgpackWriter(64 + extents.length * 40)
   writer.array(1 + extents.length * 2)
   writer.text(TAG)

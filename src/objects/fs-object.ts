@@ -9,6 +9,7 @@
 import type { MsgpackReader } from '../bytes/msgpack-reader.ts'
 import type { MsgpackWriter } from '../bytes/msgpack-writer.ts'
 import type { Digest } from './digest.ts'
+import { checkFsObject } from './check-object.ts'
 import { DIGEST_BYTES, toDigest } from './digest.ts'
 import {
   countDataBytes,
@@ -22,24 +23,19 @@ import {
   MAX_DEVICE_MINOR,
   MAX_ID,
   MAX_INLINE_EXTENTS,
+  MAX_MODE,
+  MAX_NLINK,
+  MAX_NSEC,
   MAX_TARGET_BYTES,
   MAX_XATTR_NAME_BYTES,
   MAX_XATTR_VALUE_BYTES,
   MAX_XATTRS,
 } from './limits.ts'
+import { kindOfMode } from './mode.ts'
 
-export const S_IFMT = 0o170000
-export const S_IFSOCK = 0o140000
-export const S_IFLNK = 0o120000
-export const S_IFREG = 0o100000
-export const S_IFBLK = 0o060000
-export const S_IFDIR = 0o040000
-export const S_IFCHR = 0o020000
-export const S_IFIFO = 0o010000
+export * from './mode.ts'
 
 export const LINK_GROUP_BYTES = 16
-const MAX_NSEC = 999_999_999
-const MAX_NLINK = 0xffffffff
 
 /** An extended attribute; name and value are bytes as latin1 text. */
 export interface Xattr {
@@ -105,22 +101,6 @@ export interface EndpointObject extends Linkable {
 export type FsObject =
   FileObject | SymlinkObject | DirectoryObject | DeviceObject | EndpointObject
 
-export type ObjectKind = FsObject['kind']
-
-const KIND_OF_TYPE: ReadonlyMap<number, ObjectKind> = new Map([
-  [S_IFREG, 'file'],
-  [S_IFLNK, 'symlink'],
-  [S_IFDIR, 'directory'],
-  [S_IFCHR, 'char'],
-  [S_IFBLK, 'block'],
-  [S_IFIFO, 'fifo'],
-  [S_IFSOCK, 'socket'],
-])
-
-/** The kind named by the type bits of `mode`, or undefined for none known. */
-export const kindOfMode = (mode: number): ObjectKind | undefined =>
-  KIND_OF_TYPE.get(mode & S_IFMT)
-
 /** `st_nlink`: what the committed tree had. */
 export const nlinkOf = (object: FsObject): number =>
   object.kind === 'directory'
@@ -137,11 +117,15 @@ export const sizeOf = (object: FsObject): number =>
         ? 4096
         : 0
 
-/** Writes the canonical encoding of `object`. */
+/**
+ * Writes the canonical encoding of `object`. Errors: `LIMIT_EXCEEDED` for what
+ * a reader would refuse, before anything is written.
+ */
 export const encodeFsObject = (
   writer: MsgpackWriter,
   object: FsObject,
 ): void => {
+  checkFsObject(object)
   writer.array(8)
   writer.uint(object.mode)
   writer.uint(object.uid)
@@ -197,7 +181,7 @@ const encodePayload = (writer: MsgpackWriter, object: FsObject): void => {
 
 const encodeContent = (writer: MsgpackWriter, object: FileObject): void => {
   if (typeof object.content !== 'string') {
-    encodeExtents(writer, object.content)
+    encodeExtents(writer, object.content, MAX_INLINE_EXTENTS)
     return
   }
   writer.array(3)
@@ -212,7 +196,7 @@ const encodeContent = (writer: MsgpackWriter, object: FileObject): void => {
  */
 export const decodeFsObject = (reader: MsgpackReader): FsObject => {
   reader.arrayOf(8)
-  const mode = reader.uint(0o177777)
+  const mode = reader.uint(MAX_MODE)
   const uid = reader.uint(MAX_ID)
   const gid = reader.uint(MAX_ID)
   const mtimeSec = reader.int()

@@ -171,62 +171,62 @@ t.test(
   },
 )
 
-t.test('objects that nobody may store', async t => {
-  const refuse = (what: string, object: unknown) =>
-    t.throws(
-      () => decode(encode(object as FsObject)),
-      { code: 'CORRUPT_OBJECT' },
-      what,
-    )
-  refuse('unknown type', { ...file, mode: 0o150644 })
-  refuse('nsec of a second', { ...file, mtimeNsec: 1_000_000_000 })
-  refuse('xattrs out of order', {
-    ...file,
-    xattrs: [
-      { name: 'b', value: '' },
-      { name: 'a', value: '' },
-    ],
-  })
-  refuse('an xattr twice', {
-    ...file,
-    xattrs: [
-      { name: 'a', value: '' },
-      { name: 'a', value: '' },
-    ],
-  })
-  refuse('a single hard link', { ...file, links: { ...links, nlink: 1 } })
-  refuse('a short link group', { ...file, links: { nlink: 2, group: 'x' } })
-  refuse('an empty symlink', { ...OBJECTS[5], target: '' })
-  refuse('a symlink with NUL', { ...OBJECTS[5], target: 'a\0b' })
-  refuse('a symlink of 4096 bytes', { ...OBJECTS[5], target: 'x'.repeat(4096) })
-  refuse('an empty extent', {
-    ...file,
-    content: [{ lengthBytes: 0, chunk: digest }],
-  })
-  refuse('a hole after a hole', {
-    ...file,
-    content: [
-      { lengthBytes: 9, chunk: undefined },
-      { lengthBytes: 9, chunk: undefined },
-    ],
-  })
-  refuse('a chunk of 1 GiB', {
-    ...file,
-    content: [{ lengthBytes: 2 ** 30, chunk: digest }],
-  })
+/** The fields of an object as they stand in a tree, whatever they are. */
+type Field = number | string | undefined | readonly Field[]
+
+const writeField = (writer: MsgpackWriter, field: Field): void => {
+  if (field === undefined) writer.nil()
+  else if (typeof field === 'number') writer.int(field)
+  else if (typeof field === 'string') writer.binary(field)
+  else {
+    writer.array(field.length)
+    for (const inner of field) writeField(writer, inner)
+  }
+}
+
+t.test('objects that nobody may store are refused by readers', async t => {
+  interface Odd {
+    mode?: number
+    owner?: number
+    nsec?: number
+    xattrs?: Field
+    links?: Field
+    payload?: Field
+  }
+  const raw = (odd: Odd): Buffer => {
+    const { mode = 0o100644, owner = 0, nsec = 0, xattrs, links } = odd
+    const writer = new MsgpackWriter()
+    const payload = 'payload' in odd ? odd.payload : [5, digest]
+    writeField(writer, [mode, owner, 0, 1, nsec, xattrs, links, payload])
+    return writer.finish()
+  }
+  const refuse = (what: string, odd: Odd) =>
+    t.throws(() => decode(raw(odd)), { code: 'CORRUPT_OBJECT' }, what)
+  t.equal(decode(raw({})).kind, 'file')
+  refuse('unknown type', { mode: 0o150644 })
+  refuse('a mode of 17 bits', { mode: 0o300644 })
+  refuse('an owner of 33 bits', { owner: 2 ** 32 })
+  refuse('nsec of a second', { nsec: 1_000_000_000 })
+  refuse('xattrs out of order', { xattrs: ['b', '', 'a', ''] })
+  refuse('an xattr twice', { xattrs: ['a', '', 'a', ''] })
+  refuse('an xattr without a name', { xattrs: ['', ''] })
+  refuse('a long name of an xattr', { xattrs: ['x'.repeat(256), ''] })
+  refuse('a long xattr', { xattrs: ['a', 'x'.repeat(65537)] })
+  refuse('a single hard link', { links: [1, 'g'.repeat(16)] })
+  refuse('a short link group', { links: [2, 'x'] })
+  const link = { mode: 0o120777 }
+  refuse('an empty symlink', { ...link, payload: '' })
+  refuse('a symlink with NUL', { ...link, payload: 'a\0b' })
+  refuse('a symlink of 4096 bytes', { ...link, payload: 'x'.repeat(4096) })
+  refuse('a device of 13 bits', { mode: 0o20666, payload: [4096, 0] })
+  refuse('an empty extent', { payload: [0, digest] })
+  refuse('a hole after a hole', { payload: [9, undefined, 9, undefined] })
+  refuse('a chunk of 1 GiB', { payload: [2 ** 30, digest] })
   refuse('a size above 2^53', {
-    ...file,
-    content: [
-      { lengthBytes: Number.MAX_SAFE_INTEGER, chunk: undefined },
-      { lengthBytes: 9, chunk: digest },
-    ],
+    payload: [Number.MAX_SAFE_INTEGER, undefined, 9, digest],
   })
-  refuse('more data than size', {
-    ...file,
-    sizeBytes: 5,
-    dataBytes: 6,
-    content: digest,
-  })
+  refuse('more data than size', { payload: [5, 6, digest] })
+  refuse('65 extents', { payload: Array(65).fill([1, digest]).flat() as Field })
 })
 
 t.test('trees', async t => {
@@ -252,8 +252,13 @@ t.test('trees', async t => {
 t.test('names that no tree may hold', async t => {
   for (const name of ['', '.', '..', 'a/b', 'a\0b', 'x'.repeat(256)]) {
     t.type(explainBadName(name), 'string', JSON.stringify(name))
-    const bytes = encodeTree([{ name, object: file }])
-    t.throws(() => Tree.decode(bytes), { code: 'CORRUPT_OBJECT' })
+    t.throws(() => encodeTree([{ name, object: file }]), RangeError)
+    const writer = new MsgpackWriter()
+    writer.array(3)
+    writer.text('tree')
+    writer.binary(name)
+    encodeFsObject(writer, file)
+    t.throws(() => Tree.decode(writer.view(0)), { code: 'CORRUPT_OBJECT' })
   }
   t.equal(explainBadName('...'), undefined)
   t.equal(explainBadName('x'.repeat(255)), undefined)

@@ -14,7 +14,12 @@ import { digestOf } from './digest.ts'
 import type { Digest } from './digest.ts'
 import { decodeFsObject, encodeFsObject } from './fs-object.ts'
 import type { FsObject } from './fs-object.ts'
-import { MAX_NAME_BYTES, MAX_TREE_ENTRIES } from './limits.ts'
+import {
+  beyondLimit,
+  MAX_NAME_BYTES,
+  MAX_OBJECT_BYTES,
+  MAX_TREE_ENTRIES,
+} from './limits.ts'
 import { explainBadName } from './name.ts'
 
 export interface TreeEntry {
@@ -25,23 +30,45 @@ export interface TreeEntry {
 
 const TAG = 'tree'
 
-/** Encodes entries that are sorted by name. Throws RangeError when they are not. */
+/**
+ * Encodes entries that are sorted by name. Valid until the next use of
+ * `writer`. Errors: `LIMIT_EXCEEDED`; RangeError when they are not sorted.
+ */
 export const encodeTree = (
   entries: readonly TreeEntry[],
   writer: MsgpackWriter = new MsgpackWriter(),
 ): Buffer => {
   writer.reset()
+  checkTreeEntries(entries.length)
   writer.array(1 + entries.length * 2)
   writer.text(TAG)
-  let previous: string | undefined
+  let previous = ''
   for (const { name, object } of entries) {
-    if (previous !== undefined && name <= previous)
+    const bad = explainBadName(name)
+    if (bad !== undefined) throw new RangeError(bad)
+    if (name <= previous)
       throw new RangeError(`tree entries not sorted at '${name}'`)
     writer.binary(name)
     encodeFsObject(writer, object)
+    checkTreeBytes(writer.lengthBytes)
     previous = name
   }
-  return writer.finish()
+  return writer.view(0)
+}
+
+/** Errors: `LIMIT_EXCEEDED`. */
+export const checkTreeEntries = (count: number): void => {
+  if (count > MAX_TREE_ENTRIES)
+    throw beyondLimit(`the directory has ${count} entries`, MAX_TREE_ENTRIES)
+}
+
+/** `bytes` is what a directory takes, or a part of it. Errors: `LIMIT_EXCEEDED`. */
+export const checkTreeBytes = (bytes: number): void => {
+  if (bytes > MAX_OBJECT_BYTES)
+    throw beyondLimit(
+      `names, xattrs and extents of the directory take ${bytes} bytes`,
+      MAX_OBJECT_BYTES,
+    )
 }
 
 /**

@@ -5,17 +5,10 @@
  * ref names what it named before, whatever happens.
  */
 
-import { DendroError, wrapSystemError } from '../errors.ts'
-import { encodeCommit } from '../objects/commit.ts'
+import { wrapSystemError } from '../errors.ts'
+import { checkMessage, encodeCommit } from '../objects/commit.ts'
 import type { Commit, CommitSummary } from '../objects/commit.ts'
 import type { Digest } from '../objects/digest.ts'
-import {
-  MAX_BODY_BYTES,
-  MAX_METADATA_ENTRIES,
-  MAX_METADATA_KEY_BYTES,
-  MAX_METADATA_VALUE_BYTES,
-  MAX_SUBJECT_BYTES,
-} from '../objects/limits.ts'
 import { RefStore } from '../refs/ref-store.ts'
 import type { RefName } from '../refs/ref-name.ts'
 import type { WriterStatistics } from '../store/object-writer.ts'
@@ -23,6 +16,7 @@ import type { Repository } from '../store/repository.ts'
 import type { OnWait } from '../system/lock.ts'
 import { importTree } from './import.ts'
 import type { ImportOptions } from './import-options.ts'
+import { namingPath } from './source-error.ts'
 import { nextVersion } from './version.ts'
 
 export interface CommitRequest {
@@ -48,13 +42,13 @@ export interface Committed {
   readonly written: Readonly<WriterStatistics>
 }
 
-/** Errors: those of `importTree`; `INVALID_ARGUMENT`, `REF_CONFLICT`, `NO_SPACE`. */
+/** Errors: those of `importTree`; `LIMIT_EXCEEDED`, `REF_CONFLICT`, `NO_SPACE`. */
 export const commitDirectory = async (
   repository: Repository,
   request: CommitRequest,
   options: ImportOptions,
 ): Promise<Committed> => {
-  checkTexts(request)
+  checkRequest(request)
   const refs = new RefStore(repository.paths, 'refs')
   const before = refs.get(request.ref)
   const parentRoot =
@@ -72,7 +66,8 @@ export const commitDirectory = async (
         // Another process may have moved the ref meanwhile: it is the parent.
         const parent = refs.get(request.ref)
         const commit = makeCommit(repository, request, parent, imported)
-        const id = repository.commits.put(encodeCommit(commit))
+        const bytes = namingPath(request.source, () => encodeCommit(commit))
+        const id = repository.commits.put(bytes)
         refs.set(request.ref, id)
         return { id, commit, parent }
       },
@@ -117,25 +112,10 @@ const makeCommit = (
   }
 }
 
-const checkTexts = (request: CommitRequest): void => {
-  const limit = (what: string, text: string, max: number) => {
-    const bytes = Buffer.byteLength(text)
-    if (bytes > max)
-      throw new DendroError(
-        'INVALID_ARGUMENT',
-        `cannot commit: the ${what} has ${bytes} bytes, more than ${max}`,
-        { hint: 'shorten it' },
-      )
-  }
-  limit('subject', request.subject, MAX_SUBJECT_BYTES)
-  limit('body', request.body, MAX_BODY_BYTES)
-  limit(
-    'number of metadata keys',
-    ' '.repeat(request.metadata.size),
-    MAX_METADATA_ENTRIES - 1,
-  )
-  for (const [key, value] of request.metadata) {
-    limit(`metadata key ${key}`, key, MAX_METADATA_KEY_BYTES)
-    limit(`value of ${key}`, value, MAX_METADATA_VALUE_BYTES)
-  }
+/** Errors: `LIMIT_EXCEEDED`, before anything is read. */
+const checkRequest = (request: CommitRequest): void => {
+  const metadata = new Map(request.metadata)
+  if (request.autoVersion !== undefined)
+    metadata.set('version', nextVersion(request.autoVersion, undefined))
+  namingPath(request.source, () => checkMessage({ ...request, metadata }))
 }

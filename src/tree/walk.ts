@@ -2,8 +2,10 @@
 
 import { DendroError } from '../errors.ts'
 import type { DirectoryObject, FsObject } from '../objects/fs-object.ts'
+import { MAX_DEPTH } from '../objects/limits.ts'
+import type { TreeEntry } from '../objects/tree.ts'
 import type { Repository } from '../store/repository.ts'
-import { joinRaw } from './scan.ts'
+import { joinRaw } from './raw-path.ts'
 
 export interface WalkedEntry {
   /** Raw path, relative to where the walk began. */
@@ -12,13 +14,8 @@ export interface WalkedEntry {
 }
 
 /**
- * Directories below one another: more than a path of PATH_MAX can name. Only a
- * repository that was made to do harm has them.
- */
-const MAX_DEPTH = 2048
-
-/**
- * Refuses a path that goes too deep. Errors: `LIMIT_EXCEEDED`.
+ * Refuses a path that goes too deep: only a repository that was made to do harm
+ * has one. Errors: `LIMIT_EXCEEDED`.
  */
 export const checkDepth = (depth: number): void => {
   if (depth > MAX_DEPTH)
@@ -29,19 +26,35 @@ export const checkDepth = (depth: number): void => {
     )
 }
 
+/** A directory that the walk is in. */
+interface Level {
+  readonly path: string
+  readonly entries: readonly TreeEntry[]
+  next: number
+}
+
 /** Yields a directory before what is in it. Errors: `LIMIT_EXCEEDED`. */
 export function* walkTree(
   repository: Repository,
   start: DirectoryObject,
   isRecursive = true,
-  path = '',
-  depth = 0,
 ): Generator<WalkedEntry, void, undefined> {
-  checkDepth(depth)
-  for (const { name, object } of repository.loadTree(start.tree).entries) {
-    const childPath = joinRaw(path, name)
-    yield { path: childPath, object }
-    if (isRecursive && object.kind === 'directory')
-      yield* walkTree(repository, object, true, childPath, depth + 1)
+  const levels: Level[] = []
+  const enter = (directory: DirectoryObject, path: string): void => {
+    checkDepth(levels.length)
+    const { entries } = repository.loadTree(directory.tree)
+    levels.push({ path, entries, next: 0 })
+  }
+  enter(start, '')
+  for (let level = levels.at(-1); level !== undefined; level = levels.at(-1)) {
+    const entry = level.entries[level.next++]
+    if (entry === undefined) {
+      levels.pop()
+      continue
+    }
+    const { name, object } = entry
+    const path = joinRaw(level.path, name)
+    yield { path, object }
+    if (isRecursive && object.kind === 'directory') enter(object, path)
   }
 }

@@ -1,0 +1,5 @@
+/** Paths as bytes in latin1 text, relative to the root of a tree. */
+
+/** Joins raw paths; the root of a tree is the empty path. */
+export const joinRaw = (directory: string, name: string): string =>
+  directory === '' ? name : `${directory}/${name}`

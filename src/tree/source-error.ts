@@ -1,0 +1,60 @@
+/** Why a source cannot be committed, as the error to throw. */
+
+import { latin1ToDisplay } from '../bytes/latin1.ts'
+import { DendroError, errnoOf } from '../errors.ts'
+
+/**
+ * What stands at `path` may not be part of the commit: `what` it is, and what
+ * to do about it.
+ */
+export const overlapError = (
+  path: string,
+  what: string,
+  hint: string,
+): DendroError =>
+  new DendroError(
+    'SOURCE_OVERLAPS',
+    `cannot commit ${latin1ToDisplay(path)}: it is ${what}`,
+    { hint },
+  )
+
+/** Why `path` (raw) cannot be read. */
+export const sourceError = (path: string, error: unknown): DendroError => {
+  if (error instanceof DendroError && errnoOf(error) === undefined) return error
+  const errno = errnoOf(error)
+  const shown = latin1ToDisplay(path)
+  if (errno === 'ENOENT' || errno === 'ENOTDIR' || errno === 'ELOOP')
+    return changedError(path, 'it vanished while the tree was read')
+  return new DendroError(
+    'SOURCE_UNREADABLE',
+    `cannot commit ${shown}: reading it fails with ${errno ?? 'an error'}`,
+    { cause: error, hint: 'run as a user who may read the whole tree' },
+  )
+}
+
+export const changedError = (path: string, why: string): DendroError =>
+  new DendroError(
+    'SOURCE_CHANGED',
+    `cannot commit ${latin1ToDisplay(path)}: ${why}`,
+    { hint: 'commit a tree at rest, or go on with --allow-changing' },
+  )
+
+/** Does `work`, and names `path` (raw) where that meets a limit of the format. */
+export const namingPath = <T>(path: string, work: () => T): T => {
+  try {
+    return work()
+  } catch (error) {
+    throw limitAt(path, error)
+  }
+}
+
+const limitAt = (path: string, error: unknown): unknown => {
+  if (!(error instanceof DendroError) || error.code !== 'LIMIT_EXCEEDED')
+    return error
+  const { message, hint, data } = error
+  return new DendroError(
+    'LIMIT_EXCEEDED',
+    `cannot commit ${latin1ToDisplay(path)}: ${message}`,
+    { cause: error, data, ...(hint === undefined ? {} : { hint }) },
+  )
+}
