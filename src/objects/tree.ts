@@ -72,32 +72,63 @@ export const checkTreeBytes = (bytes: number): void => {
 }
 
 /**
- * Decodes a tree entry by entry and keeps none: `visit` is told where each
- * object is encoded. Refuses what `encodeTree` would not have written; what
- * came before the damage was visited. Returns the number of entries.
+ * Reads a tree entry by entry and keeps none. Refuses what `encodeTree` would
+ * not have written; what comes before the damage was told.
+ * Errors: `CORRUPT_OBJECT`.
+ */
+export class TreeReader {
+  /** Entries of the tree. */
+  readonly count: number
+  /** The entry that `next` came to; its object is encoded at [begin, end). */
+  name = ''
+  object: FsObject | undefined
+  begin = 0
+  end = 0
+  readonly #reader: MsgpackReader
+  #done = 0
+
+  constructor(bytes: Uint8Array) {
+    const reader = new MsgpackReader(bytes, 'tree')
+    const elements = reader.array(1 + MAX_TREE_ENTRIES * 2)
+    if (elements % 2 !== 1 || reader.text(16) !== TAG)
+      throw reader.corrupt('not a tree')
+    this.count = (elements - 1) / 2
+    this.#reader = reader
+  }
+
+  /** Goes to the next entry and returns its object; undefined at the end. */
+  next(): FsObject | undefined {
+    const reader = this.#reader
+    if (this.#done === this.count) {
+      reader.expectEnd()
+      return undefined
+    }
+    const name = reader.binary(MAX_NAME_BYTES)
+    const bad = explainBadName(name)
+    if (bad !== undefined) throw reader.corrupt(bad)
+    if (name <= this.name)
+      throw reader.corrupt('names not sorted or not unique')
+    this.name = name
+    this.begin = reader.offsetBytes
+    this.object = decodeFsObject(reader)
+    this.end = reader.offsetBytes
+    this.#done++
+    return this.object
+  }
+}
+
+/**
+ * Decodes a tree entry by entry, as `TreeReader`: `visit` is told where each
+ * object is encoded. Returns the number of entries.
  */
 export const visitTree = (
   bytes: Uint8Array,
   visit: (name: string, object: FsObject, begin: number, end: number) => void,
 ): number => {
-  const reader = new MsgpackReader(bytes, 'tree')
-  const elements = reader.array(1 + MAX_TREE_ENTRIES * 2)
-  if (elements % 2 !== 1 || reader.text(16) !== TAG)
-    throw reader.corrupt('not a tree')
-  const count = (elements - 1) / 2
-  let previous = ''
-  for (let i = 0; i < count; i++) {
-    const name = reader.binary(MAX_NAME_BYTES)
-    const bad = explainBadName(name)
-    if (bad !== undefined) throw reader.corrupt(bad)
-    if (name <= previous) throw reader.corrupt('names not sorted or not unique')
-    const begin = reader.offsetBytes
-    const object = decodeFsObject(reader)
-    visit(name, object, begin, reader.offsetBytes)
-    previous = name
-  }
-  reader.expectEnd()
-  return count
+  const reader = new TreeReader(bytes)
+  for (let object = reader.next(); object !== undefined; object = reader.next())
+    visit(reader.name, object, reader.begin, reader.end)
+  return reader.count
 }
 
 /** A decoded directory. Keeps the bytes it was made from. */

@@ -6,10 +6,10 @@
 import { MsgpackWriter } from '../bytes/msgpack-writer.ts'
 import { encodeFsObject } from '../objects/fs-object.ts'
 import type { DirectoryObject, FsObject } from '../objects/fs-object.ts'
-import { Tree, visitTree } from '../objects/tree.ts'
+import { Tree, TreeReader } from '../objects/tree.ts'
 import type { TreeEntry } from '../objects/tree.ts'
 import type { Repository } from '../store/repository.ts'
-import { joinRaw } from './scan.ts'
+import { joinRaw } from './raw-path.ts'
 import { checkDepth } from './walk.ts'
 
 /** Added, deleted, modified, or another type. */
@@ -25,6 +25,22 @@ export interface Change {
 
 type Visit = (change: Change) => void
 
+/** A directory that is in both commits, and how far it was compared. */
+interface Both {
+  readonly path: string
+  readonly old: Tree
+  readonly next: Tree
+  i: number
+  j: number
+}
+
+/** A directory that is in one of them alone. */
+interface Whole {
+  readonly path: string
+  readonly kind: 'A' | 'D'
+  readonly reader: TreeReader
+}
+
 /**
  * Tells `visit` the changes from `before` to `after`, in path order. None is
  * kept: what a whole directory holds may be all of a tree.
@@ -38,100 +54,110 @@ export const diffTrees = (
 ): void => {
   if (!isSameMetadata(before, after))
     visit({ kind: 'M', path: '.', before, after })
-  diffDirectories(repository, before, after, '', 0, visit)
+  const walk = new DiffWalk(repository, visit)
+  walk.enterBoth(before, after, '')
+  while (!walk.isDone) walk.step()
 }
 
-const diffDirectories = (
-  repository: Repository,
-  before: DirectoryObject,
-  after: DirectoryObject,
-  path: string,
-  depth: number,
-  visit: Visit,
-): void => {
-  if (before.tree === after.tree) return
-  checkDepth(depth)
-  // Each tree is looked at once, in its frame: it need not be copied.
-  const oldTree = Tree.decode(repository.readObject(before.tree))
-  const nextTree = Tree.decode(repository.readObject(after.tree))
-  const old = oldTree.entries
-  const next = nextTree.entries
-  let i = 0
-  let j = 0
-  while (i < old.length || j < next.length) {
-    const a = old[i]
-    const b = next[j]
-    if (b === undefined || (a !== undefined && a.name < b.name)) {
+/** The directories from the root down to where the comparison stands. */
+class DiffWalk {
+  readonly #repository: Repository
+  readonly #visit: Visit
+  readonly #levels: (Both | Whole)[] = []
+
+  constructor(repository: Repository, visit: Visit) {
+    this.#repository = repository
+    this.#visit = visit
+  }
+
+  get isDone(): boolean {
+    return this.#levels.length === 0
+  }
+
+  enterBoth(
+    before: DirectoryObject,
+    after: DirectoryObject,
+    path: string,
+  ): void {
+    if (before.tree === after.tree) return
+    checkDepth(this.#levels.length)
+    // Each tree is looked at once, in its frame: it need not be copied.
+    const old = Tree.decode(this.#repository.readObject(before.tree))
+    const next = Tree.decode(this.#repository.readObject(after.tree))
+    this.#levels.push({ path, old, next, i: 0, j: 0 })
+  }
+
+  /** Does one entry of where it stands, or goes up. */
+  step(): void {
+    const level = this.#levels.at(-1) as Both | Whole
+    if ('reader' in level) this.#stepWhole(level)
+    else this.#stepBoth(level)
+  }
+
+  #stepWhole({ kind, path, reader }: Whole): void {
+    const object = reader.next()
+    if (object === undefined) this.#levels.pop()
+    else this.#whole(kind, reader.name, object, path)
+  }
+
+  #stepBoth(level: Both): void {
+    const { old, next, path, i, j } = level
+    const a = old.entries[i]
+    const b = next.entries[j]
+    if (a === undefined && b === undefined) this.#levels.pop()
+    else if (b === undefined || (a !== undefined && a.name < b.name)) {
       const { name, object } = a as TreeEntry
-      whole(repository, 'D', name, object, path, depth, visit)
-      i++
+      level.i++
+      this.#whole('D', name, object, path)
     } else if (a === undefined || b.name < a.name) {
-      whole(repository, 'A', b.name, b.object, path, depth, visit)
-      j++
+      level.j++
+      this.#whole('A', b.name, b.object, path)
     } else {
-      if (!oldTree.isSameObject(i, nextTree, j))
-        diffEntries(repository, a, b, path, depth, visit)
-      i++
-      j++
+      level.i++
+      level.j++
+      if (!old.isSameObject(i, next, j)) this.#entries(a, b, path)
     }
   }
-}
 
-/** Of two entries whose encodings differ. */
-const diffEntries = (
-  repository: Repository,
-  { name, object: before }: TreeEntry,
-  { object: after }: TreeEntry,
-  directory: string,
-  depth: number,
-  visit: Visit,
-): void => {
-  const path = joinRaw(directory, name)
-  if (before.kind === 'directory' && after.kind === 'directory') {
-    if (!isSameMetadata(before, after))
-      visit({ kind: 'M', path, before, after })
-    diffDirectories(repository, before, after, path, depth + 1, visit)
-    return
+  /** Of two entries whose encodings differ. */
+  #entries(
+    { name, object: before }: TreeEntry,
+    { object: after }: TreeEntry,
+    directory: string,
+  ): void {
+    const path = joinRaw(directory, name)
+    if (before.kind === 'directory' && after.kind === 'directory') {
+      if (!isSameMetadata(before, after))
+        this.#visit({ kind: 'M', path, before, after })
+      this.enterBoth(before, after, path)
+      return
+    }
+    const kind = before.kind === after.kind ? 'M' : 'T'
+    this.#visit({ kind, path, before, after })
+    if (before.kind === 'directory') this.#enterWhole('D', before, path)
+    if (after.kind === 'directory') this.#enterWhole('A', after, path)
   }
-  const kind = before.kind === after.kind ? 'M' : 'T'
-  visit({ kind, path, before, after })
-  if (before.kind === 'directory')
-    below(repository, 'D', before, path, depth + 1, visit)
-  if (after.kind === 'directory')
-    below(repository, 'A', after, path, depth + 1, visit)
-}
 
-const whole = (
-  repository: Repository,
-  kind: 'A' | 'D',
-  name: string,
-  object: FsObject,
-  directory: string,
-  depth: number,
-  visit: Visit,
-): void => {
-  const path = joinRaw(directory, name)
-  visit(
-    kind === 'A'
-      ? { kind, path, before: undefined, after: object }
-      : { kind, path, before: object, after: undefined },
-  )
-  if (object.kind === 'directory')
-    below(repository, kind, object, path, depth + 1, visit)
-}
+  #whole(
+    kind: 'A' | 'D',
+    name: string,
+    object: FsObject,
+    directory: string,
+  ): void {
+    const path = joinRaw(directory, name)
+    this.#visit(
+      kind === 'A'
+        ? { kind, path, before: undefined, after: object }
+        : { kind, path, before: object, after: undefined },
+    )
+    if (object.kind === 'directory') this.#enterWhole(kind, object, path)
+  }
 
-const below = (
-  repository: Repository,
-  kind: 'A' | 'D',
-  directory: DirectoryObject,
-  path: string,
-  depth: number,
-  visit: Visit,
-): void => {
-  checkDepth(depth)
-  visitTree(repository.readObject(directory.tree), (name, object) => {
-    whole(repository, kind, name, object, path, depth, visit)
-  })
+  #enterWhole(kind: 'A' | 'D', { tree }: DirectoryObject, path: string): void {
+    checkDepth(this.#levels.length)
+    const reader = new TreeReader(this.#repository.readObject(tree))
+    this.#levels.push({ kind, path, reader })
+  }
 }
 
 const writer = new MsgpackWriter()

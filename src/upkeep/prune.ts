@@ -317,6 +317,7 @@ const sortPacks = (
   needed: ReadonlySet<Digest>,
   repacksAll: boolean,
 ): SortedPacks => {
+  // One by one: a pack has more of them than a call takes arguments.
   const live: IndexEntry[] = []
   const empty: string[] = []
   const sparse: SparsePack[] = []
@@ -331,9 +332,9 @@ const sortPacks = (
       deadShare(entries, needed, fileBytes) > SPARSE_SHARE
     ) {
       sparse.push({ name, entries, needed })
-      live.push(...wanted)
+      for (const entry of wanted) live.push(entry)
       dead += entries.length - wanted.length
-    } else live.push(...entries)
+    } else for (const entry of entries) live.push(entry)
   }
   return { live, empty, sparse, dead }
 }

@@ -6,9 +6,14 @@
 import { isDamage } from '../errors.ts'
 import type { DendroError } from '../errors.ts'
 import type { Digest } from '../objects/digest.ts'
-import type { DirectoryObject, FileObject } from '../objects/fs-object.ts'
+import type {
+  DirectoryObject,
+  FileObject,
+  FsObject,
+} from '../objects/fs-object.ts'
+import type { TreeEntry } from '../objects/tree.ts'
 import type { Repository } from '../store/repository.ts'
-import { joinRaw } from '../tree/scan.ts'
+import { joinRaw } from '../tree/raw-path.ts'
 import { checkDepth } from '../tree/walk.ts'
 
 export interface ReachedObject {
@@ -87,6 +92,7 @@ export type PathsNeeding = ReadonlyMap<Digest, readonly string[]>
  * The paths in a commit that need one of `bad`, at most `limit` for each.
  * Trees that were found clean are remembered in `clean`, for the next commit;
  * what lies below a tree that cannot be read is not known.
+ * Errors: `LIMIT_EXCEEDED` for directories that are nested too deep.
  */
 export const pathsNeeding = (
   repository: Repository,
@@ -94,41 +100,82 @@ export const pathsNeeding = (
   bad: ReadonlySet<Digest>,
   limit: number,
   clean: Set<Digest>,
-): PathsNeeding => {
-  const found = new Map<Digest, string[]>()
-  const note = (digest: Digest, path: string): void => {
-    const paths = found.get(digest) ?? []
-    found.set(digest, paths)
-    if (paths.length < limit) paths.push(path === '' ? '.' : path)
+): PathsNeeding => new Search(repository, bad, limit, clean).below(root)
+
+/** A directory that is looked into. */
+interface Level {
+  readonly tree: Digest
+  readonly path: string
+  readonly entries: readonly TreeEntry[]
+  next: number
+  /** Nothing here or below needs what is bad, as far as was looked. */
+  isClean: boolean
+}
+
+class Search {
+  readonly #repository: Repository
+  readonly #bad: ReadonlySet<Digest>
+  readonly #limit: number
+  readonly #clean: Set<Digest>
+  readonly #found = new Map<Digest, string[]>()
+  readonly #levels: Level[] = []
+
+  constructor(
+    repository: Repository,
+    bad: ReadonlySet<Digest>,
+    limit: number,
+    clean: Set<Digest>,
+  ) {
+    this.#repository = repository
+    this.#bad = bad
+    this.#limit = limit
+    this.#clean = clean
   }
-  /** Whether everything below is as it should be. */
-  const visit = (
-    directory: DirectoryObject,
-    path: string,
-    depth: number,
-  ): boolean => {
-    checkDepth(depth)
-    if (clean.has(directory.tree)) return true
-    if (bad.has(directory.tree)) note(directory.tree, path)
-    const entries = readable(() => repository.loadTree(directory.tree).entries)
-    if (entries === undefined) return false
-    let isClean = !bad.has(directory.tree)
-    for (const { name, object } of entries) {
-      const childPath = joinRaw(path, name)
-      if (object.kind === 'directory')
-        isClean = visit(object, childPath, depth + 1) && isClean
-      else if (object.kind === 'file')
-        for (const digest of needsOf(repository, object))
-          if (bad.has(digest)) {
-            isClean = false
-            note(digest, childPath)
-          }
+
+  below(root: DirectoryObject): PathsNeeding {
+    const levels = this.#levels
+    this.#enter(root, '')
+    for (let top = levels.at(-1); top !== undefined; top = levels.at(-1)) {
+      const entry = top.entries[top.next++]
+      if (entry === undefined) this.#leave(top)
+      else this.#entry(top, joinRaw(top.path, entry.name), entry.object)
     }
-    if (isClean) clean.add(directory.tree)
-    return isClean
+    return this.#found
   }
-  visit(root, '', 0)
-  return found
+
+  #entry(level: Level, path: string, object: FsObject): void {
+    if (object.kind === 'directory') this.#enter(object, path)
+    if (object.kind !== 'file') return
+    for (const digest of needsOf(this.#repository, object))
+      if (this.#bad.has(digest)) {
+        level.isClean = false
+        this.#note(digest, path)
+      }
+  }
+
+  #enter({ tree }: DirectoryObject, path: string): void {
+    checkDepth(this.#levels.length)
+    if (this.#clean.has(tree)) return
+    const isBad = this.#bad.has(tree)
+    if (isBad) this.#note(tree, path)
+    const known = readable(() => this.#repository.loadTree(tree).entries)
+    const isClean = !isBad && known !== undefined
+    const entries = known ?? []
+    this.#levels.push({ tree, path, entries, next: 0, isClean })
+  }
+
+  #leave({ tree, isClean }: Level): void {
+    this.#levels.pop()
+    if (isClean) this.#clean.add(tree)
+    const above = this.#levels.at(-1)
+    if (above !== undefined && !isClean) above.isClean = false
+  }
+
+  #note(digest: Digest, path: string): void {
+    const paths = this.#found.get(digest) ?? []
+    this.#found.set(digest, paths)
+    if (paths.length < this.#limit) paths.push(path === '' ? '.' : path)
+  }
 }
 
 const readable = <T>(work: () => T): T | undefined => {

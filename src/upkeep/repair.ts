@@ -233,12 +233,13 @@ class Repair {
       if (this.#met.has(digest)) continue
       this.#met.add(digest)
       if (!writer.has(digest)) this.#wanted.set(digest, next)
-      else if (kind !== 'chunk')
-        stack.push(
-          ...(tolerant(() =>
-            childrenOf(kind, this.#repository.readObject(digest)),
-          ) ?? []),
+      else if (kind !== 'chunk') {
+        // One by one: a tree has more of them than a call takes arguments.
+        const children = tolerant(() =>
+          childrenOf(kind, this.#repository.readObject(digest)),
         )
+        for (const child of children ?? []) stack.push(child)
+      }
     }
   }
 

@@ -202,7 +202,7 @@ class PackScan {
       frameOffset: at,
       frameBytes,
     }))
-    if (isQuick) this.#result.objects.push(...objects)
+    if (isQuick) for (const object of objects) this.#result.objects.push(object)
     else this.#content(frame, objects, where)
     return at + frameBytes
   }
