@@ -417,18 +417,14 @@ FUNCTION(shim_lseek) {
   return result_of(env, lseek(fd, offset, whence));
 }
 
-/* Tells the kernel that bytes of a regular file will be needed. */
+/* Tells the kernel that bytes of an open file will be needed. */
 FUNCTION(shim_prefetch) {
   args_t a = get_args(env, info);
-  PATH(path, 0);
+  int fd = (int)get_number(&a, 0);
   off_t offset = (off_t)get_number(&a, 1);
   off_t length = (off_t)get_number(&a, 2);
   if (a.failed) return NULL;
-  int fd = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-  if (fd < 0) return number(env, -errno);
-  int result = posix_fadvise(fd, offset, length, POSIX_FADV_WILLNEED);
-  close(fd);
-  return number(env, -result);
+  return number(env, -posix_fadvise(fd, offset, length, POSIX_FADV_WILLNEED));
 }
 
 FUNCTION(shim_openat2) {
@@ -442,23 +438,37 @@ FUNCTION(shim_openat2) {
   return result_of(env, syscall(SYS_openat2, directory, path, &how, sizeof how));
 }
 
-FUNCTION(shim_lgetxattr) {
+/* Names of the directory at `fd` as struct linux_dirent64, some at a time. */
+FUNCTION(shim_getdents) {
+  args_t a = get_args(env, info);
+  int fd = (int)get_number(&a, 0);
+  size_t length;
+  void *names = get_bytes(&a, 1, &length);
+  if (a.failed) return NULL;
+  return result_of(env, syscall(SYS_getdents64, fd, names, length));
+}
+
+FUNCTION(shim_get_xattr) {
   args_t a = get_args(env, info);
   PATH(path, 0);
   PATH(name, 1);
   size_t length;
   void *value = get_bytes(&a, 2, &length);
+  bool follow = get_number(&a, 3) != 0;
   if (a.failed) return NULL;
-  return result_of(env, lgetxattr(path, name, value, length));
+  return result_of(env, follow ? getxattr(path, name, value, length)
+                               : lgetxattr(path, name, value, length));
 }
 
-FUNCTION(shim_llistxattr) {
+FUNCTION(shim_list_xattr) {
   args_t a = get_args(env, info);
   PATH(path, 0);
   size_t length;
   void *list = get_bytes(&a, 1, &length);
+  bool follow = get_number(&a, 2) != 0;
   if (a.failed) return NULL;
-  return result_of(env, llistxattr(path, list, length));
+  return result_of(env, follow ? listxattr(path, list, length)
+                               : llistxattr(path, list, length));
 }
 
 FUNCTION(shim_lsetxattr) {
@@ -479,15 +489,17 @@ FUNCTION(shim_lremovexattr) {
 }
 
 /* Fields of struct stat as doubles; order in shim.d.ts. */
-FUNCTION(shim_lstat) {
+FUNCTION(shim_stat_at) {
   args_t a = get_args(env, info);
-  PATH(path, 0);
+  int directory = (int)get_number(&a, 0);
+  PATH(path, 1);
   size_t length;
-  double *out = get_bytes(&a, 1, &length);
+  double *out = get_bytes(&a, 2, &length);
   if (a.failed) return NULL;
   if (length < 16 * sizeof(double)) return number(env, -EINVAL);
   struct stat s;
-  if (lstat(path, &s) < 0) return number(env, -errno);
+  if (fstatat(directory, path, &s, AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH) < 0)
+    return number(env, -errno);
   out[0] = s.st_mode;
   out[1] = s.st_uid;
   out[2] = s.st_gid;
@@ -577,10 +589,10 @@ NAPI_MODULE_INIT() {
       {"receiveFd", shim_receive_fd},  {"fuseReceive", shim_fuse_receive},
       {"writeParts", shim_write_parts}, {"flock", shim_flock},
       {"lseek", shim_lseek},           {"prefetch", shim_prefetch},
-      {"lgetxattr", shim_lgetxattr},   {"dropPages", shim_drop_pages},
-      {"llistxattr", shim_llistxattr}, {"lsetxattr", shim_lsetxattr},
-      {"lremovexattr", shim_lremovexattr}, {"lstat", shim_lstat},
-      {"setMtime", shim_set_mtime},    {"mknod", shim_mknod},
+      {"getXattr", shim_get_xattr},    {"dropPages", shim_drop_pages},
+      {"listXattr", shim_list_xattr},  {"lsetxattr", shim_lsetxattr},
+      {"lremovexattr", shim_lremovexattr}, {"statAt", shim_stat_at},
+      {"getdents", shim_getdents},      {"setMtime", shim_set_mtime},    {"mknod", shim_mknod},
       {"setNonBlocking", shim_set_non_blocking}, {"exit", shim_exit},
       {"sendDatagram", shim_send_datagram}, {"memfd", shim_memfd},
       {"mapShared", shim_map_shared}, {"unshare", shim_unshare},

@@ -69,8 +69,8 @@ export interface Shim {
   ): number
   /** flock(2): LOCK_SH 1, LOCK_EX 2, LOCK_NB 4, LOCK_UN 8. */
   flock(fd: number, operation: number): number
-  /** posix_fadvise(2), WILLNEED, of bytes of a file; 0 or -errno. */
-  prefetch(path: Uint8Array, offsetBytes: number, lengthBytes: number): number
+  /** posix_fadvise(2), WILLNEED, of bytes of an open file; 0 or -errno. */
+  prefetch(fd: number, offsetBytes: number, lengthBytes: number): number
   /**
    * madvise(2), MADV_DONTNEED. Only for mappings of a file that hold no page
    * that was written to: such a page would be lost.
@@ -89,18 +89,32 @@ export interface Shim {
     mode: number,
     resolve: number,
   ): number
-  /** lgetxattr(2): bytes of the value; -ERANGE when `value` is too small. */
-  lgetxattr(path: Uint8Array, name: Uint8Array, value: Uint8Array): number
-  /** llistxattr(2): NUL-terminated names. */
-  llistxattr(path: Uint8Array, list: Uint8Array): number
+  /**
+   * getdents64(2) of an open directory: bytes of struct linux_dirent64, 0 at
+   * the end.
+   */
+  getdents(fd: number, names: Uint8Array): number
+  /**
+   * lgetxattr(2), or getxattr(2) where `follow` is not 0: bytes of the value;
+   * -ERANGE when `value` is too small.
+   */
+  getXattr(
+    path: Uint8Array,
+    name: Uint8Array,
+    value: Uint8Array,
+    follow: number,
+  ): number
+  /** llistxattr(2), or listxattr(2): NUL-terminated names. */
+  listXattr(path: Uint8Array, list: Uint8Array, follow: number): number
   lsetxattr(path: Uint8Array, name: Uint8Array, value: Uint8Array): number
   lremovexattr(path: Uint8Array, name: Uint8Array): number
   /**
-   * lstat(2) into 16 doubles: mode, uid, gid, size, blocks, mtime sec, nsec,
-   * ctime sec, nsec, dev, ino high 32 bits, ino low 32, nlink, rdev major,
-   * rdev minor, 0.
+   * fstatat(2) of a path from `directory` (-100: the current one), or of that
+   * descriptor itself where the path is empty; follows no link at its end.
+   * Into 16 doubles: mode, uid, gid, size, blocks, mtime sec, nsec, ctime sec,
+   * nsec, dev, ino high 32 bits, ino low 32, nlink, rdev major, rdev minor, 0.
    */
-  lstat(path: Uint8Array, out: Float64Array): number
+  statAt(directory: number, path: Uint8Array, out: Float64Array): number
   /** utimensat(2) without following a link; leaves atime alone. */
   setMtime(path: Uint8Array, sec: number, nsec: number): number
   /** mknod(2). */

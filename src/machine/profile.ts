@@ -3,9 +3,8 @@
  * it in one go, before it is asked for. Format: docs/formats/sysroot.md
  */
 
-import { readFileSync } from '../system/files.ts'
+import { closeSync, constants, openSync, readFileSync } from '../system/files.ts'
 import { join } from 'node:path'
-import { textToBytes } from '../bytes/byte-text.ts'
 import type { SysrootPaths } from '../deploy/sysroot.ts'
 import { DendroError } from '../errors.ts'
 import { askServer } from '../mount/control-client.ts'
@@ -105,10 +104,21 @@ export const prefetchProfile = (
     return place ?? []
   })
   for (const { pack, offsetBytes, lengthBytes } of joinRanges(places)) {
-    repository.paths.packs
-      .child(`${pack}.pack`)
-      .reach(path =>
-        shim?.prefetch(textToBytes(path), offsetBytes, lengthBytes),
-      )
+    repository.paths.packs.child(`${pack}.pack`).reach(path => {
+      const fd = openIfThere(path)
+      if (fd === undefined) return
+      shim?.prefetch(fd, offsetBytes, lengthBytes)
+      closeSync(fd)
+    })
+  }
+}
+
+const openIfThere = (path: string): number | undefined => {
+  const { O_RDONLY, O_NOFOLLOW, O_NONBLOCK } = constants
+  try {
+    return openSync(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK)
+  } catch {
+    // It only helps: whoever reads the pack is told what is wrong with it.
+    return undefined
   }
 }

@@ -215,7 +215,11 @@ t.test('directories and extent lists', t => {
   const count = limits.MAX_OBJECT_BYTES / limits.MAX_XATTR_VALUE_BYTES
   const writer = new MsgpackWriter(1 << 20)
   t.throws(
-    () => encodeTree(numbered(count, name => ({ name, object: large })), writer),
+    () =>
+      encodeTree(
+        numbered(count, name => ({ name, object: large })),
+        writer,
+      ),
     refused,
     'it is refused as soon as it is too large',
   )

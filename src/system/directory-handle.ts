@@ -23,7 +23,9 @@ import {
 import type { Dirent } from './files.ts'
 import { latin1ToBytes } from '../bytes/latin1.ts'
 import { errnoOf } from '../errors.ts'
-import { lstatBytes } from './file-status.ts'
+import { listNames } from './directory-names.ts'
+import type { DirectoryNames } from './directory-names.ts'
+import { lstatBytes, statAt, statusOf } from './file-status.ts'
 import type { FileStatus } from './file-status.ts'
 import { openBeneath, openInRoot } from './resolve.ts'
 
@@ -115,7 +117,9 @@ export class DirectoryHandle {
 
   /** lstat(2) of `name`, or of the directory itself. System errors: ENOENT. */
   status(name?: string): FileStatus {
-    return lstatBytes(name === undefined ? this.itself : this.at(name))
+    if (name === undefined) return statusOf(this.fd)
+    checkName(name)
+    return statAt(this.fd, latin1ToBytes(name)) ?? lstatBytes(this.at(name))
   }
 
   /** The same, or undefined where there is no such name. */
@@ -139,6 +143,18 @@ export class DirectoryHandle {
       encoding: 'latin1',
       withFileTypes: true,
     })
+  }
+
+  /** The names, in the order of the file system; once for a handle. */
+  names(): DirectoryNames {
+    const known = listNames(this.fd)
+    if (known !== undefined) return known
+    const entries = this.list()
+    const directories = entries.filter(entry => entry.isDirectory())
+    return {
+      names: entries.map(({ name }) => name),
+      directories: new Set(directories.map(({ name }) => name)),
+    }
   }
 
   close(): void {

@@ -39,6 +39,11 @@ export class DirectoryStack {
     return this.#levels.at(-1)?.handle ?? this.#root
   }
 
+  /** Status of the directory entered last, when it was; none at the root. */
+  get status(): FileStatus | undefined {
+    return this.#levels.at(-1)?.status
+  }
+
   /** Where it stands, as a raw path below the root. */
   get path(): string {
     return this.#levels.map(({ name }) => name).join('/')

@@ -1,6 +1,7 @@
-/** lstat with nanoseconds and 64-bit inode numbers, without a BigInt per field. */
+/** Status with nanoseconds and 64-bit inode numbers, without a BigInt per field. */
 
-import { lstatSync } from './files.ts'
+import { fstatSync, lstatSync } from './files.ts'
+import type { BigIntStats } from './files.ts'
 import { check, tryShim } from './native.ts'
 
 export interface FileStatus {
@@ -25,11 +26,27 @@ export interface FileStatus {
 
 const fields = new Float64Array(16)
 
+/** The current directory: fcntl.h. */
+const AT_FDCWD = -100
+const ITSELF = Buffer.alloc(0)
+
 /** lstat(2). Throws a system error with `code` as Node's own functions do. */
-export const lstatBytes = (path: Buffer): FileStatus => {
+export const lstatBytes = (path: Buffer): FileStatus =>
+  statAt(AT_FDCWD, path) ?? fromStats(lstatSync(path, { bigint: true }))
+
+/** fstat(2), also of a descriptor that only names a file (O_PATH). */
+export const statusOf = (fd: number): FileStatus =>
+  statAt(fd, ITSELF) ?? fromStats(fstatSync(fd, { bigint: true }))
+
+/**
+ * fstatat(2) of `name` in the directory `fd`, following no link; undefined
+ * without the shim.
+ */
+export const statAt = (fd: number, name: Buffer): FileStatus | undefined => {
   const native = tryShim()
-  if (native === undefined) return portableLstat(path)
-  check(native.lstat(path, fields), `cannot stat ${path.toString()}`)
+  if (native === undefined) return undefined
+  const result = native.statAt(fd, name, fields)
+  if (result < 0) check(result, `cannot stat ${name.toString()}`)
   const f = fields as unknown as number[]
   return {
     mode: f[0]!,
@@ -52,8 +69,7 @@ export const lstatBytes = (path: Buffer): FileStatus => {
 
 const BILLION = 1_000_000_000n
 
-const portableLstat = (path: Buffer): FileStatus => {
-  const s = lstatSync(path, { bigint: true })
+const fromStats = (s: BigIntStats): FileStatus => {
   const floor = (ns: bigint) =>
     ns >= 0n ? ns / BILLION : -((-ns + BILLION - 1n) / BILLION)
   const mtimeSec = floor(s.mtimeNs)

@@ -28,7 +28,7 @@ export {
   readSync,
   writeSync,
 } from 'node:fs'
-export type { Dirent, Stats } from 'node:fs'
+export type { BigIntStats, Dirent, Stats } from 'node:fs'
 
 /** As Node takes it. */
 const onDisk = (path: unknown): unknown =>

@@ -12,6 +12,8 @@ export interface MountEntry {
   /** Path inside the filesystem that is the root of this mount. */
   readonly root: string
   readonly mountpoint: string
+  /** Options of this mount alone. */
+  readonly mountOptions: string
   readonly type: string
   readonly source: string
   /** Options of the superblock, as the file system writes them. */
@@ -42,6 +44,7 @@ export const parseMountTable = (latin1: string): MountEntry[] => {
       device: left[2] ?? '',
       root: unescape(left[3] ?? ''),
       mountpoint: unescape(left[4] ?? ''),
+      mountOptions: left[5] ?? '',
       type: right[0] ?? '',
       source: unescape(right[1] ?? ''),
       options: unescape(right[2] ?? ''),
@@ -66,3 +69,16 @@ export const deviceOf = (dev: number): string => {
 /** The uppermost mount at `path` (real and absolute), or undefined. */
 export const findMount = (path: string): MountEntry | undefined =>
   readMountTable().findLast(entry => entry.mountpoint === path)
+
+/** The mount that an open file is on: `MountEntry.id`; undefined without /proc. */
+export const mountIdOf = (fd: number): number | undefined => {
+  let text: string
+  try {
+    text = readFileSync(`/proc/self/fdinfo/${fd}`, 'latin1')
+  } catch {
+    // No /proc here: nobody knows.
+    return undefined
+  }
+  const id = /^mnt_id:\s*(\d+)$/m.exec(text)?.[1]
+  return id === undefined ? undefined : Number(id)
+}

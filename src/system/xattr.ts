@@ -11,13 +11,26 @@ const scratch = Buffer.allocUnsafeSlow(MAX_BYTES)
 /** Whether xattrs can be read and written here at all. */
 export const canUseXattrs = (): boolean => tryShim() !== undefined
 
+/** Name and value as latin1 text. */
+export interface RawXattr {
+  readonly name: string
+  readonly value: string
+}
+
 /**
- * All attributes of `path`, sorted by name, as latin1 text. Empty where the
- * file system knows none.
+ * All attributes of `path`, sorted by name. Empty where the file system knows
+ * none.
  */
-export const readXattrs = (path: Buffer): { name: string; value: string }[] => {
+export const readXattrs = (path: Buffer): RawXattr[] => read(path, false)
+
+/** The same of an open file, also of one that is only named (O_PATH). */
+export const readXattrsOf = (fd: number): RawXattr[] =>
+  read(Buffer.from(`/proc/self/fd/${fd}`), true)
+
+const read = (path: Buffer, isFollowed: boolean): RawXattr[] => {
   const native = shim()
-  const length = native.llistxattr(path, scratch)
+  const follow = isFollowed ? 1 : 0
+  const length = native.listXattr(path, scratch, follow)
   if (length === 0 || length === -ENOTSUP) return []
   const what = `cannot list the xattrs of ${path.toString()}`
   check(length, what)
@@ -26,9 +39,10 @@ export const readXattrs = (path: Buffer): { name: string; value: string }[] => {
     .split('\0')
     .filter(Boolean)
     .sort()
-  const xattrs: { name: string; value: string }[] = []
+  const xattrs: RawXattr[] = []
   for (const name of names) {
-    const size = native.lgetxattr(path, Buffer.from(name, 'latin1'), scratch)
+    const key = Buffer.from(name, 'latin1')
+    const size = native.getXattr(path, key, scratch, follow)
     if (size === -ENODATA) continue
     check(size, `cannot read xattr ${name} of ${path.toString()}`)
     xattrs.push({ name, value: scratch.toString('latin1', 0, size) })

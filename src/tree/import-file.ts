@@ -1,14 +1,16 @@
 /** Reads the content of one file into chunks. */
 
-import { closeSync, constants, openSync, readSync } from '../system/files.ts'
-import { latin1ToBytes } from '../bytes/latin1.ts'
+import { readSync } from '../system/files.ts'
 import { makeSplitBuffer, splitContent } from '../chunking/split.ts'
 import type { ContentSource } from '../chunking/split.ts'
 import { encodeExtentList } from '../objects/extents.ts'
 import type { Extent } from '../objects/extents.ts'
 import type { FileObject } from '../objects/fs-object.ts'
-import { MAX_EXTENTS, MAX_INLINE_EXTENTS } from '../objects/limits.ts'
-import { DendroError } from '../errors.ts'
+import {
+  beyondLimit,
+  MAX_EXTENTS,
+  MAX_INLINE_EXTENTS,
+} from '../objects/limits.ts'
 import type { ObjectSink } from '../store/object-writer.ts'
 import type { FileStatus } from '../system/file-status.ts'
 import { tryShim } from '../system/native.ts'
@@ -24,39 +26,31 @@ export type FileContent = Pick<
 >
 
 /**
- * Stores the content of the file at `path` (raw) and returns what its object
- * says of it. Reads up to the size in `status`, no further: the caller checks
- * afterwards whether the file was changed meanwhile.
+ * Stores the content of the open file `fd` and returns what its object says of
+ * it. Reads up to the size in `status`, no further: the caller checks
+ * afterwards whether the file was changed meanwhile. Errors: `LIMIT_EXCEEDED`.
  */
 export const importFileContent = async (
-  path: string,
+  fd: number,
   status: FileStatus,
   writer: ObjectSink,
   onBytes: (count: number) => void,
 ): Promise<FileContent> => {
   if (status.sizeBytes === 0) return { sizeBytes: 0, dataBytes: 0, content: [] }
-  const fd = openSync(
-    latin1ToBytes(path),
-    constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK,
-  )
   const extents: Extent[] = []
   let sizeBytes = 0
   let dataBytes = 0
-  try {
-    for (const piece of splitContent(sourceOf(fd, status), buffer)) {
-      const { lengthBytes, bytes } = piece
-      const chunk = bytes === undefined ? undefined : writer.add('data', bytes)
-      extents.push({ lengthBytes, chunk })
-      sizeBytes += lengthBytes
-      if (bytes !== undefined) dataBytes += lengthBytes
-      onBytes(lengthBytes)
-      if (writer.isBehind()) await writer.drained()
-    }
-  } finally {
-    closeSync(fd)
+  for (const piece of splitContent(sourceOf(fd, status), buffer)) {
+    const { lengthBytes, bytes } = piece
+    const chunk = bytes === undefined ? undefined : writer.add('data', bytes)
+    extents.push({ lengthBytes, chunk })
+    if (extents.length > MAX_EXTENTS)
+      throw beyondLimit(`it is cut into ${extents.length} pieces`, MAX_EXTENTS)
+    sizeBytes += lengthBytes
+    if (bytes !== undefined) dataBytes += lengthBytes
+    onBytes(lengthBytes)
+    if (writer.isBehind()) await writer.drained()
   }
-  if (extents.length > MAX_EXTENTS)
-    throw new DendroError('LIMIT_EXCEEDED', `file ${path} has too many chunks`)
   const content =
     extents.length <= MAX_INLINE_EXTENTS
       ? extents

@@ -12,13 +12,15 @@ import type { Digest } from '../objects/digest.ts'
 import type { DirectoryObject } from '../objects/fs-object.ts'
 import type { ObjectSink } from '../store/object-writer.ts'
 import type { Repository } from '../store/repository.ts'
+import type { DirectoryHandle } from '../system/directory-handle.ts'
 import { lstatBytes } from '../system/file-status.ts'
 import { conditionsOf } from './import-options.ts'
 import type { ImportOptions } from './import-options.ts'
 import { Importer } from './importer.ts'
+import { openSource } from './open-source.ts'
 import { inodeKey, scanTree } from './scan.ts'
 import type { Scan } from './scan.ts'
-import { StatCacheWriter } from './stat-cache.ts'
+import { StatCache, StatCacheWriter } from './stat-cache.ts'
 
 export interface Imported {
   readonly root: DirectoryObject
@@ -33,13 +35,29 @@ export interface Imported {
 
 /**
  * Imports the directory `source` (raw absolute path) through `writer`.
- * Errors: those of `scanTree`; `SOURCE_CHANGED` for a file that changes while
- * it is read. Nothing is visible in the repository afterwards.
+ * Errors: those of `openSource` and `scanTree`; `SOURCE_CHANGED` for a file
+ * that changes while it is read. Nothing is visible in the repository
+ * afterwards.
  */
 export const importTree = async (
   repository: Repository,
   writer: ObjectSink,
   source: string,
+  options: ImportOptions,
+): Promise<Imported> => {
+  const root = openSource(source)
+  try {
+    return await importFrom(root, repository, writer, source, options)
+  } finally {
+    root.close()
+  }
+}
+
+const importFrom = async (
+  root: DirectoryHandle,
+  repository: Repository,
+  writer: ObjectSink,
+  path: string,
   options: ImportOptions,
 ): Promise<Imported> => {
   const scannedAt = clockNow()
@@ -52,33 +70,36 @@ export const importTree = async (
       bytes: phase === 'scan' ? 0 : importer.bytes,
       totalBytes: scan?.bytes ?? 0,
     })
-  const scan = scanTree(source, {
+  const scan = scanTree(root, path, {
     forbidden: forbiddenDirectories(repository),
     oneFileSystem: options.oneFileSystem ?? false,
+    allowChanging: options.allowChanging ?? false,
+    onSkipped: options.onSkipped,
     onEntry: () => {
       if (++seen % 512 === 0) progress('scan')
     },
   })
+  const cache =
+    options.ignoreStatCache === true
+      ? new StatCache()
+      : StatCache.load(repository.paths.cache, path)
   const cacheWriter = new StatCacheWriter(scannedAt)
   const importer = new Importer(
     repository,
     writer,
-    source,
-    scan,
+    { root, path, scan, cache, cacheWriter },
     options,
-    cacheWriter,
     () => progress('read', scan),
   )
-  const root = await importer.importRoot()
   return {
-    root,
+    root: await importer.importRoot(),
     summary: importer.summary(),
     filesRead: importer.filesRead,
     directoriesKept: importer.directoriesKept,
     saveStatCache: commit =>
       cacheWriter.save(
         repository.paths,
-        source,
+        path,
         commit,
         conditionsOf(options.mtime),
       ),

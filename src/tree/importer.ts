@@ -1,113 +1,114 @@
 /**
  * Imports what was scanned: content in walk order, then trees from the leaves
  * up. What the stat cache knows is not read, and where nothing changed below a
- * directory, it is not even looked at.
+ * directory, it is not even looked at. The way down is a list and not the
+ * stack.
  */
 
-import { readlinkSync } from '../system/files.ts'
-import { latin1ToBytes } from '../bytes/latin1.ts'
 import { MsgpackWriter } from '../bytes/msgpack-writer.ts'
+import { checkFsObject } from '../objects/check-object.ts'
 import type { CommitSummary } from '../objects/commit.ts'
-import { digestOf } from '../objects/digest.ts'
 import type { Digest } from '../objects/digest.ts'
-import { kindOfMode, LINK_GROUP_BYTES } from '../objects/fs-object.ts'
 import type {
   DirectoryObject,
-  FileObject,
   FsObject,
-  HardLinks,
   Metadata,
-  SymlinkObject,
 } from '../objects/fs-object.ts'
 import { encodeTree } from '../objects/tree.ts'
 import type { Tree, TreeEntry } from '../objects/tree.ts'
 import type { ObjectSink } from '../store/object-writer.ts'
 import { listQuarantine } from '../store/quarantine.ts'
 import type { Repository } from '../store/repository.ts'
-import { lstatBytes } from '../system/file-status.ts'
+import type { DirectoryHandle } from '../system/directory-handle.ts'
 import type { FileStatus } from '../system/file-status.ts'
-import { canUseXattrs, readXattrs } from '../system/xattr.ts'
+import { contentOf, EntryReader, makeObject } from './entry-reader.ts'
 import { conditionsOf } from './import-options.ts'
 import type { ImportOptions } from './import-options.ts'
-import { importFileContent } from './import-file.ts'
-import { isRegular, SourcePrefetch } from './source-prefetch.ts'
-import type { FileContent } from './import-file.ts'
+import { countObject, ImportLevel } from './import-level.ts'
+import type { ImportedDirectory } from './import-level.ts'
 import { applyMtimePolicy } from './mtime-policy.ts'
-import { changedError, inodeKey, joinRaw, sourceError } from './scan.ts'
+import { joinRaw } from './raw-path.ts'
+import { inodeKey } from './scan.ts'
 import type { Scan, ScannedNode } from './scan.ts'
-import { StatCache } from './stat-cache.ts'
+import { SourceDirectories } from './source-directories.ts'
+import { namingPath, sourceError } from './source-error.ts'
+import { isRegular, SourcePrefetch } from './source-prefetch.ts'
 import type {
-  CachedDirectory,
   DirectorySummary,
+  StatCache,
   StatCacheWriter,
 } from './stat-cache.ts'
+import { MIB } from '../units.ts'
 
-/** What a linked inode or one read before stands for; links come on top. */
-type Body = FsObject
+/** Encoding room that is kept from one directory to the next. */
+const KEPT_ENCODER_BYTES = 16 * MIB
 
-interface ImportedDirectory {
-  readonly object: DirectoryObject
-  /** Nothing in it and below it changed since the last commit. */
-  readonly isKept: boolean
+/** An entry as it was committed. */
+interface ImportedEntry {
+  /** When it was read, or scanned. */
+  readonly status: FileStatus
+  readonly object: FsObject
 }
 
-const countObject = (
-  counts: { files: number; others: number; logicalBytes: number },
-  object: FsObject,
-): void => {
-  if (object.kind === 'file') {
-    counts.files++
-    counts.logicalBytes += object.sizeBytes
-  } else counts.others++
+/** What an import reads from and where it remembers what it saw. */
+export interface ImportSource {
+  readonly root: DirectoryHandle
+  /** Raw path of it. */
+  readonly path: string
+  readonly scan: Scan
+  readonly cache: StatCache
+  readonly cacheWriter: StatCacheWriter
 }
 
 export class Importer {
   files = 0
   bytes = 0
-  filesRead = 0
   directoriesKept = 0
   readonly #repository: Repository
   readonly #writer: ObjectSink
-  readonly #source: string
-  readonly #scan: Scan
+  readonly #source: ImportSource
   readonly #options: ImportOptions
-  readonly #cache: StatCache
-  readonly #cacheWriter: StatCacheWriter
   readonly #report: () => void
-  readonly #linked = new Map<string, Body>()
-  readonly #encoder = new MsgpackWriter(1 << 16)
+  readonly #linked = new Map<string, ImportedEntry>()
   readonly #counts = { files: 0, directories: 0, others: 0, logicalBytes: 0 }
   readonly #xattrNames = new Set<string>()
-  readonly #hasXattrs = canUseXattrs()
+  readonly #levels: ImportLevel[] = []
+  readonly #directories: SourceDirectories
+  readonly #reader: EntryReader
   /** Whether directories in which nothing changed are not looked into. */
   readonly #keepsTrees: boolean
   /** Where nearly everything will be read: nothing is known of the files. */
   readonly #prefetch: SourcePrefetch | undefined
+  #encoder = new MsgpackWriter(1 << 16)
 
   constructor(
     repository: Repository,
     writer: ObjectSink,
-    source: string,
-    scan: Scan,
+    source: ImportSource,
     options: ImportOptions,
-    cacheWriter: StatCacheWriter,
     report: () => void,
   ) {
     this.#repository = repository
     this.#writer = writer
     this.#source = source
-    this.#scan = scan
     this.#options = options
-    this.#cache =
-      options.ignoreStatCache === true
-        ? new StatCache()
-        : StatCache.load(repository.paths.cache, source)
-    this.#keepsTrees = this.#canKeepTrees()
-    this.#prefetch = this.#cache.isEmpty
-      ? new SourcePrefetch(source, scan.root)
-      : undefined
-    this.#cacheWriter = cacheWriter
     this.#report = report
+    this.#directories = new SourceDirectories(source.root, source.path)
+    this.#reader = new EntryReader(writer, {
+      allowChanging: options.allowChanging ?? false,
+      onBytes: count => {
+        this.bytes += count
+        report()
+      },
+    })
+    this.#keepsTrees = this.#canKeepTrees()
+    this.#prefetch = source.cache.isEmpty
+      ? new SourcePrefetch(source.root.fd, source.scan.root)
+      : undefined
+  }
+
+  get filesRead(): number {
+    return this.#reader.filesRead
   }
 
   /**
@@ -117,7 +118,7 @@ export class Importer {
   #canKeepTrees(): boolean {
     const { mtime } = this.#options
     if (mtime.kind === 'parent') return false
-    const commit = this.#cache.commitUnder(conditionsOf(mtime))
+    const commit = this.#source.cache.commitUnder(conditionsOf(mtime))
     return (
       commit !== undefined &&
       this.#repository.commits.has(commit) &&
@@ -126,11 +127,15 @@ export class Importer {
   }
 
   async importRoot(): Promise<DirectoryObject> {
-    const { root } = this.#scan
-    const parent = this.#options.parentRoot
+    const { root } = this.#source.scan
     try {
-      return (await this.#directory(root, '', parent, undefined)).object
+      this.#enter(root, '', this.#options.parentRoot, undefined)
+      for (;;) {
+        const made = await this.#step()
+        if (made?.object !== undefined) return made.object
+      }
     } finally {
+      this.#directories.close()
       await this.#prefetch?.close()
     }
   }
@@ -139,54 +144,106 @@ export class Importer {
     return { ...this.#counts, xattrNames: [...this.#xattrNames].sort() }
   }
 
-  async #directory(
+  /** Does the next entry of the directory it is in; what the root became. */
+  async #step(): Promise<ImportedDirectory | undefined> {
+    const level = this.#levels.at(-1) as ImportLevel
+    const child = level.next()
+    if (child !== undefined) {
+      await this.#child(level, child)
+      return undefined
+    }
+    if (level.summary === undefined) return this.#leave(this.#finish(level))
+    if (level.isKeptBelow) return this.#leave(this.#keep(level))
+    level.begin()
+    return undefined
+  }
+
+  async #child(level: ImportLevel, child: ScannedNode): Promise<void> {
+    const path = joinRaw(level.path, child.name)
+    if (level.summary !== undefined) {
+      this.#enter(child, path, undefined, undefined)
+      return
+    }
+    const parent = level.parentTree?.get(child.name)?.object
+    const known = level.cached.find(child.name, child.status)
+    if (child.children === undefined) {
+      const entry = await this.#entry(child, path, parent, known)
+      if (entry !== undefined) this.#add(level, child, path, entry)
+      return
+    }
+    const below = level.below(child)
+    if (below === undefined) this.#enter(child, path, parent, known)
+    else this.#addDirectory(level, child, below)
+  }
+
+  #enter(
     node: ScannedNode,
     path: string,
     parent: FsObject | undefined,
     known: FsObject | undefined,
-  ): Promise<ImportedDirectory> {
-    const children = node.children ?? []
-    const cached = this.#cache.directory(path)
-    const below = new Map<ScannedNode, ImportedDirectory>()
-    if (this.#keepsTrees) {
-      const summary = cached.summary(node.status, children)
-      if (summary !== undefined && this.#writer.has(summary.object.tree)) {
-        for (const child of children)
-          if (child.children !== undefined)
-            below.set(
-              child,
-              await this.#directory(
-                child,
-                joinRaw(path, child.name),
-                undefined,
-                undefined,
-              ),
-            )
-        if ([...below.values()].every(({ isKept }) => isKept))
-          return this.#keep(path, cached, summary)
-      }
+  ): void {
+    const cached = this.#source.cache.directory(path)
+    const summary = this.#keepsTrees
+      ? cached.summary(node.status, node.children ?? [])
+      : undefined
+    const isStored =
+      summary !== undefined && this.#writer.has(summary.object.tree)
+    if (path !== '') this.#directories.enter(node)
+    this.#levels.push(
+      new ImportLevel(
+        node,
+        path,
+        parent,
+        this.#parentTree(parent),
+        known,
+        cached,
+        isStored ? summary : undefined,
+      ),
+    )
+  }
+
+  /** Goes up with what a directory became; returns it at the root. */
+  #leave(made: ImportedDirectory): ImportedDirectory | undefined {
+    const { node, path } = this.#levels.pop() as ImportLevel
+    const above = this.#levels.at(-1)
+    if (above === undefined) return made
+    try {
+      this.#directories.leave()
+    } catch (error) {
+      throw sourceError(this.#full(path), error)
     }
-    const parentTree = this.#parentTree(parent)
-    const entries: TreeEntry[] = []
-    const records: (ScannedNode & { object: FsObject })[] = []
-    const counts = { files: 0, others: 0, logicalBytes: 0 }
-    let subdirectories = 0
-    for (const child of children) {
-      const childPath = joinRaw(path, child.name)
-      const before = parentTree?.get(child.name)?.object
-      const seen = cached.find(child.name, child.status)
-      const object =
-        below.get(child)?.object ??
-        (await this.#entry(child, childPath, before, seen))
-      if (object === undefined) continue
-      if (object.kind === 'directory') subdirectories++
-      else countObject(counts, object)
-      entries.push({ name: child.name, object })
-      records.push({ ...child, object })
-    }
-    const tree = this.#writer.add('meta', encodeTree(entries, this.#encoder))
+    above.take(node, made)
+    if (above.summary === undefined) this.#addDirectory(above, node, made)
+    return undefined
+  }
+
+  #addDirectory(
+    level: ImportLevel,
+    node: ScannedNode,
+    { object }: ImportedDirectory,
+  ): void {
+    const path = joinRaw(level.path, node.name)
+    const { status } = node
+    if (object !== undefined) this.#add(level, node, path, { status, object })
+  }
+
+  #add(
+    level: ImportLevel,
+    node: ScannedNode,
+    path: string,
+    { status, object }: ImportedEntry,
+  ): void {
+    namingPath(this.#full(path), () => checkFsObject(object))
+    namingPath(this.#full(level.path), () => level.add(node, status, object))
+  }
+
+  /** A directory of which all entries are done. */
+  #finish(level: ImportLevel): ImportedDirectory {
+    const { node, path, entries, records, counts, subdirectories } = level
+    const metadata = this.#directoryMetadata(level)
+    if (metadata === undefined) return { object: undefined, isKept: false }
+    const tree = namingPath(this.#full(path), () => this.#addTree(entries))
     this.#counts.directories++
-    const metadata = this.#metadata(node.status, path, known)
     const plain: DirectoryObject = {
       kind: 'directory',
       ...metadata,
@@ -194,28 +251,49 @@ export class Importer {
       subdirectories,
     }
     const { mtime } = this.#options
-    const object = applyMtimePolicy(mtime, plain, parent) as DirectoryObject
+    const object = applyMtimePolicy(
+      mtime,
+      plain,
+      level.parent,
+    ) as DirectoryObject
     const names = [object, ...entries.map(entry => entry.object)].flatMap(
       ({ xattrs }) => xattrs.map(({ name }) => name),
     )
     const summary = { object, ...counts, xattrNames: [...new Set(names)] }
-    const isWhole = records.length === children.length
-    this.#cacheWriter.addDirectory(
+    this.#source.cacheWriter.addDirectory(
       path,
       node.status,
       records,
-      isWhole ? summary : undefined,
+      level.isWhole ? summary : undefined,
     )
     return { object, isKept: false }
   }
 
+  #addTree(entries: readonly TreeEntry[]): Digest {
+    const tree = this.#writer.add('meta', encodeTree(entries, this.#encoder))
+    if (this.#encoder.lengthBytes > KEPT_ENCODER_BYTES)
+      this.#encoder = new MsgpackWriter(1 << 16)
+    return tree
+  }
+
+  /** Of the directory itself; undefined when it is left out. */
+  #directoryMetadata({ node, path, known }: ImportLevel): Metadata | undefined {
+    const { mode, uid, gid, mtimeSec, mtimeNsec } = node.status
+    const xattrs =
+      known?.xattrs ??
+      this.#reading(path, () =>
+        this.#reader.xattrsOf(this.#directories.open().fd),
+      )
+    if (xattrs === undefined) return undefined
+    for (const { name } of xattrs) this.#xattrNames.add(name)
+    return { mode, uid, gid, mtimeSec, mtimeNsec, xattrs }
+  }
+
   /** A directory in which nothing changed. */
-  #keep(
-    path: string,
-    cached: CachedDirectory,
-    { object, files, others, logicalBytes, xattrNames }: DirectorySummary,
-  ): ImportedDirectory {
-    this.#cacheWriter.keepDirectory(path, cached)
+  #keep({ path, cached, summary }: ImportLevel): ImportedDirectory {
+    const { object, files, others, logicalBytes, xattrNames } =
+      summary as DirectorySummary
+    this.#source.cacheWriter.keepDirectory(path, cached)
     this.directoriesKept++
     this.#counts.directories++
     this.#counts.files += files
@@ -235,157 +313,71 @@ export class Importer {
       : undefined
   }
 
-  /** The object of one entry, or undefined when it is left out. */
+  /** What is no directory, or undefined when it is left out. */
   async #entry(
     node: ScannedNode,
     path: string,
     parent: FsObject | undefined,
     known: FsObject | undefined,
-  ): Promise<FsObject | undefined> {
-    if (node.children !== undefined)
-      return (await this.#directory(node, path, parent, known)).object
+  ): Promise<ImportedEntry | undefined> {
     if (isRegular(node)) this.#prefetch?.advance()
     const key = node.status.nlink > 1 ? inodeKey(node.status) : ''
     const seen = this.#linked.get(key)
     if (seen !== undefined) return seen
-    const object = await this.#readEntry(node, path, known)
-    if (object === undefined) return undefined
+    const read = await this.#readEntry(node, path, known)
+    if (read === undefined) return undefined
+    const { status, object } = read
+    for (const { name } of object.xattrs) this.#xattrNames.add(name)
     if (object.kind === 'file') this.files++
     countObject(this.#counts, object)
     const dated = applyMtimePolicy(this.#options.mtime, object, parent)
-    if (key !== '') this.#linked.set(key, dated)
+    const entry = { status, object: dated }
+    if (key !== '') this.#linked.set(key, entry)
     this.#report()
-    return dated
+    return entry
   }
 
   async #readEntry(
     node: ScannedNode,
     path: string,
     known: FsObject | undefined,
-  ): Promise<FsObject | undefined> {
+  ): Promise<ImportedEntry | undefined> {
+    const { name, status } = node
+    const full = this.#full(path)
+    const { links } = this.#source.scan
     if (known !== undefined && this.#isStored(known)) {
       this.bytes += known.kind === 'file' ? known.sizeBytes : 0
-      return this.#build(node.status, path, known)
+      const object = makeObject(full, status, contentOf(known), links)
+      return { status, object }
     }
     try {
-      return await this.#readStable(node, path)
+      const directory = this.#directories.open()
+      const read = await this.#reader.read(directory, name, status, full)
+      const object = makeObject(full, read.status, read.content, links)
+      return { status: read.status, object }
     } catch (error) {
-      const wrapped = sourceError(`${this.#source}/${path}`, error)
-      if (
-        wrapped.code !== 'SOURCE_CHANGED' ||
-        this.#options.allowChanging !== true
-      )
-        throw wrapped
-      this.#options.onSkipped?.(path, wrapped.message)
-      return undefined
+      return this.#leaveOut(path, error)
     }
   }
 
-  /** Reads an entry; with `allowChanging` again until it holds still. */
-  async #readStable(node: ScannedNode, path: string): Promise<FsObject> {
-    const full = `${this.#source}/${path}`
-    let status = node.status
-    for (let tries = 0; ; tries++) {
-      const object = await this.#build(status, path, undefined)
-      const after = lstatBytes(latin1ToBytes(full))
-      if (isSame(status, after)) return object
-      if (this.#options.allowChanging !== true)
-        throw changedError(full, 'it changed while it was read')
-      if (kindOfMode(after.mode) !== kindOfMode(status.mode))
-        throw changedError(full, 'it was replaced while the tree was read')
-      if (tries === 3) return object
-      status = after
+  #reading<T>(path: string, work: () => T): T | undefined {
+    try {
+      return work()
+    } catch (error) {
+      return this.#leaveOut(path, error)
     }
   }
 
-  /** The object for `status`; content and xattrs from `known` when given. */
-  async #build(
-    status: FileStatus,
-    path: string,
-    known: FsObject | undefined,
-  ): Promise<FsObject> {
-    const metadata = this.#metadata(status, path, known)
-    const links = this.#linksOf(status)
-    const kind = kindOfMode(status.mode)
-    switch (kind) {
-      case 'file':
-        return {
-          kind,
-          ...metadata,
-          links,
-          ...(await this.#content(status, path, known)),
-        }
-      case 'symlink': {
-        const target =
-          known === undefined
-            ? this.#readLink(path)
-            : (known as SymlinkObject).target
-        return { kind, ...metadata, links, target }
-      }
-      case 'char':
-      case 'block': {
-        const { rdevMajor: major, rdevMinor: minor } = status
-        return { kind, ...metadata, links, major, minor }
-      }
-      case 'fifo':
-      case 'socket':
-        return { kind, ...metadata, links }
-      case 'directory':
-      case undefined:
-        throw changedError(path, 'its type changed while the tree was read')
-    }
-  }
-
-  async #content(
-    status: FileStatus,
-    path: string,
-    known: FsObject | undefined,
-  ): Promise<FileContent> {
-    if (known !== undefined) {
-      const { sizeBytes, dataBytes, content } = known as FileObject
-      return { sizeBytes, dataBytes, content }
-    }
-    this.filesRead++
-    return importFileContent(
-      `${this.#source}/${path}`,
-      status,
-      this.#writer,
-      count => {
-        this.bytes += count
-        this.#report()
-      },
-    )
-  }
-
-  #metadata(
-    status: FileStatus,
-    path: string,
-    known: FsObject | undefined,
-  ): Metadata {
-    const { mode, uid, gid, mtimeSec, mtimeNsec } = status
-    const xattrs = known?.xattrs ?? this.#readXattrs(path)
-    for (const { name } of xattrs) this.#xattrNames.add(name)
-    return { mode, uid, gid, mtimeSec, mtimeNsec, xattrs }
-  }
-
-  #readXattrs(path: string) {
-    if (!this.#hasXattrs) return []
-    const full = path === '' ? this.#source : `${this.#source}/${path}`
-    return readXattrs(latin1ToBytes(full))
-  }
-
-  #readLink(path: string): string {
-    return readlinkSync(latin1ToBytes(`${this.#source}/${path}`), {
-      encoding: 'latin1',
-    })
-  }
-
-  #linksOf(status: FileStatus): HardLinks | undefined {
-    if (status.nlink < 2) return undefined
-    const group = this.#scan.links.get(inodeKey(status))
-    if (group === undefined) return undefined
-    const digest: string = digestOf(latin1ToBytes(group.firstPath))
-    return { nlink: group.count, group: digest.slice(0, LINK_GROUP_BYTES) }
+  /** Throws why `path` cannot be read, unless what changes is left out. */
+  #leaveOut(path: string, error: unknown): undefined {
+    const wrapped = sourceError(this.#full(path), error)
+    const isAllowed =
+      wrapped.code === 'SOURCE_CHANGED' &&
+      this.#options.allowChanging === true &&
+      path !== ''
+    if (!isAllowed) throw wrapped
+    this.#options.onSkipped?.(path, wrapped.message)
+    return undefined
   }
 
   /** Objects may have been pruned since the cache was written. */
@@ -399,12 +391,8 @@ export class Importer {
     if (!has(content)) return false
     return this.#repository.loadExtents(object).every(({ chunk }) => has(chunk))
   }
-}
 
-const isSame = (a: FileStatus, b: FileStatus): boolean =>
-  a.sizeBytes === b.sizeBytes &&
-  a.mtimeSec === b.mtimeSec &&
-  a.mtimeNsec === b.mtimeNsec &&
-  a.ctimeSec === b.ctimeSec &&
-  a.ctimeNsec === b.ctimeNsec &&
-  inodeKey(a) === inodeKey(b)
+  #full(path: string): string {
+    return path === '' ? this.#source.path : `${this.#source.path}/${path}`
+  }
+}

@@ -4,13 +4,12 @@
  * The scan is one thread that waits for the disk at each directory. Several
  * find(1) beside it wait at several, and need a third of the processor for it
  * that JavaScript does. Where nothing comes from the disk, nothing is started.
+ * They look at names and status alone, open directories only and tell nobody
+ * what they saw: where somebody moves directories meanwhile, no harm is done.
  */
 
 import { spawn } from 'node:child_process'
-import { bytesToText } from '../bytes/byte-text.ts'
-import { latin1ToBytes } from '../bytes/latin1.ts'
 import { blocksRead } from '../system/blocks-read.ts'
-import { byteCommand } from '../system/byte-command.ts'
 import { hasSpareProcessor } from '../system/processors.ts'
 
 /** Directories after which it is looked whether the disk was read. */
@@ -21,19 +20,19 @@ const LOOK_DIRECTORIES = 16
  * point at the third level is read until the scan ends.
  */
 const SCRIPT = `
-find "$1" -xdev -mindepth 3 -maxdepth 3 \\( -type d -print0 \\) -o -links 0 |
+find . -xdev -mindepth 3 -maxdepth 3 \\( -type d -print0 \\) -o -links 0 |
   xargs -0 -r -n 16 -P 4 sh -c 'find "$@" -xdev -links 0' sh
 `
 
 export class ScanScout {
-  readonly #source: string
+  readonly #source: number
   readonly #blocks: () => number
   readonly #blocksAtFirst: number
   #directories = 0
   #pid: number | undefined
 
-  /** `source` is a raw absolute path; `blocks` as in SourcePrefetch. */
-  constructor(source: string, blocks = blocksRead) {
+  /** `source` is an open directory; `blocks` as in SourcePrefetch. */
+  constructor(source: number, blocks = blocksRead) {
     this.#source = source
     this.#blocks = blocks
     this.#blocksAtFirst = blocks()
@@ -66,8 +65,8 @@ export class ScanScout {
   }
 
   #start(): void {
-    const path = bytesToText(latin1ToBytes(this.#source))
-    const child = spawn(...byteCommand('sh', ['-c', SCRIPT, 'sh', path]), {
+    const child = spawn('sh', ['-c', SCRIPT], {
+      cwd: `/proc/self/fd/${this.#source}`,
       detached: true,
       stdio: 'ignore',
     })

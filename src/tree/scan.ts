@@ -2,23 +2,30 @@
  * Reads the names and the status of everything below a directory.
  *
  * It comes before any content is read: hard links are only known when all
- * names are, and progress wants a total.
+ * names are, and progress wants a total. It goes by descriptors, one name at a
+ * time, so that nobody who moves directories meanwhile leads it elsewhere.
  */
 
-import { readdirSync } from '../system/files.ts'
-import { DendroError, errnoOf } from '../errors.ts'
-import { latin1ToBytes, latin1ToDisplay } from '../bytes/latin1.ts'
-import { S_IFDIR, S_IFMT } from '../objects/fs-object.ts'
-import { lstatBytes } from '../system/file-status.ts'
+import { latin1ToDisplay } from '../bytes/latin1.ts'
+import { errnoOf } from '../errors.ts'
+import { S_IFDIR, S_IFMT } from '../objects/mode.ts'
+import type { DirectoryHandle } from '../system/directory-handle.ts'
+import { DirectoryStack } from '../system/directory-stack.ts'
 import type { FileStatus } from '../system/file-status.ts'
+import { mountIdOf } from '../system/mount-table.ts'
+import { joinRaw } from './raw-path.ts'
+import { checkNames, checkNesting, checkStatus } from './scan-limits.ts'
 import { ScanScout } from './scan-scout.ts'
+import { namingPath, overlapError, sourceError } from './source-error.ts'
+
+export { joinRaw } from './raw-path.ts'
 
 export interface ScannedNode {
   /** Raw bytes as latin1 text; empty for the root. */
   readonly name: string
   readonly status: FileStatus
   /** Sorted by name; undefined for what is not a directory. */
-  readonly children: ScannedNode[] | undefined
+  readonly children: readonly ScannedNode[] | undefined
 }
 
 /** One inode with several names in the tree. */
@@ -42,7 +49,11 @@ export interface ScanOptions {
   readonly forbidden: ReadonlyMap<string, string>
   /** Keep mount points of other file systems as empty directories. */
   readonly oneFileSystem: boolean
+  /** Leave out what vanishes instead of failing. */
+  readonly allowChanging: boolean
   readonly onEntry?: () => void
+  /** Told of each path (raw) whose content is left out, and why. */
+  readonly onSkipped?: ((path: string, why: string) => void) | undefined
 }
 
 export const inodeKey = (status: FileStatus): string =>
@@ -51,127 +62,195 @@ export const inodeKey = (status: FileStatus): string =>
 export const isDirectoryStatus = (status: FileStatus): boolean =>
   (status.mode & S_IFMT) === S_IFDIR
 
-/** Joins raw paths; the root of a tree is the empty path. */
-export const joinRaw = (directory: string, name: string): string =>
-  directory === '' ? name : `${directory}/${name}`
-
 /**
- * Scans `source` (raw path). Errors: `SOURCE_OVERLAPS` (meets a forbidden
- * directory or another file system), `SOURCE_UNREADABLE`, `SOURCE_CHANGED`.
+ * Scans the directory `root`, whose raw path is `source`.
+ * Errors: `SOURCE_OVERLAPS` (meets a forbidden directory or another file
+ * system), `SOURCE_UNREADABLE`, `SOURCE_CHANGED`, `LIMIT_EXCEEDED`.
  */
-export const scanTree = (source: string, options: ScanOptions): Scan => {
-  const groups = new Map<string, LinkGroup>()
-  let files = 0
-  let bytes = 0
-  const rootStatus = statSource(source, source)
-  const scout = new ScanScout(source)
+export const scanTree = (
+  root: DirectoryHandle,
+  source: string,
+  options: ScanOptions,
+): Scan => {
+  const stack = new DirectoryStack(root)
+  const scout = new ScanScout(root.fd)
+  try {
+    return new Scanner(stack, scout, source, options).scan(root.status())
+  } finally {
+    scout.stop()
+    stack.close()
+  }
+}
 
-  const visit = (
-    name: string,
-    path: string,
-    status: FileStatus,
-  ): ScannedNode => {
-    options.onEntry?.()
-    if (!isDirectoryStatus(status)) {
-      if (countName(path, status)) {
-        files++
-        bytes += status.sizeBytes
-      }
-      return { name, status, children: undefined }
-    }
-    const full = path === '' ? source : `${source}/${path}`
-    const forbidden = options.forbidden.get(inodeKey(status))
-    if (forbidden !== undefined) throw overlaps(full, forbidden)
-    if (status.dev !== rootStatus.dev) {
-      if (options.oneFileSystem) return { name, status, children: [] }
-      throw overlaps(full, 'a mount point of another file system')
-    }
-    scout.advance()
+/** A directory of which some names were looked at. */
+interface Level {
+  readonly path: string
+  readonly status: FileStatus
+  readonly names: readonly string[]
+  /** Names that are directories; others may be too. */
+  readonly directories: ReadonlySet<string>
+  readonly children: ScannedNode[]
+  next: number
+}
+
+class Scanner {
+  readonly #stack: DirectoryStack
+  readonly #scout: ScanScout
+  readonly #source: string
+  readonly #options: ScanOptions
+  /** Where the scan stands; as deep as the stack, and the root. */
+  readonly #levels: Level[] = []
+  readonly #groups = new Map<string, LinkGroup>()
+  #files = 0
+  #bytes = 0
+
+  constructor(
+    stack: DirectoryStack,
+    scout: ScanScout,
+    source: string,
+    options: ScanOptions,
+  ) {
+    this.#stack = stack
+    this.#scout = scout
+    this.#source = source
+    this.#options = options
+  }
+
+  scan(status: FileStatus): Scan {
     const children: ScannedNode[] = []
-    for (const child of listSorted(full)) {
-      const childPath = joinRaw(path, child)
-      const childStatus = statSource(`${full}/${child}`, source)
-      children.push(visit(child, childPath, childStatus))
+    this.#options.onEntry?.()
+    this.#checkOwn('', status)
+    this.#list('', status, children)
+    for (
+      let level = this.#levels.at(-1);
+      level !== undefined;
+      level = this.#levels.at(-1)
+    ) {
+      const name = level.names[level.next++]
+      if (name !== undefined) this.#visit(level, name)
+      else this.#leave(level)
     }
-    return { name, status, children }
+    const links = this.#groups
+    for (const [key, group] of links) if (group.count < 2) links.delete(key)
+    const root = { name: '', status, children }
+    return { root, links, files: this.#files, bytes: this.#bytes }
+  }
+
+  #visit(level: Level, name: string): void {
+    const path = joinRaw(level.path, name)
+    try {
+      if (level.directories.has(name) && this.#enter(level, path, name)) return
+      const status = this.#stack.top.status(name)
+      if (isDirectoryStatus(status) && this.#enter(level, path, name)) return
+      this.#add(level, path, name, status)
+    } catch (error) {
+      const wrapped = sourceError(this.#full(path), error)
+      const isGone = wrapped.code === 'SOURCE_CHANGED'
+      if (!isGone || !this.#options.allowChanging) throw wrapped
+      this.#options.onSkipped?.(path, wrapped.message)
+    }
+  }
+
+  /** Adds what is no directory. */
+  #add(level: Level, path: string, name: string, status: FileStatus): void {
+    this.#options.onEntry?.()
+    namingPath(this.#full(path), () => checkStatus(status))
+    level.children.push({ name, status, children: undefined })
+    if (!this.#isFirstName(path, status)) return
+    this.#files++
+    this.#bytes += status.sizeBytes
+  }
+
+  /** Goes into the directory `name`; false where it is none any more. */
+  #enter(level: Level, path: string, name: string): boolean {
+    const above = this.#stack.top
+    try {
+      this.#stack.enter(name)
+    } catch (error) {
+      if (errnoOf(error) === 'ENOTDIR') return false
+      throw error
+    }
+    this.#options.onEntry?.()
+    const status = this.#stack.status as FileStatus
+    const children: ScannedNode[] = []
+    this.#checkOwn(path, status)
+    // A subvolume of btrfs has a device of its own and is no mount point.
+    const isMountPoint =
+      status.dev !== level.status.dev &&
+      !isOneMount(above.fd, this.#stack.top.fd)
+    if (isMountPoint) {
+      this.#keepEmpty(path)
+      this.#stack.leave()
+    } else this.#list(path, status, children)
+    level.children.push({ name, status, children })
+    return true
+  }
+
+  #list(path: string, status: FileStatus, children: ScannedNode[]): void {
+    this.#scout.advance()
+    const { names, directories } = this.#stack.top.names()
+    namingPath(this.#full(path), () => {
+      checkStatus(status)
+      checkNesting(this.#stack.depth)
+      checkNames(names)
+    })
+    names.sort()
+    this.#levels.push({ path, status, names, directories, children, next: 0 })
+  }
+
+  #leave({ path }: Level): void {
+    this.#levels.pop()
+    if (this.#levels.length === 0) return
+    try {
+      this.#stack.leave()
+    } catch (error) {
+      throw sourceError(this.#full(path), error)
+    }
+  }
+
+  /** Errors: `SOURCE_OVERLAPS`. */
+  #checkOwn(path: string, status: FileStatus): void {
+    const forbidden = this.#options.forbidden.get(inodeKey(status))
+    if (forbidden === undefined) return
+    throw overlapError(
+      this.#full(path),
+      forbidden,
+      'keep the repository and its mounts outside the committed tree',
+    )
+  }
+
+  /** Errors: `SOURCE_OVERLAPS`. */
+  #keepEmpty(path: string): void {
+    if (!this.#options.oneFileSystem)
+      throw overlapError(
+        this.#full(path),
+        'a mount point of another file system',
+        'unmount it, or keep it as an empty directory with --one-file-system',
+      )
+    this.#options.onSkipped?.(
+      path,
+      `what is in ${latin1ToDisplay(this.#full(path))}: it is a mount point of another file system`,
+    )
   }
 
   /** Counts a name of a linked inode; true for an inode not met before. */
-  const countName = (path: string, status: FileStatus): boolean => {
+  #isFirstName(path: string, status: FileStatus): boolean {
     if (status.nlink < 2) return true
     const key = inodeKey(status)
-    const group = groups.get(key)
-    if (group === undefined) groups.set(key, { count: 1, firstPath: path })
+    const group = this.#groups.get(key)
+    if (group === undefined)
+      this.#groups.set(key, { count: 1, firstPath: path })
     else group.count++
     return group === undefined
   }
 
-  if (!isDirectoryStatus(rootStatus))
-    throw new DendroError(
-      'NOT_A_DIRECTORY',
-      `cannot commit ${latin1ToDisplay(source)}: it is not a directory`,
-      { hint: 'name the directory that holds the tree' },
-    )
-  let root: ScannedNode
-  try {
-    root = visit('', '', rootStatus)
-  } finally {
-    scout.stop()
-  }
-  for (const [key, group] of groups) if (group.count < 2) groups.delete(key)
-  return { root, links: groups, files, bytes }
-}
-
-const overlaps = (path: string, what: string): DendroError =>
-  new DendroError(
-    'SOURCE_OVERLAPS',
-    `cannot commit ${latin1ToDisplay(path)}: it is ${what}`,
-    {
-      hint: what.startsWith('a mount point')
-        ? 'unmount it, or keep it as an empty directory with --one-file-system'
-        : 'keep the repository and its mounts outside the committed tree',
-    },
-  )
-
-const listSorted = (path: string): string[] => {
-  try {
-    return readdirSync(latin1ToBytes(path), { encoding: 'latin1' }).sort()
-  } catch (error) {
-    throw sourceError(path, error)
+  #full(path: string): string {
+    return path === '' ? this.#source : `${this.#source}/${path}`
   }
 }
 
-const statSource = (path: string, source: string): FileStatus => {
-  try {
-    return lstatBytes(latin1ToBytes(path))
-  } catch (error) {
-    if (path === source && errnoOf(error) === 'ENOENT')
-      throw new DendroError(
-        'NOT_FOUND',
-        `cannot commit ${latin1ToDisplay(path)}: there is no such directory`,
-        { cause: error, hint: 'check the path' },
-      )
-    throw sourceError(path, error)
-  }
+/** Whether two open files are on the same mount. */
+const isOneMount = (a: number, b: number): boolean => {
+  const mount = mountIdOf(a)
+  return mount !== undefined && mount === mountIdOf(b)
 }
-
-/** Why `path` cannot be read, as the error to throw. */
-export const sourceError = (path: string, error: unknown): DendroError => {
-  if (error instanceof DendroError && errnoOf(error) === undefined) return error
-  const errno = errnoOf(error)
-  const shown = latin1ToDisplay(path)
-  if (errno === 'ENOENT' || errno === 'ENOTDIR' || errno === 'ELOOP')
-    return changedError(path, 'it vanished while the tree was read')
-  return new DendroError(
-    'SOURCE_UNREADABLE',
-    `cannot commit ${shown}: reading it fails with ${errno ?? 'an error'}`,
-    { cause: error, hint: 'run as a user who may read the whole tree' },
-  )
-}
-
-export const changedError = (path: string, why: string): DendroError =>
-  new DendroError(
-    'SOURCE_CHANGED',
-    `cannot commit ${latin1ToDisplay(path)}: ${why}`,
-    { hint: 'commit a tree at rest, or go on with --allow-changing' },
-  )

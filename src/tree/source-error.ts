@@ -3,6 +3,18 @@
 import { latin1ToDisplay } from '../bytes/latin1.ts'
 import { DendroError, errnoOf } from '../errors.ts'
 
+const PATH_MAX = 4096
+
+const SHOWN_BYTES = 512
+
+/** A path for people: of one that is longer than a system call takes, both ends. */
+const show = (path: string): string =>
+  latin1ToDisplay(
+    path.length < PATH_MAX
+      ? path
+      : `${path.slice(0, SHOWN_BYTES)}...${path.slice(-SHOWN_BYTES)}`,
+  )
+
 /**
  * What stands at `path` may not be part of the commit: `what` it is, and what
  * to do about it.
@@ -14,7 +26,7 @@ export const overlapError = (
 ): DendroError =>
   new DendroError(
     'SOURCE_OVERLAPS',
-    `cannot commit ${latin1ToDisplay(path)}: it is ${what}`,
+    `cannot commit ${show(path)}: it is ${what}`,
     { hint },
   )
 
@@ -22,7 +34,7 @@ export const overlapError = (
 export const sourceError = (path: string, error: unknown): DendroError => {
   if (error instanceof DendroError && errnoOf(error) === undefined) return error
   const errno = errnoOf(error)
-  const shown = latin1ToDisplay(path)
+  const shown = show(path)
   if (errno === 'ENOENT' || errno === 'ENOTDIR' || errno === 'ELOOP')
     return changedError(path, 'it vanished while the tree was read')
   return new DendroError(
@@ -33,11 +45,9 @@ export const sourceError = (path: string, error: unknown): DendroError => {
 }
 
 export const changedError = (path: string, why: string): DendroError =>
-  new DendroError(
-    'SOURCE_CHANGED',
-    `cannot commit ${latin1ToDisplay(path)}: ${why}`,
-    { hint: 'commit a tree at rest, or go on with --allow-changing' },
-  )
+  new DendroError('SOURCE_CHANGED', `cannot commit ${show(path)}: ${why}`, {
+    hint: 'commit a tree at rest, or go on with --allow-changing',
+  })
 
 /** Does `work`, and names `path` (raw) where that meets a limit of the format. */
 export const namingPath = <T>(path: string, work: () => T): T => {
@@ -51,10 +61,10 @@ export const namingPath = <T>(path: string, work: () => T): T => {
 const limitAt = (path: string, error: unknown): unknown => {
   if (!(error instanceof DendroError) || error.code !== 'LIMIT_EXCEEDED')
     return error
-  const { message, hint, data } = error
+  const { message, data } = error
   return new DendroError(
     'LIMIT_EXCEEDED',
-    `cannot commit ${latin1ToDisplay(path)}: ${message}`,
-    { cause: error, data, ...(hint === undefined ? {} : { hint }) },
+    `cannot commit ${show(path)}: ${message}`,
+    { cause: error, data, hint: 'change it or leave it out of the tree' },
   )
 }

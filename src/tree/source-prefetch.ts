@@ -8,12 +8,12 @@
  */
 
 import { Worker } from 'node:worker_threads'
-import { S_IFMT, S_IFREG } from '../objects/fs-object.ts'
+import { S_IFMT, S_IFREG } from '../objects/mode.ts'
 import { blocksRead } from '../system/blocks-read.ts'
 import { tryShim } from '../system/native.ts'
 import { siblingModule } from '../system/sibling-module.ts'
 import { MIB } from '../units.ts'
-import { joinRaw } from './scan.ts'
+import { joinRaw } from './raw-path.ts'
 import type { ScannedNode } from './scan.ts'
 
 /** Told to the kernel at once, and how far ahead that begins. */
@@ -22,11 +22,15 @@ const BATCH_BYTES = 16 * MIB
 /** Files after which it is looked again whether the disk was read. */
 const LOOK_FILES = 64
 
-/** Raw paths as latin1 text, with NUL between them. */
-export type PrefetchRequest = string
+export interface PrefetchRequest {
+  /** The open directory that the paths begin at. */
+  readonly root: number
+  /** Raw relative paths as latin1 text, with NUL between them. */
+  readonly paths: string
+}
 
 export class SourcePrefetch {
-  readonly #source: string
+  readonly #source: number
   readonly #files: Iterator<[path: string, sizeBytes: number]>
   #worker: Worker | undefined
   /** Files that were told of or passed over, and that the import came to. */
@@ -37,14 +41,14 @@ export class SourcePrefetch {
   #blocksRead: number
 
   /**
-   * `source` is the raw path of what `root` was scanned from; `blocks` tells
-   * how much this process had read from disks.
+   * `source` is the open directory that `root` was scanned from, and stays open
+   * until `close`; `blocks` tells how much this process had read from disks.
    */
-  constructor(source: string, root: ScannedNode, blocks = blocksRead) {
+  constructor(source: number, root: ScannedNode, blocks = blocksRead) {
     this.#source = source
     this.#blocks = blocks
     this.#blocksRead = blocks()
-    this.#files = regularFiles(root, '')
+    this.#files = regularFiles(root)
   }
 
   /** The import came to the next regular file of the scan, in its order. */
@@ -71,17 +75,23 @@ export class SourcePrefetch {
       const [path, sizeBytes] = next.value
       bytes += sizeBytes
       this.#told++
-      paths.push(`${this.#source}/${path}`)
+      paths.push(path)
     }
     if (paths.length === 0 || tryShim() === undefined) return
     this.#worker ??= startWorker()
-    const request: PrefetchRequest = paths.join('\0')
+    const request: PrefetchRequest = {
+      root: this.#source,
+      paths: paths.join('\0'),
+    }
     this.#worker.postMessage(request)
   }
 }
 
 const startWorker = (): Worker => {
-  const worker = new Worker(siblingModule(import.meta.url, 'prefetch-worker'))
+  // It closes what the shim opens, which Node knows nothing of.
+  const worker = new Worker(siblingModule(import.meta.url, 'prefetch-worker'), {
+    trackUnmanagedFds: false,
+  })
   // It only helps: an import goes on without it.
   worker.on('error', () => undefined)
   worker.unref()
@@ -89,13 +99,19 @@ const startWorker = (): Worker => {
 }
 
 function* regularFiles(
-  node: ScannedNode,
-  path: string,
+  root: ScannedNode,
 ): Generator<[string, number], void, undefined> {
-  for (const child of node.children ?? []) {
-    const childPath = joinRaw(path, child.name)
-    if (child.children !== undefined) yield* regularFiles(child, childPath)
-    else if (isRegular(child)) yield [childPath, child.status.sizeBytes]
+  const levels = [{ node: root, path: '', next: 0 }]
+  for (let level = levels.at(-1); level !== undefined; level = levels.at(-1)) {
+    const child = level.node.children?.[level.next++]
+    if (child === undefined) {
+      levels.pop()
+      continue
+    }
+    const path = joinRaw(level.path, child.name)
+    if (child.children !== undefined)
+      levels.push({ node: child, path, next: 0 })
+    else if (isRegular(child)) yield [path, child.status.sizeBytes]
   }
 }
 
