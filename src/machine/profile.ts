@@ -3,7 +3,12 @@
  * it in one go, before it is asked for. Format: docs/formats/sysroot.md
  */
 
-import { closeSync, constants, openSync, readFileSync } from '../system/files.ts'
+import {
+  closeSync,
+  constants,
+  openSync,
+  readFileSync,
+} from '../system/files.ts'
 import { join } from 'node:path'
 import type { SysrootPaths } from '../deploy/sysroot.ts'
 import { DendroError } from '../errors.ts'

@@ -11,11 +11,7 @@ import { closeSync, constants } from '../system/files.ts'
 import { latin1ToBytes } from '../bytes/latin1.ts'
 import { digestOf } from '../objects/digest.ts'
 import { kindOfMode, LINK_GROUP_BYTES } from '../objects/fs-object.ts'
-import type {
-  FsObject,
-  HardLinks,
-  Xattr,
-} from '../objects/fs-object.ts'
+import type { FsObject, HardLinks, Xattr } from '../objects/fs-object.ts'
 import type { ObjectSink } from '../store/object-writer.ts'
 import type { DirectoryHandle } from '../system/directory-handle.ts'
 import { O_PATH } from '../system/held-path.ts'
@@ -159,8 +155,7 @@ export const makeObject = (
 /** What was read when the object was made. */
 export const contentOf = (object: FsObject): EntryContent => {
   const { xattrs, kind } = object
-  if (kind === 'symlink')
-    return { xattrs, target: (object).target }
+  if (kind === 'symlink') return { xattrs, target: object.target }
   if (kind !== 'file') return { xattrs }
   const { sizeBytes, dataBytes, content } = object
   return { xattrs, file: { sizeBytes, dataBytes, content } }

@@ -20,6 +20,7 @@ import { Importer } from './importer.ts'
 import { openSource } from './open-source.ts'
 import { inodeKey, scanTree } from './scan.ts'
 import type { Scan } from './scan.ts'
+import { originOf } from './stat-origin.ts'
 import { StatCache, StatCacheWriter } from './stat-cache.ts'
 
 export interface Imported {
@@ -79,11 +80,12 @@ const importFrom = async (
       if (++seen % 512 === 0) progress('scan')
     },
   })
+  const origin = originOf(root.fd)
   const cache =
     options.ignoreStatCache === true
       ? new StatCache()
-      : StatCache.load(repository.paths.cache, path)
-  const cacheWriter = new StatCacheWriter(scannedAt)
+      : StatCache.load(repository.paths.cache, path, origin)
+  const cacheWriter = new StatCacheWriter(scannedAt, origin)
   const importer = new Importer(
     repository,
     writer,

@@ -350,6 +350,7 @@ export class Importer {
       const object = makeObject(full, status, contentOf(known), links)
       return { status, object }
     }
+    this.#source.cacheWriter.beginReading()
     try {
       const directory = this.#directories.open()
       const read = await this.#reader.read(directory, name, status, full)

@@ -1,10 +1,13 @@
 import {
   chmodSync,
+  closeSync,
   linkSync,
   mkdirSync,
+  openSync,
   readdirSync,
   renameSync,
   rmSync,
+  statSync,
   symlinkSync,
   writeFileSync,
 } from 'node:fs'
@@ -17,9 +20,12 @@ import { quarantine } from '../store/quarantine.ts'
 import { Repository } from '../store/repository.ts'
 import { pruneRepository } from '../upkeep/prune.ts'
 import { RefStore } from '../refs/ref-store.ts'
+import { shim } from '../system/native.ts'
 import { commitDirectory } from './commit.ts'
 import type { ImportOptions } from './import-options.ts'
 import { importTree } from './import.ts'
+import { StatCache } from './stat-cache.ts'
+import { originOf } from './stat-origin.ts'
 
 const EXACT: ImportOptions = { mtime: { kind: 'exact' } }
 /** Longer than the clock's granularity: what is older is believed. */
@@ -115,6 +121,43 @@ t.test(
     t.equal((await look(EXACT)).directoriesKept, 0)
   },
 )
+
+t.test('a file that is mapped for writing is read each time', async t => {
+  const { source, repository, commit, look } = setUp(t.testdir())
+  t.teardown(() => repository.close())
+  const fd = openSync(join(source, 'a/one'), 'r+')
+  const mapped = shim().mapShared(fd, 6) as ArrayBuffer
+  closeSync(fd)
+  const bytes = new Uint8Array(mapped)
+  // The page is not clean any more: stores to it leave no trace.
+  bytes[0] = 65
+  await sleep(STEADY_MS)
+  const before = statSync(join(source, 'a/one'), { bigint: true }).ctimeNs
+  const first = await commit()
+  t.equal(first.filesRead, 5)
+  bytes[0] = 66
+  const after = statSync(join(source, 'a/one'), { bigint: true }).ctimeNs
+  t.equal(after, before)
+  const second = await look(EXACT)
+  t.equal(second.filesRead, 1)
+  t.not(second.root.tree, first.commit.root.tree)
+  t.equal(second.directoriesKept, 4, 'all but a and the root')
+})
+
+t.test('records of another origin are not believed', async t => {
+  const { source, repository, commit } = setUp(t.testdir())
+  t.teardown(() => repository.close())
+  await sleep(STEADY_MS)
+  await commit()
+  const root = openSync(source, 'r')
+  const origin = originOf(root)
+  closeSync(root)
+  if (origin === undefined) return t.pass('nothing is believed here')
+  const { cache } = repository.paths
+  t.notOk(StatCache.load(cache, source, origin).isEmpty)
+  t.ok(StatCache.load(cache, source, `${origin}1`).isEmpty)
+  t.ok(StatCache.load(cache, source, undefined).isEmpty)
+})
 
 t.test(
   'with the cache the tree is what it is without, whatever changed',

@@ -3,10 +3,13 @@
  * what changed.
  *
  * A record is believed when path, device, inode, size, mtime and ctime are the
- * same. A directory of which all that is believed, and all below it, is not
- * looked into again: its tree is what it was. A file whose ctime lies within the clock's granularity of the scan is
- * not recorded: it could change again without the clock showing it. The cache
- * may be lost or damaged at any time; then everything is read again.
+ * same, on a file system whose ctime is a clock's and that stayed mounted
+ * (stat-origin.ts). A directory of which all that is believed, and all below
+ * it, is not looked into again: its tree is what it was. A file whose ctime
+ * lies within the clock's granularity of the scan is not recorded: it could
+ * change again without the clock showing it; nor is one that is mapped for
+ * writing. The cache may be lost or damaged at any time; then everything is
+ * read again.
  * Format: docs/formats/stat-cache.md
  */
 
@@ -19,20 +22,24 @@ import { decodeFsObject, encodeFsObject } from '../objects/fs-object.ts'
 import type { DirectoryObject, FsObject } from '../objects/fs-object.ts'
 import { writeDurably } from '../system/durable-file.ts'
 import type { FileStatus } from '../system/file-status.ts'
+import { MappedFiles } from '../system/mapped-files.ts'
 import type { RepositoryPaths } from '../store/layout.ts'
 import type { HeldPath } from '../system/held-path.ts'
 import { readPlain } from '../system/plain-file.ts'
-import { GIB } from '../units.ts'
+import { GIB, MIB } from '../units.ts'
 
-const TAG = 'stat-cache-3'
+const TAG = 'stat-cache-4'
 /** The kernel's coarse clock ticks at 100 Hz or faster. */
 const TICK_NSEC = 20_000_000
 /** A file system that keeps whole seconds may keep even ones only (FAT). */
 const COARSE_SEC = 2
-const MAX_PATH_BYTES = 65536
+/** 2,048 names of 255 bytes. */
+const MAX_PATH_BYTES = MIB
 
 /** A cache that is larger is not read; the next commit writes it again. */
 export const MAX_CACHE_BYTES = GIB
+/** What does not fit is not recorded: it is read again. */
+const MAX_RECORDS_BYTES = MAX_CACHE_BYTES - MIB
 
 const SUM_BYTES = 4
 
@@ -67,6 +74,8 @@ export interface ClockTime {
 
 /** Whether a change right after the scan could leave the same ctime. */
 export const isRacy = (status: FileStatus, scanned: ClockTime): boolean => {
+  // No clock shows such a time.
+  if (!Number.isSafeInteger(status.ctimeSec)) return true
   const isCoarse = status.ctimeNsec === 0 && status.mtimeNsec === 0
   if (isCoarse) return status.ctimeSec + COARSE_SEC >= scanned.sec
   const age =
@@ -166,15 +175,24 @@ export class StatCache {
   #commit: Digest | undefined
   #conditions = ''
 
-  /** The cache of `source` (raw absolute path), empty when there is none. */
-  static load(cacheDirectory: HeldPath, source: string): StatCache {
+  /**
+   * The cache of `source` (raw absolute path) that was written of the same
+   * `origin` (stat-origin.ts); empty when there is none.
+   */
+  static load(
+    cacheDirectory: HeldPath,
+    source: string,
+    origin: string | undefined,
+  ): StatCache {
     const cache = new StatCache()
+    if (origin === undefined) return cache
     try {
       const file = readPlain(cachePath(cacheDirectory, source), MAX_CACHE_BYTES)
       const bytes = file.subarray(0, -SUM_BYTES)
       if (!isWhole(file)) return cache
       const reader = new MsgpackReader(bytes, 'stat cache')
       if (reader.text(32) !== TAG) return cache
+      if (reader.text(MAX_ORIGIN) !== origin) return cache
       cache.#commit = reader.binary(MAX_PATH_BYTES) as Digest
       cache.#conditions = reader.text(MAX_CONDITIONS)
       while (!reader.isAtEnd())
@@ -264,16 +282,26 @@ const decodeRecords = (bytes: Buffer): Map<string, CacheRecord> => {
 }
 
 const MAX_CONDITIONS = 256
+const MAX_ORIGIN = 1024
 
 /** Collects the records of a scan and writes them in one go. */
 export class StatCacheWriter {
   readonly #scanned: ClockTime
+  readonly #origin: string | undefined
+  #mapped: MappedFiles | undefined
   readonly #all = new MsgpackWriter(1 << 20)
   readonly #summary = new MsgpackWriter()
   readonly #records = new MsgpackWriter()
 
-  constructor(scanned: ClockTime) {
+  /** Without an `origin` nothing is recorded. */
+  constructor(scanned: ClockTime, origin: string | undefined) {
     this.#scanned = scanned
+    this.#origin = origin
+  }
+
+  /** Files will be read: those mapped for writing before are not recorded. */
+  beginReading(): void {
+    if (this.#origin !== undefined) this.#mapped ??= MappedFiles.read()
   }
 
   /**
@@ -286,11 +314,15 @@ export class StatCacheWriter {
     entries: readonly (Scanned & { object: FsObject })[],
     summary: DirectorySummary | undefined,
   ): void {
+    if (this.#origin === undefined) return
     this.#records.reset()
     this.#summary.reset()
-    let isSteady = !isRacy(status, this.#scanned)
+    const isCounted = Number.isSafeInteger(summary?.logicalBytes ?? 0)
+    let isSteady = isCounted && !isRacy(status, this.#scanned)
     for (const { name, status: its, object } of entries) {
-      if (isRacy(its, this.#scanned)) {
+      // What is mounted on a file has another device.
+      const isForeign = its.dev !== status.dev && object.kind !== 'directory'
+      if (isForeign || this.#mayChange(its)) {
         isSteady = false
         continue
       }
@@ -307,6 +339,11 @@ export class StatCacheWriter {
     this.#put(path, this.#summary.view(0), this.#records.view(0))
   }
 
+  /** Whether its content can change with the status staying as it is. */
+  #mayChange(status: FileStatus): boolean {
+    return isRacy(status, this.#scanned) || this.#mapped?.has(status) === true
+  }
+
   /** Records a directory as it was before. */
   keepDirectory(path: string, { stored }: CachedDirectory): void {
     this.#put(path, stored.summary, stored.records)
@@ -314,6 +351,8 @@ export class StatCacheWriter {
 
   #put(path: string, summary: Buffer, records: Buffer): void {
     if (summary.length === 0 && records.length === 0) return
+    const bytes = summary.length + records.length
+    if (this.#all.lengthBytes + bytes > MAX_RECORDS_BYTES) return
     this.#all.binary(path)
     this.#all.bytes(summary)
     this.#all.bytes(records)
@@ -326,8 +365,10 @@ export class StatCacheWriter {
     commit: Digest,
     conditions: string,
   ): void {
+    if (this.#origin === undefined) return
     const head = new MsgpackWriter()
     head.text(TAG)
+    head.text(this.#origin)
     head.binary(commit)
     head.text(conditions)
     const body = Buffer.concat([head.view(0), this.#all.view(0)])

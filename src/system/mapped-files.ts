@@ -1,0 +1,52 @@
+/**
+ * Files that processes have mapped for writing.
+ *
+ * A store to a mapped page changes the file's times only when the page was
+ * clean: the next stores, until it is written back, leave no trace
+ * (mm/memory.c: fault_dirty_shared_page; on tmpfs nothing is written back).
+ * What such a file holds may change with nothing to show it.
+ */
+
+import { readdirSync, readFileSync } from './files.ts'
+import type { FileStatus } from './file-status.ts'
+
+/** Of proc_pid_maps(5): a shared mapping that may be written to. */
+const SHARED = /^[0-9a-f]+-[0-9a-f]+ .w.s [0-9a-f]+ [0-9a-f:]+ (\d+)/gm
+
+const inodeNumber = ({ inoHigh, inoLow }: FileStatus): number =>
+  inoHigh * 2 ** 32 + inoLow
+
+export class MappedFiles {
+  readonly #inodes = new Set<number>()
+
+  /**
+   * Looks at the processes that this one sees and may look at: all of its PID
+   * namespace for root, else those of the user.
+   */
+  static read(): MappedFiles {
+    const mapped = new MappedFiles()
+    for (const name of readdirSync('/proc'))
+      if (/^\d+$/.test(name)) mapped.#add(`/proc/${name}/maps`)
+    return mapped
+  }
+
+  #add(path: string): void {
+    let text: string
+    try {
+      text = readFileSync(path, 'latin1')
+    } catch {
+      // It ended meanwhile, or is another user's.
+      return
+    }
+    for (const [, inode] of text.matchAll(SHARED))
+      this.#inodes.add(Number(inode))
+  }
+
+  /**
+   * Whether it may be mapped for writing. By inode number alone: btrfs shows
+   * another device in the table of mappings than in the status.
+   */
+  has(status: FileStatus): boolean {
+    return this.#inodes.has(inodeNumber(status))
+  }
+}

@@ -1,0 +1,18 @@
+/** What the records of a stat cache depend on besides the files. */
+
+import { readlinkSync } from '../system/files.ts'
+import { clockedSuperblock } from '../system/superblock.ts'
+import { canUseXattrs } from '../system/xattr.ts'
+
+/**
+ * Stands for the file system of the open directory `fd` and for who looks at
+ * it: other users do not see all xattrs, other user namespaces other owners.
+ * Undefined where no record may be believed. docs/formats/stat-cache.md
+ */
+export const originOf = (fd: number): string | undefined => {
+  const superblock = clockedSuperblock(fd)
+  if (superblock === undefined) return undefined
+  const namespace = readlinkSync('/proc/self/ns/user')
+  const xattrs = canUseXattrs() ? 'xattrs' : ''
+  return [superblock, process.geteuid?.(), namespace, xattrs].join(' ')
+}
