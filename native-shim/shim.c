@@ -19,6 +19,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/file.h>
@@ -488,6 +489,15 @@ FUNCTION(shim_lremovexattr) {
   return result_of(env, lremovexattr(path, name));
 }
 
+FUNCTION(shim_exchange) {
+  args_t a = get_args(env, info);
+  PATH(one, 0);
+  PATH(other, 1);
+  if (a.failed) return NULL;
+  return result_of(env, syscall(SYS_renameat2, AT_FDCWD, one, AT_FDCWD, other,
+                                RENAME_EXCHANGE));
+}
+
 /* Fields of struct stat as doubles; order in shim.d.ts. */
 FUNCTION(shim_stat_at) {
   args_t a = get_args(env, info);
@@ -599,6 +609,7 @@ NAPI_MODULE_INIT() {
       {"continueEvery", shim_continue_every}, {"openat2", shim_openat2},
       {"namespaceOwner", shim_namespace_owner},
       {"detachedMount", shim_detached_mount},
+      {"exchange", shim_exchange},
   };
   for (size_t i = 0; i < sizeof functions / sizeof *functions; i++) {
     napi_value function;

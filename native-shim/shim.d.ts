@@ -115,6 +115,8 @@ export interface Shim {
    * nsec, dev, ino high 32 bits, ino low 32, nlink, rdev major, rdev minor, 0.
    */
   statAt(directory: number, path: Uint8Array, out: Float64Array): number
+  /** renameat2(2), RENAME_EXCHANGE: two names of one file system change places. */
+  exchange(one: Uint8Array, other: Uint8Array): number
   /** utimensat(2) without following a link; leaves atime alone. */
   setMtime(path: Uint8Array, sec: number, nsec: number): number
   /** mknod(2). */

@@ -11,6 +11,7 @@ import {
   linkSync,
   lstatSync,
   mkdirSync,
+  openSync,
   readdirSync,
   renameSync,
   rmSync,
@@ -21,12 +22,15 @@ import { join } from 'node:path'
 import { CommitDefaults, digestOfBytes } from '../../src/etc/defaults.ts'
 import { isSameNode } from '../../src/etc/etc-node.ts'
 import type { Maybe } from '../../src/etc/etc-node.ts'
-import { readEntry } from '../../src/etc/layer.ts'
+import { readEntry } from '../../src/etc/layer-entry.ts'
+import { inParent } from '../../src/etc/layer-tree.ts'
 import { writeLayer } from '../../src/etc/layer-writer.ts'
 import { planEtcMerge } from '../../src/etc/merge.ts'
+import { OwnedPaths } from '../../src/etc/owned.ts'
 import { planMerge } from '../../src/etc/plan.ts'
 import { parsePolicy } from '../../src/etc/policy.ts'
 import { Repository } from '../../src/store/repository.ts'
+import { DirectoryHandle } from '../../src/system/directory-handle.ts'
 import { resolveRevision } from '../../src/refs/revision.ts'
 import { nodeText } from '../../src/etc/layer.ts'
 import type { TestContext, TestTable } from '../context.ts'
@@ -50,11 +54,18 @@ class Random {
 
 const NAMES = ['a', 'b', 'c', 'd']
 
+const readAt = (path: string) =>
+  inParent(path, (parent, name) =>
+    readEntry(parent, name, () =>
+      inParent(path, above => DirectoryHandle.of(openSync(above.itself, 'r'))),
+    ),
+  )
+
 /** Everything below, as the file system shows it. */
 const scan = (root: string): Map<string, Maybe> => {
   const found = new Map<string, Maybe>()
   const visit = (path: string): void => {
-    const entry = readEntry(path === '' ? root : `${root}/${path}`)
+    const entry = readAt(path === '' ? root : `${root}/${path}`)
     if (entry?.type !== 'node') throw new Error(`${path} is not there`)
     found.set(path, entry.node)
     if (entry.node.kind !== 'directory') return
@@ -189,14 +200,14 @@ const oneRound = (t: TestContext, seed: number): number => {
     theirs: theirs.defaults,
     isSameBelow: path => base.defaults.isSameBelow(path, theirs.defaults),
     policy: parsePolicy(''),
-    owned: new Set(),
+    owned: new OwnedPaths([]),
     digestOf: digestOfBytes,
   })
   const planned = planEtcMerge({
     upper: round.upper,
     base: base.defaults,
     theirs: theirs.defaults,
-    owned: new Set(),
+    owned: new OwnedPaths([]),
   })
   // A directory that is gone stands for what was in it.
   const told = (items: typeof expected.items) =>

@@ -13,8 +13,8 @@ import { bytesToText } from '../bytes/byte-text.ts'
 import { latin1ToBytes, latin1ToDisplay } from '../bytes/latin1.ts'
 import { conflictPath } from '../deploy/deployment.ts'
 import type { Conflict } from '../deploy/deployment.ts'
-import { resolveConflict } from '../deploy/etc-edit.ts'
-import type { Resolution } from '../deploy/etc-edit.ts'
+import { resolveConflict } from '../deploy/etc-verbs.ts'
+import type { Resolution } from '../deploy/etc-verbs.ts'
 import {
   chooseDeployment,
   conflictVersion,

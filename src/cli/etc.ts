@@ -1,7 +1,8 @@
 /** dendro etc */
 
 import { latin1ToDisplay } from '../bytes/latin1.ts'
-import { ownPath, resetEtc, restorePath } from '../deploy/etc-edit.ts'
+import { restorePath } from '../deploy/etc-restore.ts'
+import { ownPath, resetEtc } from '../deploy/etc-verbs.ts'
 import {
   changesOf,
   chooseDeployment,

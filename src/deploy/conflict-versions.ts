@@ -1,13 +1,14 @@
 /** The three versions of each conflict, kept beside the deployment. */
 
-import { join } from 'node:path'
-import { textToLatin1 } from '../bytes/latin1.ts'
+import { textToBytes } from '../bytes/byte-text.ts'
 import type { Maybe } from '../etc/etc-node.ts'
-import { nodeText, readEntry } from '../etc/layer.ts'
+import { readEntry, unlessGone } from '../etc/layer-entry.ts'
+import { nodeText } from '../etc/layer.ts'
 import type { PlannedMerge } from '../etc/merge.ts'
 import { makeEtcNode } from '../etc/node-writer.ts'
 import { conflictsOf } from '../etc/plan.ts'
 import type { PlanItem } from '../etc/plan.ts'
+import { DirectoryHandle } from '../system/directory-handle.ts'
 import { syncDirectory } from '../system/disk.ts'
 import { makeDirectoryDurably } from '../system/durable-file.ts'
 import { conflictPath, readRecord } from './deployment.ts'
@@ -67,16 +68,22 @@ export const keepConflicts = (
 
 export type Side = 'base' | 'mine' | 'theirs'
 
+/** A version as it is kept in the directory of a deployment. */
 export const oldVersion = (
   directory: string,
   conflict: Conflict,
   side: Side,
 ): Maybe => {
-  const path = textToLatin1(
-    join(conflictPath(directory, conflict.number), side),
-  )
-  const entry = readEntry(path)
-  return entry?.type === 'node' ? entry.node : undefined
+  const place = textToBytes(conflictPath(directory, conflict.number))
+  const open = () => DirectoryHandle.open(place)
+  const versions = unlessGone(open)
+  if (versions === undefined) return undefined
+  try {
+    const entry = readEntry(versions, side, open)
+    return entry?.type === 'node' ? entry.node : undefined
+  } finally {
+    versions.close()
+  }
 }
 
 /** A directory of up to three entries: base, mine, theirs. */
@@ -87,7 +94,12 @@ const keepVersions = (
 ): void => {
   const place = conflictPath(directory, number)
   makeDirectoryDurably(place)
-  for (const [side, node] of Object.entries(versions))
-    if (node !== undefined) makeEtcNode(textToLatin1(join(place, side)), node)
-  syncDirectory(place)
+  const handle = DirectoryHandle.open(textToBytes(place))
+  try {
+    for (const [side, node] of Object.entries(versions))
+      if (node !== undefined) makeEtcNode(handle, side, node)
+    syncDirectory(handle.itself)
+  } finally {
+    handle.close()
+  }
 }

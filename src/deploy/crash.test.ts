@@ -17,9 +17,11 @@ import {
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import t from 'tap'
+import { textToLatin1 } from '../bytes/latin1.ts'
 import { DendroError } from '../errors.ts'
 import { CommitDefaults } from '../etc/defaults.ts'
 import { layerFingerprint, readLayer } from '../etc/layer.ts'
+import { inParent } from '../etc/layer-tree.ts'
 import { makeWhiteout } from '../etc/node-writer.ts'
 import { toRefName } from '../refs/ref-name.ts'
 import { listHolds } from '../store/holds.ts'
@@ -31,7 +33,7 @@ import { commitDirectory } from '../tree/commit.ts'
 import { inspectCommit } from './commit-layout.ts'
 import { deploy } from './deploy.ts'
 import { readRecord } from './deployment.ts'
-import { resetEtc } from './etc-edit.ts'
+import { resetEtc } from './etc-verbs.ts'
 import { rollback, undeploy } from './switch.ts'
 import {
   commitOf,
@@ -116,7 +118,7 @@ const makeTemplate = async (): Promise<string> => {
   const layer = layerPath(paths, deployment)
   writeFileSync(join(layer, 'mine'), 'mine\n')
   writeFileSync(join(layer, 'both'), 'both mine\n')
-  makeWhiteout(join(layer, 'gone'))
+  inParent(textToLatin1(join(layer, 'gone')), makeWhiteout)
   chmodSync(layer, 0o755)
   addBootParts(source, '2')
   writeFileSync(join(etc, 'a'), 'a2\n')
@@ -177,8 +179,6 @@ interface Work {
   ) => Promise<unknown>
   /** Brings the template to where the work begins. */
   readonly prepare?: Work['run']
-  /** Single files of a layer are changed one by one. */
-  readonly isStepwise?: boolean
 }
 
 const upgrade: Work['run'] = (repository, paths) =>
@@ -206,7 +206,6 @@ const works: readonly Work[] = [
   },
   {
     name: 'etc reset',
-    isStepwise: true,
     run: (repository, paths) =>
       resetEtc(repository, paths, { paths: [], keep: [] }),
   },
@@ -277,8 +276,7 @@ for (const work of works) {
       const where = `stopped at ${at} of ${total}, lost ${loss}`
       try {
         const state = stateOf(root)
-        if (state !== old && state !== done && work.isStepwise !== true)
-          t.fail(`${where}:\n${state}`)
+        if (state !== old && state !== done) t.fail(`${where}:\n${state}`)
         await withSysroot(root, upgrade)
         stateOf(root)
       } catch (thrown) {

@@ -8,12 +8,14 @@ import type { EtcChange } from '../etc/etc-diff.ts'
 import type { EtcNode, Maybe } from '../etc/etc-node.ts'
 import { LayerHistory } from '../etc/history.ts'
 import type { Snapshot } from '../etc/history.ts'
-import { readEntry, readLayer } from '../etc/layer.ts'
+import { readLayer } from '../etc/layer.ts'
 import type { Changes } from '../etc/layer.ts'
 import { markOverlaps } from '../etc/merge-text.ts'
 import type { Repository } from '../store/repository.ts'
 import { inspectCommit } from './commit-layout.ts'
-import { conflictPath, readRecord } from './deployment.ts'
+import { oldVersion } from './conflict-versions.ts'
+import type { Side } from './conflict-versions.ts'
+import { readRecord } from './deployment.ts'
 import type { Conflict, DeploymentRecord } from './deployment.ts'
 import { noDeployment, runningOf } from './plan-deploy.ts'
 import { deploymentAt } from './switch.ts'
@@ -88,15 +90,8 @@ export const conflictVersion = (
   paths: SysrootPaths,
   view: EtcView,
   conflict: Conflict,
-  side: 'base' | 'mine' | 'theirs',
-): Maybe => {
-  const place = conflictPath(
-    deploymentPath(paths, view.deployment),
-    conflict.number,
-  )
-  const entry = readEntry(`${textToLatin1(place)}/${side}`)
-  return entry?.type === 'node' ? entry.node : undefined
-}
+  side: Side,
+): Maybe => oldVersion(deploymentPath(paths, view.deployment), conflict, side)
 
 /** All three versions with markers, for an editor; undefined where one is no text. */
 export const editableConflict = (

@@ -9,6 +9,7 @@ import { CommitDefaults } from '../etc/defaults.ts'
 import { readLayer } from '../etc/layer.ts'
 import { planEtcMerge } from '../etc/merge.ts'
 import type { PlannedMerge } from '../etc/merge.ts'
+import { OwnedPaths } from '../etc/owned.ts'
 import { digestToHex } from '../objects/digest.ts'
 import type { Digest } from '../objects/digest.ts'
 import { existingRef } from '../refs/ref-store.ts'
@@ -107,8 +108,6 @@ const osOf = (
   return id === undefined ? 'default' : checkOsName(id)
 }
 
-const NO_PATHS: ReadonlySet<string> = new Set()
-
 export const defaultsOf = (repository: Repository, layout: CommitLayout) =>
   new CommitDefaults(repository, layout.defaults)
 
@@ -126,14 +125,14 @@ export const planFor = (
       upper: undefined,
       base: theirs,
       theirs,
-      owned: NO_PATHS,
+      owned: new OwnedPaths([]),
     })
   const base = defaultsOf(repository, inspectCommit(repository, commitOf(from)))
   const sides = {
     upper: textToLatin1(layerPath(paths, from)),
     base,
     theirs,
-    owned: new Set(readRecord(paths, from).owned),
+    owned: new OwnedPaths(readRecord(paths, from).owned),
   }
   if (earlier === undefined) return planEtcMerge(sides)
   return planEtcMerge({

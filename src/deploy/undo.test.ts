@@ -2,7 +2,8 @@ import t from 'tap'
 import type { Test } from 'tap'
 import { guardDisk } from '../system/disk.ts'
 import { deploy } from './deploy.ts'
-import { ownPath, resetEtc, restorePath } from './etc-edit.ts'
+import { restorePath } from './etc-restore.ts'
+import { ownPath, resetEtc } from './etc-verbs.ts'
 import { etcLog } from './etc-view.ts'
 import { changeKernelArguments } from './kernel-arguments.ts'
 import { SmallSysroot } from './small-sysroot.ts'
@@ -75,10 +76,12 @@ t.test('undo follows the order of operations and not the clock', async t => {
 t.test('an edit that is cut short is logged with what it did', async t => {
   const { s, reset, undo, log } = await deployed(t)
   s.edit({ a: 'my a', b: 'my b', c: 'my c' })
+  let isExchanged = false
   guardDisk({
     pass: (operation, perform) => {
-      if (operation.kind === 'unlink' && operation.path.endsWith('/upper/b'))
-        throw new Error('it cannot be changed')
+      const isNext = isExchanged
+      isExchanged = operation.kind === 'exchange'
+      if (isNext) throw new Error('the disk is gone')
       return perform()
     },
     passWrite: (_operation, length, perform) => perform(length),
@@ -86,11 +89,11 @@ t.test('an edit that is cut short is logged with what it did', async t => {
     closed: () => undefined,
   })
   t.teardown(() => guardDisk(undefined))
-  await t.rejects(reset(), /it cannot be changed/)
+  await t.rejects(reset(), /the disk is gone/)
   guardDisk(undefined)
   t.match(log()[0], {
-    text: /^etc reset \/etc\/a \/etc\/b in os .* \(cut short\)$/,
-    paths: ['a', 'b'],
+    text: /^etc reset \/etc\/a \/etc\/b \/etc\/c in os .* \(cut short\)$/,
+    paths: ['a', 'b', 'c'],
   })
   t.equal(s.read('a'), undefined)
   await undo()

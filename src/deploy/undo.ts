@@ -12,7 +12,7 @@ import type { Repository } from '../store/repository.ts'
 import { makeDirectory, syncDirectory } from '../system/disk.ts'
 import { writeRecord } from './deployment.ts'
 import type { DeploymentRecord } from './deployment.ts'
-import { undoEdit } from './etc-edit.ts'
+import { undoEdit } from './etc-restore.ts'
 import { runningDeployments } from './running.ts'
 import {
   commitOf,

@@ -4,16 +4,18 @@
  * exists is touched.
  */
 
-import { existsSync, lstatSync } from '../system/files.ts'
-import { dirname, join } from 'node:path'
-import { latin1ToBytes, textToLatin1 } from '../bytes/latin1.ts'
+import { join } from 'node:path'
+import { textToBytes } from '../bytes/byte-text.ts'
 import { CommitDefaults } from '../etc/defaults.ts'
-import type { EtcNode } from '../etc/etc-node.ts'
 import { makeEtcNode } from '../etc/node-writer.ts'
+import { kindOfMode } from '../objects/fs-object.ts'
 import type { Repository } from '../store/repository.ts'
+import { DirectoryHandle } from '../system/directory-handle.ts'
+import { DirectoryStack } from '../system/directory-stack.ts'
 import { syncDirectory } from '../system/disk.ts'
 import { makeDirectoryDurably } from '../system/durable-file.ts'
 import { joinRaw } from '../tree/scan.ts'
+import { checkDepth } from '../tree/walk.ts'
 import type { CommitLayout } from './commit-layout.ts'
 import { PACKAGE_DATABASES } from './packages.ts'
 import type { SysrootPaths } from './sysroot.ts'
@@ -54,48 +56,85 @@ export const growVar = (
 ): void => {
   const target = varPath(paths, os)
   makeDirectoryDurably(target)
-  const root = textToLatin1(target)
   const source = varOf(repository, next)
   const base = before === undefined ? undefined : varOf(repository, before)
-  const isThere = (path: string) =>
-    lstatSync(latin1ToBytes(`${root}/${path}`), { throwIfNoEntry: false }) !==
-    undefined
-  const touched = new Set<string>()
-  const add = (path: string, node: EtcNode): void => {
-    const full = `${root}/${path}`
-    makeEtcNode(full, node)
-    touched.add(dirname(full))
-    if (node.kind === 'directory') touched.add(full)
+  const root = DirectoryHandle.open(textToBytes(target))
+  const stack = new DirectoryStack(root)
+  try {
+    if (source !== undefined) new Growth(stack, source, base).in('')
+    for (const [name, mode] of USUAL)
+      if (root.find(name) === undefined)
+        makeEtcNode(root, name, {
+          kind: 'directory',
+          mode,
+          uid: 0,
+          gid: 0,
+          xattrs: [],
+        })
+    syncDirectory(root.itself)
+  } finally {
+    stack.close()
+    root.close()
   }
-  const grow = (path: string): void => {
-    if (source === undefined) return
-    const object = source.object(path)
-    if (object === undefined) return
-    const old = base?.object(path)
-    if (old !== undefined && old.kind !== 'directory') return
-    const node = source.get(path)
-    if (
-      path !== '' &&
-      old === undefined &&
-      node !== undefined &&
-      !isThere(path)
-    )
-      add(path, node)
-    if (object.kind !== 'directory' || isDatabase(path)) return
-    if (old?.kind === 'directory' && old.tree === object.tree) return
-    // A directory that the administrator removed or replaced stays away.
-    if (path !== '' && !isDirectory(`${root}/${path}`)) return
-    for (const name of source.names(path)) grow(joinRaw(path, name))
-  }
-  grow('')
-  for (const [name, mode] of USUAL)
-    if (!isThere(name))
-      add(name, { kind: 'directory', mode, uid: 0, gid: 0, xattrs: [] })
-  for (const directory of touched)
-    if (existsSync(latin1ToBytes(directory)))
-      syncDirectory(latin1ToBytes(directory))
 }
 
-const isDirectory = (path: string): boolean =>
-  lstatSync(latin1ToBytes(path), { throwIfNoEntry: false })?.isDirectory() ===
-  true
+/** What `source` has beyond `base`, by descriptors: programs live in that /var. */
+class Growth {
+  readonly #stack: DirectoryStack
+  readonly #source: CommitDefaults
+  readonly #base: CommitDefaults | undefined
+
+  constructor(
+    stack: DirectoryStack,
+    source: CommitDefaults,
+    base: CommitDefaults | undefined,
+  ) {
+    this.#stack = stack
+    this.#source = source
+    this.#base = base
+  }
+
+  /** Adds what lacks in the directory where the walk stands. */
+  in(path: string): void {
+    checkDepth(this.#stack.depth)
+    if (isDatabase(path) || this.#isSame(path)) return
+    let isTouched = false
+    for (const name of this.#source.names(path)) {
+      const child = joinRaw(path, name)
+      const old = this.#base?.object(child)
+      if (old !== undefined && old.kind !== 'directory') continue
+      const isNew = old === undefined && this.#add(child, name)
+      if (isNew) isTouched = true
+      this.#below(child, name, isNew)
+    }
+    if (isTouched) syncDirectory(this.#stack.top.itself)
+  }
+
+  #isSame(path: string): boolean {
+    const a = this.#base?.object(path)
+    const b = this.#source.object(path)
+    return (
+      a?.kind === 'directory' && b?.kind === 'directory' && a.tree === b.tree
+    )
+  }
+
+  /** False where something stands. */
+  #add(path: string, name: string): boolean {
+    const node = this.#source.get(path)
+    if (node === undefined || this.#stack.top.find(name) !== undefined)
+      return false
+    makeEtcNode(this.#stack.top, name, node)
+    return true
+  }
+
+  /** A directory that the administrator removed or replaced stays away. */
+  #below(path: string, name: string, isNew: boolean): void {
+    if (this.#source.object(path)?.kind !== 'directory') return
+    const status = this.#stack.top.find(name)
+    if (status === undefined || kindOfMode(status.mode) !== 'directory') return
+    const directory = this.#stack.enter(name)
+    this.in(path)
+    if (isNew) syncDirectory(directory.itself)
+    this.#stack.leave()
+  }
+}

@@ -6,6 +6,7 @@ import { readWhole } from './etc-node.ts'
 import type { Maybe } from './etc-node.ts'
 import { layerFingerprint, nodeText, readLayer } from './layer.ts'
 import type { Changes } from './layer.ts'
+import type { OwnedPaths } from './owned.ts'
 import { planMerge } from './plan.ts'
 import type { PlanItem } from './plan.ts'
 import type { LayerPlan } from './layer-writer.ts'
@@ -16,7 +17,7 @@ export interface MergeSides {
   readonly upper: string | undefined
   readonly base: CommitDefaults
   readonly theirs: CommitDefaults
-  readonly owned: ReadonlySet<string>
+  readonly owned: OwnedPaths
   /** An earlier merge of the same two, whose settled conflicts stay settled. */
   readonly earlier?: {
     readonly changes: Changes

@@ -4,8 +4,9 @@ import t from 'tap'
 import { digestOfBytes } from './defaults.ts'
 import { fileOf, isSameNode } from './etc-node.ts'
 import type { EtcNode, Maybe } from './etc-node.ts'
-import { planMerge } from './plan.ts'
-import type { PlanItem } from './plan.ts'
+import { OwnedPaths } from './owned.ts'
+import { isInLayer, planMerge } from './plan.ts'
+import type { Defaults, PlanItem } from './plan.ts'
 import { parsePolicy } from './policy.ts'
 
 const meta = { mode: 0o644, uid: 0, gid: 0, xattrs: [] }
@@ -18,6 +19,16 @@ const file = (text: string, more: Partial<typeof meta> = {}): EtcNode => {
 
 type Tree = Readonly<Record<string, EtcNode>>
 
+const defaults = (tree: Tree): Defaults => ({
+  get: path => tree[path],
+  names: path => {
+    const below = path === '' ? '' : `${path}/`
+    const inside = Object.keys(tree).filter(one => one.startsWith(below))
+    const names = inside.map(one => one.slice(below.length).split('/')[0] ?? '')
+    return [...new Set(names.filter(name => name !== ''))]
+  },
+})
+
 const plan = (
   base: Tree,
   mine: Readonly<Record<string, Maybe>>,
@@ -27,8 +38,8 @@ const plan = (
 ): readonly PlanItem[] =>
   planMerge({
     changes: new Map(Object.entries(mine)),
-    base: { get: path => base[path] },
-    theirs: { get: path => theirs[path] },
+    base: defaults(base),
+    theirs: defaults(theirs),
     isSameBelow: path => {
       const below = (tree: Tree) =>
         Object.keys(tree).filter(name => name.startsWith(`${path}/`))
@@ -39,7 +50,7 @@ const plan = (
       )
     },
     policy: parsePolicy(policy),
-    owned: new Set(owned),
+    owned: new OwnedPaths(owned),
     digestOf: digestOfBytes,
   }).items
 
@@ -250,3 +261,47 @@ t.test(
     t.ok(isSameNode(item?.result, file('a')))
   },
 )
+
+t.test('what is owned and removed stays removed', async t => {
+  const base = { p: file('a') }
+  const theirs = { p: file('b') }
+  for (const [before, after] of [
+    [base, base],
+    [base, theirs],
+    [{}, theirs],
+  ] as const) {
+    const mine = before === base ? { p: undefined } : {}
+    const [item] = plan(before, mine, after, '', ['p'])
+    t.match(item, { source: 'mine', result: undefined, conflict: undefined })
+    t.ok(item !== undefined && isInLayer(item, true))
+  }
+})
+
+t.test('an owned directory is owned with all that is in it', async t => {
+  const d: EtcNode = { kind: 'directory', ...meta, mode: 0o755 }
+  const base = { d, 'd/gone': file('1'), 'd/kept': file('1') }
+  const theirs = { d, 'd/kept': file('2'), 'd/new': file('1') }
+  const found = (mine: Readonly<Record<string, Maybe>>) =>
+    plan(base, mine, theirs, '', ['d']).map(({ path, result }) => [
+      path,
+      result?.kind,
+    ])
+  t.same(found({}), [
+    ['d', 'directory'],
+    ['d/gone', 'file'],
+    ['d/kept', 'file'],
+    ['d/new', undefined],
+  ])
+  t.same(found({ 'd/gone': undefined }), [
+    ['d', 'directory'],
+    ['d/gone', undefined],
+    ['d/kept', 'file'],
+    ['d/new', undefined],
+  ])
+  t.same(found({ d: undefined }), [
+    ['d', undefined],
+    ['d/gone', undefined],
+    ['d/kept', undefined],
+    ['d/new', undefined],
+  ])
+})

@@ -20,11 +20,15 @@ import {
 } from './etc-node.ts'
 import type { EtcFile, EtcMetadata, EtcNode, Maybe } from './etc-node.ts'
 import { mergeContent } from './merge-content.ts'
+import type { OwnedPaths } from './owned.ts'
 import type { MergePolicy } from './policy.ts'
+import { ancestorsOf, byPath } from './raw-path.ts'
 
 /** A tree of defaults, asked path by path (raw, relative to /etc). */
 export interface Defaults {
   get(path: string): Maybe
+  /** Names in a directory; none where it is no directory. */
+  names(path: string): readonly string[]
 }
 
 export interface PlanInput {
@@ -36,7 +40,7 @@ export interface PlanInput {
   readonly isSameBelow: (path: string) => boolean
   readonly policy: MergePolicy
   /** Paths that stay mine also where they equal the defaults. */
-  readonly owned: ReadonlySet<string>
+  readonly owned: OwnedPaths
   /** The content address of new bytes, as EtcFile.digest has it. */
   readonly digestOf: (bytes: Buffer) => string
 }
@@ -65,32 +69,39 @@ export const conflictsOf = ({ items }: MergePlan): PlanItem[] =>
 
 /** Whether the new layer needs an entry for the item. */
 export const isInLayer = (item: PlanItem, isOwned: boolean): boolean =>
-  isOwned ? item.result !== undefined : !isSameNode(item.result, item.theirs)
-
-/** Paths above `path`, the uppermost first. */
-export const ancestorsOf = (path: string): string[] => {
-  const parts = path.split('/')
-  return parts.slice(1).map((_, i) => parts.slice(0, i + 1).join('/'))
-}
-
-const byPath = (a: { path: string }, b: { path: string }): number => {
-  // A '/' sorts before all else, so that a directory stays with its content.
-  const x = a.path.replaceAll('/', '\0')
-  const y = b.path.replaceAll('/', '\0')
-  return x < y ? -1 : x > y ? 1 : 0
-}
+  (isOwned && item.result !== undefined) ||
+  !isSameNode(item.result, item.theirs)
 
 export const planMerge = (input: PlanInput): MergePlan => {
   const items = new Map<string, PlanItem>()
-  const changes = new Map(input.changes)
-  for (const path of input.owned)
-    if (!changes.has(path)) changes.set(path, input.base.get(path))
-  for (const [path, mine] of changes) {
+  for (const [path, mine] of withOwned(input)) {
     const item = decide(input, path, mine)
     if (item !== undefined) items.set(path, item)
   }
   keepAncestors(input, items)
-  return { items: [...items.values()].sort(byPath) }
+  return { items: [...items.values()].sort((a, b) => byPath(a.path, b.path)) }
+}
+
+/** The changes, and all that is owned as it stands, changed or not. */
+const withOwned = ({
+  changes,
+  base,
+  theirs,
+  owned,
+}: PlanInput): Map<string, Maybe> => {
+  const all = new Map(changes)
+  const isHidden = (path: string) =>
+    ancestorsOf(path).some(
+      above => changes.has(above) && changes.get(above)?.kind !== 'directory',
+    )
+  const add = (path: string): void => {
+    if (!changes.has(path))
+      all.set(path, isHidden(path) ? undefined : base.get(path))
+    for (const name of new Set([...base.names(path), ...theirs.names(path)]))
+      add(path === '' ? name : `${path}/${name}`)
+  }
+  for (const root of owned.roots) add(root)
+  return all
 }
 
 /** Undefined where I changed nothing. */

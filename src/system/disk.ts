@@ -14,6 +14,7 @@ import {
   constants,
   fsyncSync,
   ftruncateSync,
+  linkSync,
   mkdirSync,
   openSync,
   renameSync,
@@ -38,6 +39,9 @@ export type DiskOperation =
   | { readonly kind: 'fsync'; readonly fd: number }
   | { readonly kind: 'fsync-directory'; readonly path: string }
   | { readonly kind: 'rename'; readonly path: string; readonly to: string }
+  /** Two names that change places. */
+  | { readonly kind: 'exchange'; readonly path: string; readonly to: string }
+  | { readonly kind: 'link'; readonly path: string }
   | { readonly kind: 'unlink'; readonly path: string }
   | { readonly kind: 'mkdir'; readonly path: string }
   | { readonly kind: 'rmdir'; readonly path: string }
@@ -125,6 +129,30 @@ export const syncDirectory = (path: DiskPath): void =>
 export const renameFile = (path: DiskPath, to: DiskPath): void =>
   through({ kind: 'rename', path: String(path), to: String(to) }, () =>
     reach(path, at => reach(to, target => renameSync(at, target))),
+  )
+
+/** Has two names of one file system change places. */
+export const exchangeFiles = (path: DiskPath, to: DiskPath): void => {
+  const operation = {
+    kind: 'exchange',
+    path: String(path),
+    to: String(to),
+  } as const
+  const perform = () =>
+    reach(path, at =>
+      reach(to, target => shim().exchange(bytesOf(at), bytesOf(target))),
+    )
+  // After the stop of a test there is no result.
+  check(
+    through(operation, perform) ?? 0,
+    `cannot exchange ${operation.path} and ${operation.to}`,
+  )
+}
+
+/** link(2): `path` becomes another name of `existing`, which is not followed. */
+export const linkFile = (existing: DiskPath, path: DiskPath): void =>
+  through({ kind: 'link', path: String(path) }, () =>
+    reach(existing, from => reach(path, to => linkSync(from, to))),
   )
 
 export const unlinkFile = (path: DiskPath): void =>

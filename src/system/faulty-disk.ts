@@ -17,6 +17,7 @@ import {
   mkdirSync,
   mkdtempSync,
   openSync,
+  readlinkSync,
   renameSync,
   rmSync,
   truncateSync,
@@ -67,6 +68,20 @@ interface NameChange {
 /** Operations that need room on the disk. */
 const GROWS = new Set(['create', 'write', 'mkdir', 'symlink', 'mknod'])
 
+/** A path through a descriptor of a directory as it will still be known later. */
+const realPath = (path: string): string => {
+  const match = /^(\/proc\/self\/fd\/\d+)\/(.*)$/s.exec(path)
+  if (match === null) return path
+  const [, directory, name] = match as unknown as [string, string, string]
+  return join(readlinkSync(directory), name === '.' ? '' : name)
+}
+
+const withRealPaths = <T extends DiskOperation>(operation: T): T => ({
+  ...operation,
+  ...('path' in operation ? { path: realPath(operation.path) } : {}),
+  ...('to' in operation ? { to: realPath(operation.to) } : {}),
+})
+
 export class FaultyDisk implements DiskGuard {
   /** Operations that were asked for so far. */
   count = 0
@@ -89,7 +104,8 @@ export class FaultyDisk implements DiskGuard {
     return this.#isStopped
   }
 
-  pass<T>(operation: DiskOperation, perform: () => T): T {
+  pass<T>(asked: DiskOperation, perform: () => T): T {
+    const operation = withRealPaths(asked)
     this.#check(operation)
     if (this.#isStopped) return this.#swallow(operation) as T
     const remember = this.#prepare(operation)
@@ -114,8 +130,9 @@ export class FaultyDisk implements DiskGuard {
     return written
   }
 
-  opened(fd: number, path: string): void {
+  opened(fd: number, asked: string): void {
     if (this.#isStopped) return
+    const path = realPath(asked)
     const file = { path, syncedBytes: 0, bytes: 0 }
     this.#files.set(fd, file)
     this.#paths.set(path, file)
@@ -166,6 +183,7 @@ export class FaultyDisk implements DiskGuard {
       this.#unsynced.push({ directory: dirname(path), undo })
     switch (operation.kind) {
       case 'create':
+      case 'link':
       case 'symlink':
       case 'mknod': {
         const { path } = operation
@@ -190,6 +208,8 @@ export class FaultyDisk implements DiskGuard {
       }
       case 'rename':
         return this.#prepareRename(operation.path, operation.to)
+      case 'exchange':
+        return this.#prepareExchange(operation.path, operation.to)
       case 'fsync': {
         const { fd } = operation
         return () => {
@@ -214,13 +234,7 @@ export class FaultyDisk implements DiskGuard {
   #prepareRename(path: string, to: string): () => void {
     const kept = existsSync(to) ? this.#keep(to) : undefined
     return () => {
-      // A directory takes along what is in it.
-      for (const [old, file] of [...this.#paths]) {
-        if (old !== path && !old.startsWith(`${path}/`)) continue
-        this.#paths.delete(old)
-        file.path = to + old.slice(path.length)
-        this.#paths.set(file.path, file)
-      }
+      this.#move(path, to)
       this.#unsynced.push({
         directory: dirname(to),
         undo: () => {
@@ -230,6 +244,33 @@ export class FaultyDisk implements DiskGuard {
           if (kept !== undefined) renameSync(kept, to)
         },
       })
+    }
+  }
+
+  #prepareExchange(path: string, to: string): () => void {
+    const aside = join(this.#stash, String(this.#stashed++))
+    return () => {
+      this.#move(path, aside)
+      this.#move(to, path)
+      this.#move(aside, to)
+      this.#unsynced.push({
+        directory: dirname(to),
+        undo: () => {
+          renameSync(path, aside)
+          renameSync(to, path)
+          renameSync(aside, to)
+        },
+      })
+    }
+  }
+
+  /** A directory takes along what is in it. */
+  #move(path: string, to: string): void {
+    for (const [old, file] of [...this.#paths]) {
+      if (old !== path && !old.startsWith(`${path}/`)) continue
+      this.#paths.delete(old)
+      file.path = to + old.slice(path.length)
+      this.#paths.set(file.path, file)
     }
   }
 
