@@ -35,6 +35,15 @@ t.test('the kernel says who holds a lock', async t => {
   t.same(lockHolders(statSync(path)), [])
 })
 
+t.test('a directory is locked as a file is', async t => {
+  const path = t.testdir()
+  const lock = tryLock(path, 'exclusive')
+  t.ok(lock)
+  t.equal(tryLock(path, 'shared'), undefined)
+  lock?.release()
+  t.ok(tryLock(path, 'shared'))
+})
+
 t.test(
   'a stranger who holds a lock is named, and not waited for without end',
   { skip: process.geteuid?.() !== 0 && 'only root becomes somebody else' },

@@ -14,6 +14,7 @@ import { spawnSync } from 'node:child_process'
 import { closeSync } from './files.ts'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { DendroError, wrapSystemError } from '../errors.ts'
+import { openDirectory } from './held-path.ts'
 import type { FilePlace } from './held-path.ts'
 import { describeHolders, lockHolders } from './lock-holders.ts'
 import type { LockHolder } from './lock-holders.ts'
@@ -34,7 +35,10 @@ export interface FileLock {
   release(): void
 }
 
-/** Takes the lock without waiting; undefined when another holds it. */
+/**
+ * Takes the lock of a file or a directory without waiting; undefined when
+ * another holds it.
+ */
 export const tryLock = (
   path: FilePlace,
   mode: LockMode,
@@ -42,7 +46,10 @@ export const tryLock = (
   let fd: number
   try {
     // Reading is enough for flock(2), and all that a read-only store allows.
-    fd = openPlain(path).fd
+    fd =
+      statPlace(path)?.isDirectory() === true
+        ? openDirectory(path)
+        : openPlain(path).fd
   } catch (error) {
     throw wrapSystemError(`cannot lock ${String(path)}`, error)
   }
