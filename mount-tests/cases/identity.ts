@@ -1,7 +1,15 @@
 /** One superblock, one inode for an object, and a place of its own for a directory. */
 
 import assert from 'node:assert/strict'
-import { mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import {
+  closeSync,
+  fstatSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
 import { sum } from '../context.ts'
 import type { TestContext, TestTable } from '../context.ts'
 import { noise } from '../odd-tree.ts'
@@ -99,6 +107,40 @@ export const tests: TestTable = {
     })
     assert.equal(told, `Files ${a}/d7/sub/f3 and ${b}/d7/sub/f3 differ\n`)
     assert.ok(sum(counts) < 30, JSON.stringify(counts))
+  },
+  'a file that was met in a commit that is pruned since': t => {
+    const source = t.makeDirectory('source')
+    writeFileSync(`${source}/kept`, noise(300_000, 5))
+    writeFileSync(`${source}/changed`, '1')
+    t.sh('cd "$1"; ln kept link; ln -s kept symlink', source)
+    t.dendro('init')
+    const first = t.commit('r', source)
+    writeFileSync(`${source}/changed`, '2')
+    const second = t.commit('r', source)
+    const view = t.mount(t.path('view'))
+    t.sh(
+      'ls -lR "$1" > /dev/null; cat "$1/kept"> /dev/null',
+      `${view}/commits/${first}`,
+    )
+    const kept = `${view}/commits/${second}/kept`
+    const descriptor = openSync(kept, 'r')
+    const { ino } = fstatSync(descriptor, { bigint: true })
+    const nodes = () =>
+      (
+        JSON.parse(t.dendro('mount', 'stats', view, '--json')) as {
+          nodes: number
+        }
+      ).nodes
+    // The kernel lets go of the first commit, and of no file that is open.
+    for (let i = 0; i < 20 && nodes() > 3; i++)
+      t.sh('echo 3 > /proc/sys/vm/drop_caches; sleep 0.1')
+    assert.match(t.dendro('prune', '--keep-last', '1'), /^removed commit/)
+    // Nothing is in the memory of a server that begins.
+    process.kill(t.processes(view).pid, 'SIGKILL')
+    assert.deepEqual(readFileSync(descriptor), readFileSync(`${source}/kept`))
+    closeSync(descriptor)
+    t.sh('diff -r "$1" "$2"', source, `${view}/commits/${second}`)
+    assert.equal(statSync(kept, { bigint: true }).ino, ino)
   },
   'ctime is mtime, never the date of the commit': t => {
     const { a } = makeTwo(t)

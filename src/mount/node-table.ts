@@ -34,6 +34,8 @@ export type NodeKind = 0 | 1 | 2 | 3 | 4
 
 const CONTAINER_BYTES = 32
 const FIRST_ID = 2
+/** The index of an object that is being placed elsewhere. */
+const NOWHERE = 0xffffffff
 const INITIAL_SLOTS = 8192
 const LOCAL_ROWS = 1 << 21
 
@@ -84,7 +86,7 @@ export class NodeTable {
         kind[nodeId] = NODE_FREE
         this.#free.push(nodeId)
       } else {
-        this.#place(nodeId)
+        this.#addSlot(nodeId)
         this.#count++
       }
     }
@@ -134,6 +136,19 @@ export class NodeTable {
     const at = byteOffset + nodeId * CONTAINER_BYTES
     const bytes = Buffer.from(buffer, at, CONTAINER_BYTES)
     return bytes.toString('latin1') as Digest
+  }
+
+  /** Whether the row says where its object stands: not while that changes. */
+  isPlaced(nodeId: number): boolean {
+    return this.indexOf(nodeId) !== NOWHERE
+  }
+
+  /** Notes where the object of a node stands now. */
+  place(nodeId: number, container: Uint8Array, index: number): void {
+    // A server may be killed between any two of these.
+    this.#rows.index[nodeId] = NOWHERE
+    this.#rows.container.set(container, nodeId * CONTAINER_BYTES)
+    this.#rows.index[nodeId] = index
   }
 
   /** The key's 16 bytes. A copy. */
@@ -309,12 +324,12 @@ export class NodeTable {
     this.#slots = new Int32Array(length)
     for (const nodeId of old) {
       if (nodeId === 0) continue
-      this.#place(nodeId)
+      this.#addSlot(nodeId)
     }
   }
 
   /** Puts a row into the first free slot from its home on. */
-  #place(nodeId: number): void {
+  #addSlot(nodeId: number): void {
     const { length } = this.#slots
     let slot = this.#home(nodeId)
     while (this.#slots[slot] !== 0) slot = slot + 1 === length ? 0 : slot + 1

@@ -5,6 +5,7 @@
  * The life of a read: docs/architecture.md
  */
 
+import { DendroError } from '../errors.ts'
 import type {
   Attributes,
   DirectorySink,
@@ -35,6 +36,7 @@ import { Directories } from './directories.ts'
 import { isDirectoryRecord } from './directory.ts'
 import type { Directory } from './directory.ts'
 import { Foresight } from './foresight.ts'
+import { LostObjects } from './lost-objects.ts'
 import {
   digestKey,
   directoryInode,
@@ -81,6 +83,7 @@ export class View implements FuseHandler {
   readonly #roots = new Map<Digest, DirectoryObject>()
   readonly #directories: Directories
   readonly #foresight: Foresight
+  readonly #lost: LostObjects
   /** Commits (hex) that are about to be pruned: nobody enters them now. */
   readonly #condemned = new Set<string>()
 
@@ -99,6 +102,13 @@ export class View implements FuseHandler {
       ahead,
       options.onStored,
     )
+    this.#lost = new LostObjects({
+      indexes: repository.indexes,
+      nodes: this.#nodes,
+      directories: this.#directories,
+      isRootInCommit: this.#rootObject !== undefined,
+      directory: nodeId => this.#directory(nodeId),
+    })
     if (options.prepares !== false) this.idle = () => this.#foresight.prepare()
   }
 
@@ -144,6 +154,7 @@ export class View implements FuseHandler {
   /** Looks at the repository again; what the kernel must be told. */
   refresh(): Invalidation[] {
     this.#condemned.clear()
+    this.#lost.retry()
     return this.#rootObject === undefined ? this.#top.refresh() : []
   }
 
@@ -276,8 +287,22 @@ export class View implements FuseHandler {
   /** The object that a node stands for. */
   #object(nodeId: number): FsObject {
     if (nodeId === FUSE_ROOT_ID) return this.#rootObject as DirectoryObject
+    if (this.#nodes.kindOf(nodeId) === NODE_ROOT)
+      return this.#root(this.#nodes.containerOf(nodeId))
+    try {
+      return this.#standing(nodeId)
+    } catch (error) {
+      if (!(error instanceof DendroError) || !this.#lost.find(nodeId))
+        throw error
+      return this.#standing(nodeId)
+    }
+  }
+
+  /** The object of an entry, where its row says that it stands. */
+  #standing(nodeId: number): FsObject {
+    if (!this.#nodes.isPlaced(nodeId))
+      throw new DendroError('MISSING_OBJECT', `node ${nodeId} stands nowhere`)
     const container = this.#nodes.containerOf(nodeId)
-    if (this.#nodes.kindOf(nodeId) === NODE_ROOT) return this.#root(container)
     return this.#directories.load(container).object(this.#nodes.indexOf(nodeId))
   }
 
