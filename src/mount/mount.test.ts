@@ -175,6 +175,7 @@ t.test('the mount table', async t => {
       device: '98:0',
       root: '/mnt1',
       mountpoint: '/mnt 2',
+      mountOptions: 'rw,noatime',
       type: 'ext3',
       source: '/dev/root',
       options: 'rw',
