@@ -31,6 +31,7 @@ export const plainAttributes = (
 export const EMPTY_HANDLER = {
   readlink: () => Buffer.alloc(0),
   readdir: () => undefined,
+  seek: (_nodeId, offset) => offset,
   getxattr: () => undefined,
   listxattr: () => Buffer.alloc(0),
   statfs: () => ({ blocks: 0, files: 0 }),

@@ -13,9 +13,14 @@ import {
   writeAttrOut,
   writeEntryOut,
   writeInitOut,
+  writeIoctlOut,
+  writeLseekOut,
   writeNegativeEntry,
   writeStatfsOut,
 } from './reply.ts'
+
+/** struct fsxattr */
+const MAX_FLAGS_BYTES = 28
 
 /** No answer is owed: FORGET and its like. */
 export const NO_REPLY = -1
@@ -49,7 +54,10 @@ export class Dispatch {
     const { opcode } = request
     switch (opcode) {
       case kernel.FUSE_LOOKUP: {
-        const entry = handler.lookup(request.nodeId, request.string(0))
+        const name = request.string(0)
+        if (name.length > kernel.NAME_MAX_BYTES)
+          throw FuseErrno.of(kernel.ENAMETOOLONG)
+        const entry = handler.lookup(request.nodeId, name)
         return entry === undefined
           ? writeNegativeEntry(reply, BODY_AT)
           : writeEntryOut(reply, BODY_AT, entry)
@@ -65,6 +73,10 @@ export class Dispatch {
       }
       case kernel.FUSE_READ:
         return this.#read(exchange, through)
+      case kernel.FUSE_LSEEK:
+        return this.#seek(exchange)
+      case kernel.FUSE_IOCTL:
+        return ioctl(exchange)
       case kernel.FUSE_READLINK:
         return exchange.answerWith(handler.readlink(request.nodeId))
       case kernel.FUSE_GETXATTR:
@@ -105,6 +117,16 @@ export class Dispatch {
     return length
   }
 
+  #seek({ request, reply }: Exchange): number {
+    const whence = request.u32(kernel.LSEEK_WHENCE)
+    if (whence !== kernel.SEEK_DATA && whence !== kernel.SEEK_HOLE)
+      throw FuseErrno.of(kernel.EINVAL)
+    const offset = request.u64Clipped(kernel.LSEEK_OFFSET)
+    const what = whence === kernel.SEEK_DATA ? 'data' : 'hole'
+    const found = this.#handler.seek(request.nodeId, offset, what)
+    return writeLseekOut(reply, BODY_AT, found)
+  }
+
   #xattr(exchange: Exchange): number {
     if (!this.#options.xattrs) throw FuseErrno.of(kernel.ENOSYS)
     const { request, reply } = exchange
@@ -130,4 +152,19 @@ export class Dispatch {
     Object.assign(this.#options.negotiated, { minor, flags, flags2 })
     return writeInitOut(reply, BODY_AT, init)
   }
+}
+
+/**
+ * No file has a flag of chattr(1), and to say so is needed: overlayfs asks for
+ * the flags of the lower file before it sets one on its copy.
+ */
+const ioctl = ({ request, reply }: Exchange): number => {
+  const command = request.u32(kernel.IOCTL_COMMAND)
+  if (
+    command !== kernel.FS_IOC_GETFLAGS &&
+    command !== kernel.FS_IOC_FSGETXATTR
+  )
+    throw FuseErrno.of(kernel.ENOTTY)
+  const room = request.u32(kernel.IOCTL_OUT_SIZE)
+  return writeIoctlOut(reply, BODY_AT, Math.min(room, MAX_FLAGS_BYTES))
 }

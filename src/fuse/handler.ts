@@ -100,6 +100,11 @@ export interface FuseHandler {
     offset: number,
     lengthBytes: number,
   ): Steps<readonly Slice[]>
+  /**
+   * Where data, or a hole, begins in a file: at `offset`, or behind it. The end
+   * of the file is a hole. ENXIO: not before the end, or there is no more data.
+   */
+  seek(nodeId: number, offset: number, what: 'data' | 'hole'): number
   readdir(nodeId: number, cookie: number, sink: DirectorySink): void
   /** Undefined: no such attribute. */
   getxattr(nodeId: number, name: string): Buffer | undefined

@@ -90,6 +90,7 @@ export const FUSE_EXPLICIT_INVAL_DATA = 0x2000000
 export const FUSE_INIT_EXT = 0x40000000
 // INIT flags, word 2.
 export const FUSE_HAS_RESEND = 0x80
+export const FUSE_ALLOW_IDMAP = 0x100
 
 // struct fuse_in_header
 export const IN_HEADER_BYTES = 40
@@ -102,6 +103,17 @@ export const IN_NODEID = 16
 export const IOCTL_COMMAND = 12
 export const IOCTL_TYPE_MASK = 0xff00
 export const IOCTL_TYPE_TERMINAL = 0x5400 // 'T'
+/** In struct fuse_ioctl_in: how many bytes of data the answer has room for. */
+export const IOCTL_OUT_SIZE = 28
+/** Flags of chattr(1): a long of which int is used, and struct fsxattr. */
+export const FS_IOC_GETFLAGS = 0x80086601
+export const FS_IOC_FSGETXATTR = 0x801c581f
+
+/** In struct fuse_lseek_in. */
+export const LSEEK_OFFSET = 8
+export const LSEEK_WHENCE = 16
+export const SEEK_DATA = 3
+export const SEEK_HOLE = 4
 
 // struct fuse_out_header
 export const OUT_HEADER_BYTES = 16
@@ -112,6 +124,10 @@ export const ATTR_OUT_BYTES = 104
 export const DIRENT_BYTES = 24
 export const INIT_OUT_BYTES = 64
 export const STATFS_OUT_BYTES = 80
+export const IOCTL_OUT_BYTES = 16
+export const LSEEK_OUT_BYTES = 8
+/** Longer names are no file's. */
+export const NAME_MAX_BYTES = 255
 export const FORGET_ONE_BYTES = 16
 
 export const FUSE_NOTIFY_INVAL_INODE = 2
@@ -125,6 +141,7 @@ export const FUSE_ROOT_ID = 1
 export const EPERM = 1
 export const ENOENT = 2
 export const EIO = 5
+export const ENXIO = 6
 export const ENOMEM = 12
 export const EAGAIN = 11
 export const EINVAL = 22
@@ -132,6 +149,7 @@ export const ENOTDIR = 20
 export const EISDIR = 21
 export const EROFS = 30
 export const ERANGE = 34
+export const ENAMETOOLONG = 36
 export const ENOSYS = 38
 export const ENODATA = 61
 export const ENOTTY = 25

@@ -53,11 +53,14 @@ export const negotiate = (
     kernel.FUSE_EXPLICIT_INVAL_DATA |
     kernel.FUSE_INIT_EXT
   if (posixAcl) wanted |= kernel.FUSE_POSIX_ACL
+  // The ids in requests are not looked at, so a mount may map them.
+  const wanted2 =
+    kernel.FUSE_ALLOW_IDMAP | (resend ? kernel.FUSE_HAS_RESEND : 0)
   return {
     minor: Math.min(minor, kernel.FUSE_KERNEL_MINOR_VERSION),
     maxReadahead: Math.min(request.u32(8), maxReadaheadBytes),
     flags: (offered & wanted) >>> 0,
-    flags2: resend ? offered2 & kernel.FUSE_HAS_RESEND : 0,
+    flags2: offered2 & wanted2,
     maxBackground: MAX_BACKGROUND,
     maxWrite: MAX_WRITE,
     maxPages: MAX_PAGES,

@@ -40,9 +40,6 @@ export const refusalOf = (opcode: number): number => {
     case kernel.FUSE_CREATE:
     case kernel.FUSE_TMPFILE:
       return kernel.EROFS
-    case kernel.FUSE_IOCTL:
-      // Not remembered by the kernel when ENOSYS: ENOTTY says the same.
-      return kernel.ENOTTY
     default:
       return kernel.ENOSYS
   }

@@ -8,6 +8,9 @@ import {
   FUSE_READDIRPLUS,
   FUSE_ROOT_ID,
   INIT_OUT_BYTES,
+  IOCTL_OUT_BYTES,
+  LSEEK_OUT_BYTES,
+  NAME_MAX_BYTES,
   STATFS_OUT_BYTES,
 } from './layout.ts'
 import type {
@@ -135,9 +138,30 @@ export const writeStatfsOut = (
   writeU64(out, at, blocks)
   writeU64(out, at + 24, files)
   out.writeUInt32LE(BLOCK_SIZE, at + 40)
-  out.writeUInt32LE(255, at + 44)
+  out.writeUInt32LE(NAME_MAX_BYTES, at + 44)
   out.writeUInt32LE(BLOCK_SIZE, at + 48)
   return STATFS_OUT_BYTES
+}
+
+/** struct fuse_lseek_out */
+export const writeLseekOut = (
+  out: Buffer,
+  at: number,
+  offset: number,
+): number => {
+  writeU64(out, at, offset)
+  return LSEEK_OUT_BYTES
+}
+
+/** struct fuse_ioctl_out, and so many bytes of data, all zero: success. */
+export const writeIoctlOut = (
+  out: Buffer,
+  at: number,
+  dataBytes: number,
+): number => {
+  const length = IOCTL_OUT_BYTES + dataBytes
+  out.fill(0, at, at + length)
+  return length
 }
 
 /** Length of a READDIRPLUS record with a name of so many bytes. */

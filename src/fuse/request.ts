@@ -56,6 +56,13 @@ export class Request {
     return this.#u64(IN_HEADER_BYTES + offset)
   }
 
+  /** A u64 of the body; what is above 2^53 is infinite. */
+  u64Clipped(offset: number): number {
+    this.#need(offset + 8)
+    const value = this.#sum(IN_HEADER_BYTES + offset)
+    return Number.isSafeInteger(value) ? value : Infinity
+  }
+
   /** NUL-terminated bytes of the body, as latin1 text. */
   string(offset: number): string {
     const begin = IN_HEADER_BYTES + offset
@@ -77,10 +84,13 @@ export class Request {
   }
 
   #u64(at: number): number {
-    const value =
-      this.bytes.readUInt32LE(at) + this.bytes.readUInt32LE(at + 4) * HIGH
+    const value = this.#sum(at)
     if (!Number.isSafeInteger(value)) throw new RangeError('number above 2^53')
     return value
+  }
+
+  #sum(at: number): number {
+    return this.bytes.readUInt32LE(at) + this.bytes.readUInt32LE(at + 4) * HIGH
   }
 
   #need(end: number): void {

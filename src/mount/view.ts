@@ -20,16 +20,22 @@ import {
   EISDIR,
   ENOENT,
   ENOTDIR,
+  ENXIO,
   ESTALE,
   FUSE_ROOT_ID,
 } from '../fuse/layout.ts'
 import type { Invalidation } from '../fuse/notify.ts'
 import { digestFromHex } from '../objects/digest.ts'
 import type { Digest } from '../objects/digest.ts'
-import type { DirectoryObject, FsObject } from '../objects/fs-object.ts'
+import type {
+  DirectoryObject,
+  FileObject,
+  FsObject,
+} from '../objects/fs-object.ts'
 import type { Repository } from '../store/repository.ts'
 import type { Steps } from '../steps.ts'
 import { readParts } from '../tree/read-file.ts'
+import { seekFile } from '../tree/seek-file.ts'
 import type { Ahead } from './ahead.ts'
 import { addDots, attributesOf, DT_DIR, FIRST_COOKIE } from './attributes.ts'
 import { Directories } from './directories.ts'
@@ -192,13 +198,18 @@ export class View implements FuseHandler {
     offset: number,
     lengthBytes: number,
   ): Steps<readonly Slice[]> {
-    const object = this.#isVirtual(nodeId) ? undefined : this.#object(nodeId)
-    if (object?.kind !== 'file')
-      throw FuseErrno.of(object?.kind === 'directory' ? EISDIR : EINVAL)
+    const object = this.#file(nodeId)
     if (offset === 0) this.#foresight.opened(nodeId)
     // The answer before this one has left.
     this.#repository.releaseChunks()
     return yield* readParts(this.#repository, object, offset, lengthBytes)
+  }
+
+  seek(nodeId: number, offset: number, what: 'data' | 'hole'): number {
+    const object = this.#file(nodeId)
+    const found = seekFile(this.#repository, object, offset, what)
+    if (found === undefined) throw FuseErrno.of(ENXIO)
+    return found
   }
 
   readdir(nodeId: number, cookie: number, sink: DirectorySink): void {
@@ -304,6 +315,13 @@ export class View implements FuseHandler {
       throw new DendroError('MISSING_OBJECT', `node ${nodeId} stands nowhere`)
     const container = this.#nodes.containerOf(nodeId)
     return this.#directories.load(container).object(this.#nodes.indexOf(nodeId))
+  }
+
+  #file(nodeId: number): FileObject {
+    const object = this.#isVirtual(nodeId) ? undefined : this.#object(nodeId)
+    if (object?.kind !== 'file')
+      throw FuseErrno.of(object?.kind === 'directory' ? EISDIR : EINVAL)
+    return object
   }
 
   #directory(nodeId: number): DirectoryObject {

@@ -45,7 +45,8 @@ const ZEROS = Buffer.alloc(64 * KIB)
 /** Where each extent of a list begins; lists are kept by the repository. */
 const startsOf = new WeakMap<readonly Extent[], Float64Array>()
 
-const findExtent = (extents: readonly Extent[], offset: number) => {
+/** The extent that `offset` lies in, and where it begins. */
+export const findExtent = (extents: readonly Extent[], offset: number) => {
   let starts = startsOf.get(extents)
   if (starts === undefined) {
     starts = new Float64Array(extents.length)
