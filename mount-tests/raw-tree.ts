@@ -21,6 +21,8 @@ export interface RawObject {
   readonly mode: number
   readonly payload: RawPayload
   readonly mtimeSec?: number
+  /** How many names it says to have, and of which group of hard links. */
+  readonly links?: readonly [number, string]
 }
 
 export interface RawEntry extends RawObject {
@@ -69,7 +71,12 @@ const writeObject = (writer: MsgpackWriter, object: RawObject): void => {
   writer.int(object.mtimeSec ?? 0)
   writer.uint(0)
   writer.nil()
-  writer.nil()
+  if (object.links === undefined) writer.nil()
+  else {
+    writer.array(2)
+    writer.uint(object.links[0])
+    writer.binary(object.links[1])
+  }
   writePayload(writer, object.payload)
 }
 

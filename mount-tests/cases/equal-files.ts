@@ -136,6 +136,33 @@ export const tests: TestTable = {
         inode(join(after, 'moved')),
       )
     },
+  'hard links of which names come and go, or are outside of the tree': t => {
+    const source = makeSource(t)
+    const commit = (change: string): void => {
+      t.sh(`cd "$1"; ${change}`, source)
+      t.commit('r', source)
+    }
+    commit('ln linked ../outside; ln text ../outside-2')
+    commit('ln linked third')
+    commit('rm linked third')
+    const view = t.mount(t.path('view'))
+    const picture = (revision: string, name: string) => {
+      const path = join(view, 'commits', t.dendro('rev-parse', revision), name)
+      const { ino, nlink } = lstatSync(path, { bigint: true })
+      return { ino, nlink: Number(nlink) }
+    }
+    const first = picture('r~3', 'e/linked')
+    assert.equal(first.nlink, 2)
+    assert.deepEqual(picture('r~2', 'e/linked'), first, 'as many names here')
+    assert.deepEqual(picture('r~2', 'text'), picture('r~3', 'text'))
+    const three = picture('r~1', 'e/linked')
+    assert.equal(three.nlink, 3)
+    assert.notEqual(three.ino, first.ino, 'it tells another count')
+    assert.deepEqual(picture('r~1', 'third'), three)
+    const last = picture('r', 'e/linked')
+    assert.equal(last.nlink, 1)
+    assert.ok(![first.ino, three.ino].includes(last.ino))
+  },
   'a lock of one is none of another': t => {
     const { mounted } = mountEqual(t)
     t.sh(

@@ -10,6 +10,7 @@ import { toRefName } from '../../src/refs/ref-name.ts'
 import { RefStore } from '../../src/refs/ref-store.ts'
 import { Repository } from '../../src/store/repository.ts'
 import type { ObjectWriter } from '../../src/store/object-writer.ts'
+import { list } from '../context.ts'
 import type { TestContext, TestTable } from '../context.ts'
 import { rawTree } from '../raw-tree.ts'
 import type { RawEntry } from '../raw-tree.ts'
@@ -329,6 +330,45 @@ export const tests: TestTable = {
       t.run('find', [mounted, '-maxdepth', '50'])
       t.dendro('umount', mounted)
       isUntouched(t, before)
+    },
+  'names that say to be hard links and are not: an overlay keeps them apart':
+    async t => {
+      t.dendro('init')
+      const claim = (name: string): RawEntry => ({
+        ...empty(name),
+        links: [2, 'g'.repeat(16)],
+      })
+      // A file that has one name beside two that claim to be one, twice.
+      await publish(t, writer => {
+        const tree = writer.add('meta', rawTree([claim('a'), claim('c')]))
+        return rawTree([
+          claim('a'),
+          claim('b'),
+          { name: 'd', mode: 0o40755, payload: { kind: 'tree', tree } },
+          empty('e'),
+        ])
+      })
+      const mounted = t.mount('evil', t.path('mnt'))
+      const names = ['a', 'b', 'd/a', 'd/c', 'e']
+      const inodes = names.map(name => lstatSync(`${mounted}/${name}`).ino)
+      assert.equal(new Set(inodes.slice(0, 4)).size, 1)
+      assert.notEqual(inodes[4], inodes[0])
+      for (const name of ['upper', 'work', 'merged']) t.makeDirectory(name)
+      t.sh(
+        `cd "$1"; mount -t overlay overlay -o lowerdir=mnt,upperdir=upper,workdir=work merged
+         cat merged/a merged/b merged/d/* merged/e
+         echo one > merged/a; echo two >> merged/d/c; chmod 600 merged/b; rm merged/d/a`,
+        t.directory,
+      )
+      const read = (name: string) =>
+        readFileSync(t.path('merged', name), 'utf8')
+      assert.deepEqual(['a', 'b', 'd/c', 'e'].map(read), [
+        'one\n',
+        '',
+        'two\n',
+        '',
+      ])
+      assert.deepEqual(list(t.path('upper')), ['a', 'b', 'd'])
     },
   'setuid files and devices are shown but inert, unless root asks': async t => {
     prepare(t)
