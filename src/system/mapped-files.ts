@@ -11,13 +11,15 @@ import { readdirSync, readFileSync } from './files.ts'
 import type { FileStatus } from './file-status.ts'
 
 /** Of proc_pid_maps(5): a shared mapping that may be written to. */
-const SHARED = /^[0-9a-f]+-[0-9a-f]+ .w.s [0-9a-f]+ [0-9a-f:]+ (\d+)/gm
+const SHARED =
+  /^[0-9a-f]+-[0-9a-f]+ .w.s [0-9a-f]+ ([0-9a-f]+):([0-9a-f]+) (\d+)/gm
 
 const inodeNumber = ({ inoHigh, inoLow }: FileStatus): number =>
   inoHigh * 2 ** 32 + inoLow
 
 export class MappedFiles {
-  readonly #inodes = new Set<number>()
+  /** `major:minor inode` of each. */
+  readonly #files = new Set<string>()
 
   /**
    * Looks at the processes that this one sees and may look at: all of its PID
@@ -38,15 +40,17 @@ export class MappedFiles {
       // It ended meanwhile, or is another user's.
       return
     }
-    for (const [, inode] of text.matchAll(SHARED))
-      this.#inodes.add(Number(inode))
+    for (const [, major = '', minor = '', inode] of text.matchAll(SHARED)) {
+      const device = `${parseInt(major, 16)}:${parseInt(minor, 16)}`
+      this.#files.add(`${device} ${Number(inode)}`)
+    }
   }
 
   /**
-   * Whether it may be mapped for writing. By inode number alone: btrfs shows
-   * another device in the table of mappings than in the status.
+   * Whether a file is mapped for writing. `device` is that of its superblock
+   * (`MountEntry.device`), which on btrfs is another one than in the status.
    */
-  has(status: FileStatus): boolean {
-    return this.#inodes.has(inodeNumber(status))
+  has(device: string, status: FileStatus): boolean {
+    return this.#files.has(`${device} ${inodeNumber(status)}`)
   }
 }

@@ -24,25 +24,36 @@ const IN_MEMORY: ReadonlySet<string> = new Set(['tmpfs', 'ramfs'])
 
 const SYS_FS = '/sys/fs'
 
+export interface Superblock {
+  /**
+   * Equal while the file system stays mounted, in whatever namespace; never
+   * equal to that of another one.
+   */
+  readonly id: string
+  /** `major:minor`, as `MountEntry.device`. */
+  readonly device: string
+}
+
 /**
- * A text that stands for the mounted file system (superblock) of `fd`: equal
- * while it stays mounted, in whatever namespace, never equal to that of another
- * one. Undefined where ctime is not from a clock, where the file system is
+ * The mounted file system (superblock) of `fd`. Undefined where ctime is not from a clock, where the file system is
  * read-only or cannot be told from another, and on idmapped mounts, which show
  * other owners than the file system has.
  */
-export const clockedSuperblock = (fd: number): string | undefined => {
+export const clockedSuperblock = (fd: number): Superblock | undefined => {
   try {
     const id = mountIdOf(fd)
     const entry = readMountTable().find(mount => mount.id === id)
-    return entry === undefined ? undefined : superblockOf(entry)
+    const own = entry === undefined ? undefined : idOf(entry)
+    return entry === undefined || own === undefined
+      ? undefined
+      : { id: own, device: entry.device }
   } catch {
     // No /proc or no /sys here: nothing is known.
     return undefined
   }
 }
 
-const superblockOf = (entry: MountEntry): string | undefined => {
+const idOf = (entry: MountEntry): string | undefined => {
   const isWritable = entry.options.split(',').includes('rw')
   const isMapped = entry.mountOptions.split(',').includes('idmapped')
   if (!isWritable || isMapped) return undefined

@@ -27,6 +27,7 @@ import type { RepositoryPaths } from '../store/layout.ts'
 import type { HeldPath } from '../system/held-path.ts'
 import { readPlain } from '../system/plain-file.ts'
 import { GIB, MIB } from '../units.ts'
+import type { StatOrigin } from './stat-origin.ts'
 
 const TAG = 'stat-cache-4'
 /** The kernel's coarse clock ticks at 100 Hz or faster. */
@@ -182,7 +183,7 @@ export class StatCache {
   static load(
     cacheDirectory: HeldPath,
     source: string,
-    origin: string | undefined,
+    origin: StatOrigin | undefined,
   ): StatCache {
     const cache = new StatCache()
     if (origin === undefined) return cache
@@ -192,7 +193,7 @@ export class StatCache {
       if (!isWhole(file)) return cache
       const reader = new MsgpackReader(bytes, 'stat cache')
       if (reader.text(32) !== TAG) return cache
-      if (reader.text(MAX_ORIGIN) !== origin) return cache
+      if (reader.text(MAX_ORIGIN) !== origin.id) return cache
       cache.#commit = reader.binary(MAX_PATH_BYTES) as Digest
       cache.#conditions = reader.text(MAX_CONDITIONS)
       while (!reader.isAtEnd())
@@ -287,14 +288,14 @@ const MAX_ORIGIN = 1024
 /** Collects the records of a scan and writes them in one go. */
 export class StatCacheWriter {
   readonly #scanned: ClockTime
-  readonly #origin: string | undefined
+  readonly #origin: StatOrigin | undefined
   #mapped: MappedFiles | undefined
   readonly #all = new MsgpackWriter(1 << 20)
   readonly #summary = new MsgpackWriter()
   readonly #records = new MsgpackWriter()
 
   /** Without an `origin` nothing is recorded. */
-  constructor(scanned: ClockTime, origin: string | undefined) {
+  constructor(scanned: ClockTime, origin: StatOrigin | undefined) {
     this.#scanned = scanned
     this.#origin = origin
   }
@@ -341,7 +342,8 @@ export class StatCacheWriter {
 
   /** Whether its content can change with the status staying as it is. */
   #mayChange(status: FileStatus): boolean {
-    return isRacy(status, this.#scanned) || this.#mapped?.has(status) === true
+    const isMapped = this.#mapped?.has(this.#origin?.device ?? '', status)
+    return isRacy(status, this.#scanned) || isMapped === true
   }
 
   /** Records a directory as it was before. */
@@ -368,7 +370,7 @@ export class StatCacheWriter {
     if (this.#origin === undefined) return
     const head = new MsgpackWriter()
     head.text(TAG)
-    head.text(this.#origin)
+    head.text(this.#origin.id)
     head.binary(commit)
     head.text(conditions)
     const body = Buffer.concat([head.view(0), this.#all.view(0)])

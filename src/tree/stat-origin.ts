@@ -4,15 +4,24 @@ import { readlinkSync } from '../system/files.ts'
 import { clockedSuperblock } from '../system/superblock.ts'
 import { canUseXattrs } from '../system/xattr.ts'
 
+export interface StatOrigin {
+  /** Records of another one are not believed. */
+  readonly id: string
+  /** Of the superblock, as `MountEntry.device`. */
+  readonly device: string
+}
+
 /**
  * Stands for the file system of the open directory `fd` and for who looks at
  * it: other users do not see all xattrs, other user namespaces other owners.
  * Undefined where no record may be believed. docs/formats/stat-cache.md
  */
-export const originOf = (fd: number): string | undefined => {
+export const originOf = (fd: number): StatOrigin | undefined => {
   const superblock = clockedSuperblock(fd)
   if (superblock === undefined) return undefined
   const namespace = readlinkSync('/proc/self/ns/user')
   const xattrs = canUseXattrs() ? 'xattrs' : ''
-  return [superblock, process.geteuid?.(), namespace, xattrs].join(' ')
+  const { id, device } = superblock
+  const seenBy = [process.geteuid?.(), namespace, xattrs]
+  return { id: [id, ...seenBy].join(' '), device }
 }
