@@ -1,6 +1,7 @@
 /** dendro deploy */
 
-import { deploy, remerge } from '../deploy/deploy.ts'
+import { deploy } from '../deploy/deploy.ts'
+import { remerge } from '../deploy/remerge.ts'
 import { parseVerb, usageError } from './arguments.ts'
 import type { Verb } from './arguments.ts'
 import { printDeployed } from './deploy-output.ts'
@@ -36,10 +37,10 @@ export const verb: Verb = {
       if (parsed.flag('remerge')) {
         if (revision !== undefined)
           throw usageError('--remerge takes no REV', usage)
-        const deployed = await remerge(repository, paths, onWait)
-        if (deployed !== undefined) printDeployed(deployed, json)
-        else if (json) printJson({ deployment: null })
-        else print('Nothing to merge: /etc was not changed since')
+        const done = await remerge(repository, paths, onWait)
+        if (!('nothing' in done)) printDeployed(done, json)
+        else if (json) printJson({ deployment: null, why: done.nothing })
+        else print(`Nothing to merge: ${done.nothing}`)
         return
       }
       if (revision === undefined) throw usageError('too few arguments', usage)

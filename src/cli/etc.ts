@@ -14,6 +14,8 @@ import {
 import { planDeploy } from '../deploy/plan-deploy.ts'
 import { readSysroot } from '../deploy/sysroot.ts'
 import type { EtcChange } from '../etc/etc-diff.ts'
+import { LayerHistory } from '../etc/history.ts'
+import type { PlannedMerge } from '../etc/merge.ts'
 import { conflictsOf } from '../etc/plan.ts'
 import { unifiedDiff } from '../etc/unified-diff.ts'
 import { writeNote } from '../system/standard-streams.ts'
@@ -97,10 +99,14 @@ const merge = async (context: VerbContext, parsed: Parsed): Promise<void> => {
   const revision = parsed.positionals[0] as string
   const os = parsed.string('os')
   await withSysroot(context.global, (repository, paths) => {
-    const { plan } = planDeploy(repository, paths, readSysroot(paths), {
-      revision,
-      os,
-    })
+    const history = new LayerHistory(paths.history)
+    let plan: PlannedMerge
+    try {
+      const sources = { repository, paths, history }
+      plan = planDeploy(sources, readSysroot(paths), { revision, os }).plan
+    } finally {
+      history.close()
+    }
     if (context.global.json) {
       printJson({ etc: planToJson(plan) })
       return

@@ -3,6 +3,7 @@
 import { absolutePath } from '../system/caller.ts'
 import { mkdirSync, realpathSync, statSync } from '../system/files.ts'
 import { assembleRoot, releaseRoot } from '../deploy/assemble.ts'
+import { beginBoot } from '../deploy/begin-boot.ts'
 import { inspectCommit } from '../deploy/commit-layout.ts'
 import {
   deploymentParts,
@@ -47,6 +48,7 @@ export const verb: Verb = {
       const lock = await lockEnterable(enterableOf(paths, deployment))
       try {
         const parts = deploymentParts(paths, deployment)
+        beginBoot(paths, deployment)
         assembleRoot(repository, view, layout, parts, target)
       } finally {
         lock.release()

@@ -4,7 +4,6 @@ import { textToBytes } from '../bytes/byte-text.ts'
 import type { Maybe } from '../etc/etc-node.ts'
 import { readEntry, unlessGone } from '../etc/layer-entry.ts'
 import { nodeText } from '../etc/layer.ts'
-import type { PlannedMerge } from '../etc/merge.ts'
 import { makeEtcNode } from '../etc/node-writer.ts'
 import { conflictsOf } from '../etc/plan.ts'
 import type { PlanItem } from '../etc/plan.ts'
@@ -13,24 +12,36 @@ import { syncDirectory } from '../system/disk.ts'
 import { makeDirectoryDurably } from '../system/durable-file.ts'
 import { conflictPath, readRecord } from './deployment.ts'
 import type { Conflict } from './deployment.ts'
+import type { PlannedEtc } from './plan-deploy.ts'
 import type { DeploymentId } from './sysroot.ts'
 import type { Transaction } from './transaction.ts'
 
-/** New conflicts, and those of the old deployment that nobody settled. */
+/**
+ * New conflicts, and those of the deployments it is made of that nobody settled;
+ * of two at one path that of the first counts.
+ */
 export const keepConflicts = (
   transaction: Transaction,
   directory: string,
-  from: DeploymentId | undefined,
-  plan: PlannedMerge,
+  sources: readonly DeploymentId[],
+  { plan, settled }: PlannedEtc,
 ): readonly Conflict[] => {
   const conflicts: Conflict[] = []
   const isNew = new Map<string, PlanItem>(
     conflictsOf(plan).map(item => [item.path, item]),
   )
   const items = new Map(plan.items.map(item => [item.path, item]))
-  const oldDirectory = from === undefined ? '' : transaction.pathOf(from)
-  const old =
-    from === undefined ? [] : readRecord(transaction.paths, from).conflicts
+  const old = sources.flatMap(source => {
+    const { conflicts: known } = readRecord(transaction.paths, source)
+    return known
+      .filter(({ path, mine, theirs }) =>
+        settled.every(
+          one =>
+            one.path !== path || one.mine !== mine || one.theirs !== theirs,
+        ),
+      )
+      .map(conflict => ({ conflict, directory: transaction.pathOf(source) }))
+  })
   const keep = (
     path: string,
     why: string,
@@ -42,13 +53,13 @@ export const keepConflicts = (
     keepVersions(directory, number, versions)
     conflicts.push({ path, why, number, mine, theirs })
   }
-  const versionsOf = (conflict: Conflict) => ({
-    base: oldVersion(oldDirectory, conflict, 'base'),
-    mine: oldVersion(oldDirectory, conflict, 'mine'),
-    theirs: oldVersion(oldDirectory, conflict, 'theirs'),
+  const versionsOf = (one: (typeof old)[number]) => ({
+    base: oldVersion(one.directory, one.conflict, 'base'),
+    mine: oldVersion(one.directory, one.conflict, 'mine'),
+    theirs: oldVersion(one.directory, one.conflict, 'theirs'),
   })
   for (const [path, item] of isNew) {
-    const before = old.find(conflict => conflict.path === path)
+    const before = old.find(({ conflict }) => conflict.path === path)
     const { base, mine, theirs } = item
     const first = before === undefined ? base : versionsOf(before).base
     keep(path, item.conflict ?? '', nodeText(mine), nodeText(theirs), {
@@ -57,11 +68,11 @@ export const keepConflicts = (
       theirs,
     })
   }
-  for (const conflict of old) {
-    const { path, why, mine, theirs } = conflict
+  for (const one of old) {
+    const { path, why, mine, theirs } = one.conflict
     const isStill = items.get(path)?.source === 'mine'
-    if (isStill && !isNew.has(path))
-      keep(path, why, mine, theirs, versionsOf(conflict))
+    const isKept = conflicts.some(known => known.path === path)
+    if (isStill && !isKept) keep(path, why, mine, theirs, versionsOf(one))
   }
   return conflicts
 }

@@ -7,29 +7,23 @@
  */
 
 import { lstatSync, readdirSync } from '../system/files.ts'
-import { join } from 'node:path'
 import {
   latin1ToBytes,
   latin1ToDisplay,
   textToLatin1,
 } from '../bytes/latin1.ts'
 import { DendroError, errnoOf, wrapSystemError } from '../errors.ts'
-import { writeLayer } from '../etc/layer-writer.ts'
-import { layerFingerprint, readLayer } from '../etc/layer.ts'
 import type { PlannedMerge } from '../etc/merge.ts'
 import { digestToHex } from '../objects/digest.ts'
 import type { Repository } from '../store/repository.ts'
-import { makeDirectory, syncDirectory } from '../system/disk.ts'
-import { makeDirectoryDurably } from '../system/durable-file.ts'
 import { runtimeOf } from './bootable.ts'
 import { inspectCommit } from './commit-layout.ts'
 import type { CommitLayout } from './commit-layout.ts'
-import { keepConflicts } from './conflict-versions.ts'
-import { readRecord, writeRecord } from './deployment.ts'
-import type { Conflict, DeploymentRecord } from './deployment.ts'
+import type { Conflict } from './deployment.ts'
+import { makeDeployment, snapshotBefore } from './make-deployment.ts'
 import { diffPackages, readPackages } from './packages.ts'
 import type { PackageChange } from './packages.ts'
-import { defaultsOf, noDeployment, planDeploy, planFor } from './plan-deploy.ts'
+import { planDeploy } from './plan-deploy.ts'
 import type { PlannedDeploy } from './plan-deploy.ts'
 import { runningDeployments } from './running.ts'
 import {
@@ -37,7 +31,6 @@ import {
   deploymentName,
   deploymentPath,
   isSameDeployment,
-  layerPath,
   shortName,
 } from './sysroot.ts'
 import type {
@@ -103,7 +96,7 @@ export const deploy = (
 ): Promise<Deployed> =>
   withTransaction(paths, repository, options.onWait, transaction =>
     retrying(() => {
-      const planned = planDeploy(repository, paths, transaction.state, options)
+      const planned = planDeploy(transaction, transaction.state, options)
       return carryOut(transaction, planned, {
         kind: 'deploy',
         keep: options.keep ?? DEFAULT_KEEP,
@@ -117,7 +110,7 @@ export const deploy = (
 const MAX_TRIES = 5
 
 /** The running /etc may change while it is read: what vanished is not missed. */
-const retrying = async <T>(work: () => Promise<T>): Promise<T> => {
+export const retrying = async <T>(work: () => Promise<T>): Promise<T> => {
   for (let tries = 1; ; tries++) {
     try {
       return await work()
@@ -132,37 +125,7 @@ const isChange = (error: unknown): boolean =>
   errnoOf(error) === 'ENOENT' ||
   (error instanceof DendroError && error.code === 'SOURCE_CHANGED')
 
-/**
- * Merges the running /etc into the pending deployment again; undefined when
- * nothing was changed since. Errors: `NO_DEPLOYMENT`.
- */
-export const remerge = (
-  repository: Repository,
-  paths: SysrootPaths,
-  onWait?: () => void,
-): Promise<Deployed | undefined> =>
-  withTransaction(paths, repository, onWait, transaction =>
-    retrying(async () => {
-      const { state } = transaction
-      const [pending] = state.deployments
-      if (pending === undefined) throw noDeployment()
-      const record = readRecord(paths, pending)
-      const from = state.deployments.find(
-        id => deploymentName(id) === record.mergedFrom,
-      )
-      if (from === undefined) return undefined
-      const layout = inspectCommit(repository, commitOf(pending))
-      const plan = planFor(repository, paths, layout, from, pending)
-      if (plan.fingerprint === record.mergedFingerprint) return undefined
-      return carryOut(
-        transaction,
-        { layout, os: pending.os, origin: record.origin, from, plan },
-        { kind: 'remerge', keep: Infinity, replaces: pending },
-      )
-    }),
-  )
-
-interface CarryOut {
+export interface CarryOut {
   readonly kind: 'deploy' | 'remerge'
   readonly keep: number
   /** A deployment that the new one takes the place of. */
@@ -171,14 +134,15 @@ interface CarryOut {
   readonly runtime?: string | undefined
 }
 
-const carryOut = async (
+/** Makes the deployment that was planned, and makes it the default. */
+export const carryOut = async (
   transaction: Transaction,
   planned: PlannedDeploy,
   carried: CarryOut,
 ): Promise<Deployed> => {
   const { kind, keep, replaces } = carried
   const { repository, paths, state } = transaction
-  const { layout, os, origin, from, plan } = planned
+  const { layout, os, origin, from, context, plan } = planned
   refuseForbidden(plan)
   const commit = digestToHex(layout.id)
   const id = { os, commit, serial: transaction.nextSerial(os, commit) }
@@ -187,21 +151,16 @@ const carryOut = async (
   const version = layout.commit.metadata.get('version') ?? null
   let conflicts: readonly Conflict[]
   try {
-    await snapshotBefore(
-      transaction,
-      from,
-      plan,
-      `before ${kind} of ${shortName(id)}`,
-    )
+    const what = `${kind} of ${shortName(id)}`
+    await snapshotBefore(transaction, from, plan, `before ${what}`)
     transaction.hold(id)
-    conflicts = makeDeployment(transaction, id, planned, version)
-    await snapshotAfter(transaction, id, layout, `${kind} of ${shortName(id)}`)
+    conflicts = await makeDeployment(transaction, id, planned, what)
     growVar(repository, paths, os, baseLayout, layout)
     const kept = listAfter(paths, state, id, replaces, from, keep)
     const first: ListedDeployment = {
       ...id,
-      isPinned: false,
-      ...bootedWith(repository, layout, carried, replaces ?? from),
+      isPinned: replaces?.isPinned ?? false,
+      ...bootedWith(repository, layout, carried, context),
     }
     const list = [first, ...kept]
     const shown = version === null ? '' : ` (${version})`
@@ -258,72 +217,6 @@ const packageChanges = (
   return old === undefined || next === undefined
     ? undefined
     : diffPackages(old, next)
-}
-
-const snapshotBefore = async (
-  transaction: Transaction,
-  from: DeploymentId | undefined,
-  plan: PlannedMerge,
-  subject: string,
-): Promise<void> => {
-  if (from === undefined) return
-  const owner = {
-    os: from.os,
-    deployment: deploymentName(from),
-    commit: from.commit,
-  }
-  const upper = layerPath(transaction.paths, from)
-  await transaction.history.take(owner, upper, plan.fingerprint, subject)
-}
-
-const snapshotAfter = async (
-  transaction: Transaction,
-  id: DeploymentId,
-  layout: CommitLayout,
-  subject: string,
-): Promise<void> => {
-  const upper = layerPath(transaction.paths, id)
-  const owner = { os: id.os, deployment: deploymentName(id), commit: id.commit }
-  const defaults = defaultsOf(transaction.repository, layout)
-  const changes = readLayer(textToLatin1(upper), defaults)
-  await transaction.history.take(
-    owner,
-    upper,
-    layerFingerprint(changes),
-    subject,
-  )
-}
-
-/** Everything under `<os>/<id>.<n>`, durably. */
-const makeDeployment = (
-  transaction: Transaction,
-  id: DeploymentId,
-  { origin, from, plan }: PlannedDeploy,
-  version: string | null,
-): readonly Conflict[] => {
-  const directory = transaction.pathOf(id)
-  makeDirectoryDurably(join(directory, '..'))
-  makeDirectory(directory, 0o755)
-  makeDirectory(join(directory, 'etc'), 0o700)
-  makeDirectory(join(directory, 'etc', 'work'), 0o700)
-  writeLayer(plan, textToLatin1(layerPath(transaction.paths, id)))
-  syncDirectory(join(directory, 'etc'))
-  const conflicts = keepConflicts(transaction, directory, from, plan)
-  const old =
-    from === undefined ? undefined : readRecord(transaction.paths, from)
-  const record: DeploymentRecord = {
-    origin,
-    version,
-    createdSec: Math.floor(Date.now() / 1000),
-    mergedFrom: from === undefined ? null : deploymentName(from),
-    mergedFingerprint: from === undefined ? null : plan.fingerprint,
-    conflicts,
-    settled: [],
-    owned: old?.owned ?? [],
-  }
-  writeRecord(directory, record)
-  syncDirectory(join(directory, '..'))
-  return conflicts
 }
 
 /** The deployments that stay, in order. */

@@ -1,6 +1,6 @@
 /** One deployment on disk: what it was made of and what became of its /etc. */
 
-import { readFileSync } from '../system/files.ts'
+import { existsSync, readFileSync } from '../system/files.ts'
 import { join } from 'node:path'
 import { DendroError, wrapSystemError } from '../errors.ts'
 import { writeDurably } from '../system/durable-file.ts'
@@ -26,6 +26,15 @@ export interface Settled {
   readonly theirs: string
 }
 
+/** How a merge left a layer, before anything was prepared in it. */
+export interface MergedLayer {
+  /** Its snapshot in the history. */
+  readonly snapshot: string
+  readonly fingerprint: string
+  /** What was owned where it was merged from. */
+  readonly owned: readonly string[]
+}
+
 /** Immutable but for conflicts, settled and owned. */
 export interface DeploymentRecord {
   /** The ref that `upgrade` follows. */
@@ -35,6 +44,8 @@ export interface DeploymentRecord {
   /** Name of the deployment whose /etc was merged in, and how it was then. */
   readonly mergedFrom: string | null
   readonly mergedFingerprint: string | null
+  /** Undefined in those of older programs, and where nothing was merged in. */
+  readonly merged?: MergedLayer
   readonly conflicts: readonly Conflict[]
   readonly settled: readonly Settled[]
   /** Raw paths that stay mine also where they equal the defaults. */
@@ -81,3 +92,15 @@ export const readRecordAt = (
 /** Where the three versions of a conflict are kept. */
 export const conflictPath = (directory: string, number: number): string =>
   join(directory, 'conflicts', String(number))
+
+const bootedPath = (directory: string): string => join(directory, 'booted')
+
+/** Whether a machine has run it: then its /etc is its own, and no merge's. */
+export const wasBooted = (paths: SysrootPaths, id: DeploymentId): boolean =>
+  existsSync(bootedPath(deploymentPath(paths, id)))
+
+/** Writes down, durably, that a machine runs it. Errors: system errors. */
+export const markBooted = (paths: SysrootPaths, id: DeploymentId): void => {
+  if (!wasBooted(paths, id))
+    writeDurably(bootedPath(deploymentPath(paths, id)), Buffer.alloc(0))
+}

@@ -6,7 +6,8 @@
 import { textToLatin1 } from '../bytes/latin1.ts'
 import { DendroError } from '../errors.ts'
 import { CommitDefaults } from '../etc/defaults.ts'
-import { readLayer } from '../etc/layer.ts'
+import { layerFingerprint, readLayer, readLayerFrom } from '../etc/layer.ts'
+import { mergePrepared, withoutSettled } from '../etc/merge-prepared.ts'
 import { planEtcMerge } from '../etc/merge.ts'
 import type { PlannedMerge } from '../etc/merge.ts'
 import { OwnedPaths } from '../etc/owned.ts'
@@ -18,12 +19,15 @@ import type { Repository } from '../store/repository.ts'
 import { inspectCommit, osRelease } from './commit-layout.ts'
 import type { CommitLayout } from './commit-layout.ts'
 import type { DeployOptions } from './deploy.ts'
-import { readRecord } from './deployment.ts'
+import { readRecord, wasBooted } from './deployment.ts'
+import type { Settled } from './deployment.ts'
 import { runningDeployments } from './running.ts'
+import type { LayerPlaces } from './snapshot-layer.ts'
 import {
   checkOsName,
   commitOf,
   deploymentName,
+  isSameDeployment,
   layerPath,
   readSysroot,
   shortName,
@@ -93,9 +97,6 @@ const resolveDeployable = (
   return { commit: resolveRevision(repository, text), origin }
 }
 
-const originOf = (paths: SysrootPaths, id: DeploymentId | undefined) =>
-  id === undefined ? null : readRecord(paths, id).origin
-
 const osOf = (
   repository: Repository,
   layout: CommitLayout,
@@ -111,65 +112,137 @@ const osOf = (
 export const defaultsOf = (repository: Repository, layout: CommitLayout) =>
   new CommitDefaults(repository, layout.defaults)
 
-/** The merge into `layout`: what `deploy` does with it, and `--dry-run` shows. */
-export const planFor = (
-  repository: Repository,
-  paths: SysrootPaths,
-  layout: CommitLayout,
-  from: DeploymentId | undefined,
-  earlier: DeploymentId | undefined,
-): PlannedMerge => {
-  const theirs = defaultsOf(repository, layout)
-  if (from === undefined)
-    return planEtcMerge({
-      upper: undefined,
-      base: theirs,
-      theirs,
-      owned: new OwnedPaths([]),
-    })
-  const base = defaultsOf(repository, inspectCommit(repository, commitOf(from)))
-  const sides = {
-    upper: textToLatin1(layerPath(paths, from)),
-    base,
-    theirs,
-    owned: new OwnedPaths(readRecord(paths, from).owned),
-  }
-  if (earlier === undefined) return planEtcMerge(sides)
-  return planEtcMerge({
-    ...sides,
-    earlier: {
-      changes: readLayer(textToLatin1(layerPath(paths, earlier)), theirs),
-      settled: readRecord(paths, earlier).settled,
-    },
-  })
+/** An /etc for a commit: what is written, and what it is made of. */
+export interface PlannedEtc {
+  /** What becomes of every path, what was prepared included. */
+  readonly plan: PlannedMerge
+  /** The merge alone; the same plan where nothing was prepared. */
+  readonly merged: PlannedMerge
+  readonly owned: readonly string[]
+  readonly settled: readonly Settled[]
 }
 
-export interface PlannedDeploy {
+/**
+ * The merge into `layout`: what `deploy` does with it, and `--dry-run` shows.
+ * `prepared` is the deployment that waits for its boot, of the same `from`.
+ */
+export const planFor = (
+  { repository, paths, history }: LayerPlaces,
+  layout: CommitLayout,
+  from: DeploymentId | undefined,
+  prepared: DeploymentId | undefined,
+): PlannedEtc => {
+  const theirs = defaultsOf(repository, layout)
+  const settled: readonly Settled[] = []
+  if (from === undefined) {
+    const sides = { upper: undefined, base: theirs, theirs }
+    const plan = planEtcMerge({ ...sides, owned: new OwnedPaths([]) })
+    return { plan, merged: plan, owned: [], settled }
+  }
+  const { owned } = readRecord(paths, from)
+  const merged = planEtcMerge({
+    upper: textToLatin1(layerPath(paths, from)),
+    base: defaultsOf(repository, inspectCommit(repository, commitOf(from))),
+    theirs,
+    owned: new OwnedPaths(owned),
+  })
+  const record = prepared && readRecord(paths, prepared)
+  if (prepared === undefined || record?.merged === undefined)
+    return { plan: merged, merged, owned, settled }
+  const { snapshot, fingerprint, owned: ownedThen } = record.merged
+  const defaults = defaultsOf(
+    repository,
+    inspectCommit(repository, commitOf(prepared)),
+  )
+  const now = readLayer(textToLatin1(layerPath(paths, prepared)), defaults)
+  const isAsLeft = layerFingerprint(now) === fingerprint
+  const left = () => readLayerFrom(history.layer(snapshot), defaults)
+  const whole = isAsLeft
+    ? merged
+    : mergePrepared(merged, { left: left(), now, defaults })
+  const all = mergeSets(ownedThen, owned, record.owned)
+  const plan = withoutSettled(
+    { ...whole, owned: new OwnedPaths(all) },
+    record.settled,
+  )
+  return {
+    plan,
+    merged: isAsLeft ? plan : merged,
+    owned: all,
+    settled: record.settled,
+  }
+}
+
+/** A 3-way merge of sets: what either side added or took away. */
+const mergeSets = (
+  base: readonly string[],
+  mine: readonly string[],
+  theirs: readonly string[],
+): string[] => [
+  ...theirs.filter(one => mine.includes(one) || !base.includes(one)),
+  ...mine.filter(one => !base.includes(one) && !theirs.includes(one)),
+]
+
+export interface PlannedDeploy extends PlannedEtc {
   readonly layout: CommitLayout
   readonly os: string
   readonly origin: string | null
   readonly from: ListedDeployment | undefined
-  readonly plan: PlannedMerge
+  /** Waits for its boot; what was prepared in it is carried over. */
+  readonly prepared: ListedDeployment | undefined
+  /** What was said of it, its kernel arguments say, holds for the next. */
+  readonly context: ListedDeployment | undefined
+}
+
+/**
+ * The default deployment, where the /etc of `from` was merged into it and it
+ * has not been booted yet: it is what its merge, and whoever prepared it, made.
+ */
+export const preparedOf = (
+  paths: SysrootPaths,
+  state: SysrootState,
+  from: DeploymentId | undefined,
+): ListedDeployment | undefined => {
+  const [first] = state.deployments
+  if (first === undefined || from === undefined) return undefined
+  if (isSameDeployment(first, from) || wasBooted(paths, first)) return undefined
+  const record = readRecord(paths, first)
+  return record.merged !== undefined &&
+    record.mergedFrom === deploymentName(from)
+    ? first
+    : undefined
+}
+
+/** What is said of the next boot of an OS, else of what runs. */
+const contextOf = (
+  state: SysrootState,
+  from: ListedDeployment | undefined,
+): ListedDeployment | undefined => {
+  const [first] = state.deployments
+  return from !== undefined && first?.os === from.os ? first : from
 }
 
 /** All that is known before anything is changed. */
 export const planDeploy = (
-  repository: Repository,
-  paths: SysrootPaths,
+  sources: LayerPlaces,
   state: SysrootState,
   options: Pick<DeployOptions, 'revision' | 'os'>,
 ): PlannedDeploy => {
+  const { repository, paths } = sources
   const wanted = options.os === undefined ? undefined : checkOsName(options.os)
   const from = mergeDeploymentOf(paths, state, wanted)
-  const resolved = resolveDeployable(
+  const context = contextOf(state, from)
+  const followed = context && readRecord(paths, context).origin
+  const { commit, origin } = resolveDeployable(
     repository,
     options.revision,
-    originOf(paths, from),
+    followed ?? null,
   )
-  const layout = inspectCommit(repository, resolved.commit)
+  const layout = inspectCommit(repository, commit)
   const os = osOf(repository, layout, wanted, from)
-  const plan = planFor(repository, paths, layout, from, undefined)
-  return { layout, os, origin: resolved.origin, from, plan }
+  const prepared = preparedOf(paths, state, from)
+  const planned = planFor(sources, layout, from, prepared)
+  return { ...planned, layout, os, origin, from, prepared, context }
 }
 
 export const noDeployment = (): DendroError =>
@@ -183,7 +256,10 @@ export const upgradeOf = (
   paths: SysrootPaths,
 ): string => {
   const state = readSysroot(paths)
-  const current = runningOf(paths, state) ?? state.deployments[0]
+  const current = contextOf(
+    state,
+    runningOf(paths, state) ?? state.deployments[0],
+  )
   if (current === undefined) throw noDeployment()
   const { origin } = readRecord(paths, current)
   if (origin === null)
@@ -193,11 +269,10 @@ export const upgradeOf = (
       { hint: 'dendro deploy REF makes it follow one' },
     )
   const newest = resolveRevision(repository, origin)
-  const pending = state.deployments[0] as ListedDeployment
-  if (digestToHex(newest) === pending.commit)
+  if (digestToHex(newest) === current.commit)
     throw new DendroError(
       'NO_UPGRADE',
-      `no upgrade available: ${origin} is at ${pending.commit.slice(0, 12)}, which is deployed`,
+      `no upgrade available: ${origin} is at ${current.commit.slice(0, 12)}, which is deployed`,
       { hint: 'commit something newer to the ref' },
     )
   return origin

@@ -10,6 +10,7 @@ import type { DeploymentRecord } from './deployment.ts'
 import { changesOf, readEtc } from './etc-view.ts'
 import type { EtcView } from './etc-view.ts'
 import { runningOf } from './plan-deploy.ts'
+import { remergeable } from './remerge.ts'
 import { runningDeployments } from './running.ts'
 import type { RunningEtc } from './running.ts'
 import {
@@ -90,6 +91,7 @@ export const statusOf = (
       isOutdated:
         isPending &&
         from !== undefined &&
+        typeof remergeable(paths, state) !== 'string' &&
         layerFingerprint(from.changes) !== record.mergedFingerprint,
       damage,
       fallback: isBooted ? fallbackTo(deploymentName(deployment)) : undefined,

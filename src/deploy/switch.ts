@@ -1,23 +1,12 @@
 /** Changes of the list of deployments: rollback, pin, undeploy. */
 
-import { textToLatin1 } from '../bytes/latin1.ts'
 import { DendroError } from '../errors.ts'
-import { CommitDefaults } from '../etc/defaults.ts'
-import { layerFingerprint, readLayer } from '../etc/layer.ts'
 import type { Repository } from '../store/repository.ts'
-import { inspectCommit } from './commit-layout.ts'
 import { noDeployment, runningOf } from './plan-deploy.ts'
 import { runningDeployments } from './running.ts'
-import {
-  commitOf,
-  deploymentName,
-  isSameDeployment,
-  layerPath,
-  shortName,
-} from './sysroot.ts'
+import { deploymentName, isSameDeployment, shortName } from './sysroot.ts'
 import type { ListedDeployment, SysrootPaths, SysrootState } from './sysroot.ts'
 import { withTransaction } from './transaction.ts'
-import type { Transaction } from './transaction.ts'
 
 /** The deployment of an index as `status` shows it. Errors: `NO_DEPLOYMENT`. */
 export const deploymentAt = (
@@ -32,23 +21,6 @@ export const deploymentAt = (
     `there is no deployment ${index}: the last is ${state.deployments.length - 1}`,
     { hint: 'dendro status lists them' },
   )
-}
-
-/** Takes a snapshot of a deployment's layer as it is; its id. */
-export const snapshotLayer = async (
-  transaction: Transaction,
-  id: ListedDeployment,
-  subject: string,
-): Promise<string> => {
-  const { repository, paths, history } = transaction
-  const upper = layerPath(paths, id)
-  const { defaults } = inspectCommit(repository, commitOf(id))
-  const changes = readLayer(
-    textToLatin1(upper),
-    new CommitDefaults(repository, defaults),
-  )
-  const owner = { os: id.os, deployment: deploymentName(id), commit: id.commit }
-  return history.take(owner, upper, layerFingerprint(changes), subject)
 }
 
 /**
@@ -124,7 +96,7 @@ export const setPinned = (
   })
 
 /**
- * Removes a deployment; its layer stays in the history.
+ * Removes a deployment; it stays in the history.
  * Errors: `NO_DEPLOYMENT`, `DEPLOYMENT_IN_USE`.
  */
 export const undeploy = (
@@ -151,7 +123,6 @@ export const undeploy = (
           : 'end the process first',
       )
     if (chosen.isPinned) throw inUse('it is pinned', `dendro unpin ${index}`)
-    await snapshotLayer(transaction, chosen, `undeploy ${shortName(chosen)}`)
     await transaction.commit(
       'undeploy',
       `undeploy ${shortName(chosen)}`,

@@ -31,10 +31,12 @@ import {
 } from './bootable.ts'
 import { osRelease } from './commit-layout.ts'
 import { readRecord } from './deployment.ts'
+import { keepLeaving } from './snapshot-layer.ts'
 import {
   commitOf,
   deploymentName,
   deploymentPath,
+  isSameDeployment,
   oldBootDirectories,
   prepareSysroot,
   readSysroot,
@@ -148,7 +150,10 @@ export class Transaction {
     return Math.max(-1, ...taken) + 1
   }
 
-  /** Makes `deployments` the list, by one rename; logged before. */
+  /**
+   * Makes `deployments` the list, by one rename; logged before. Those that
+   * leave are kept first.
+   */
   async commit(
     kind: string,
     text: string,
@@ -156,6 +161,9 @@ export class Transaction {
     details: Readonly<Record<string, unknown>> = {},
   ): Promise<void> {
     const before = this.#state.deployments
+    for (const id of before)
+      if (!deployments.some(other => isSameDeployment(id, other)))
+        await keepLeaving(this, id)
     const operation = this.#log.append(kind, text, {
       ...details,
       before,

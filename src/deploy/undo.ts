@@ -14,6 +14,7 @@ import { writeRecord } from './deployment.ts'
 import type { DeploymentRecord } from './deployment.ts'
 import { undoEdit } from './etc-restore.ts'
 import { runningDeployments } from './running.ts'
+import { bringBack } from './snapshot-layer.ts'
 import {
   commitOf,
   deploymentName,
@@ -219,7 +220,7 @@ const undoList = async (
   for (const id of going)
     if (running.has(deploymentName(id)))
       throw cannot(operation, `${shortName(id)} runs`, 'boot another one first')
-  for (const id of before) await recreate(transaction, operation, id)
+  for (const id of before) recreate(transaction, operation, id)
   await transaction.commit(
     'undo',
     `undo ${operation.id}: ${operation.text}`,
@@ -235,12 +236,15 @@ const undoList = async (
     : `took back: ${operation.text}; the default is ${shortName(first)}`
 }
 
-/** Makes a deployment again whose directory is gone, from its last snapshot. */
-const recreate = async (
+/**
+ * Makes a deployment again whose directory is gone: as it was when it left, or
+ * of the last snapshot of its layer where an older program removed it.
+ */
+const recreate = (
   transaction: Transaction,
   operation: LoggedOperation,
   id: ListedDeployment,
-): Promise<void> => {
+): void => {
   const directory = transaction.pathOf(id)
   if (existsSync(directory)) return
   if (!transaction.repository.commits.has(commitOf(id)))
@@ -249,14 +253,18 @@ const recreate = async (
       `the commit of ${shortName(id)} was pruned`,
       'commit it again and deploy it',
     )
-  const snapshot = transaction.history
-    .list(id.os)
-    .find(({ deployment }) => deployment === deploymentName(id))
   transaction.hold(id)
+  if (bringBack(transaction, id)) {
+    syncDirectory(join(directory, '..'))
+    return
+  }
   makeDirectory(directory, 0o755)
   makeDirectory(join(directory, 'etc'), 0o700)
   makeDirectory(join(directory, 'etc', 'work'), 0o700)
   const upper = layerPath(transaction.paths, id)
+  const snapshot = transaction.history
+    .list(id.os)
+    .find(({ deployment }) => deployment === deploymentName(id))
   if (snapshot === undefined) makeDirectory(upper, 0o755)
   else transaction.history.restoreLayer(snapshot.id, upper)
   const commit = transaction.repository.commits.load(commitOf(id))

@@ -7,6 +7,7 @@
 import { join } from 'node:path'
 import { textToBytes } from '../bytes/byte-text.ts'
 import { CommitDefaults } from '../etc/defaults.ts'
+import { UPDATE_MARK } from '../etc/layer.ts'
 import { makeEtcNode } from '../etc/node-writer.ts'
 import { kindOfMode } from '../objects/fs-object.ts'
 import type { Repository } from '../store/repository.ts'
@@ -101,6 +102,7 @@ class Growth {
     let isTouched = false
     for (const name of this.#source.names(path)) {
       const child = joinRaw(path, name)
+      if (child === UPDATE_MARK) continue
       const old = this.#base?.object(child)
       if (old !== undefined && old.kind !== 'directory') continue
       const isNew = old === undefined && this.#add(child, name)

@@ -5,7 +5,7 @@ import type { CommitDefaults } from './defaults.ts'
 import { isSameNode } from './etc-node.ts'
 import type { Maybe } from './etc-node.ts'
 import type { Changes } from './layer.ts'
-import { ancestorsOf, byPath, isAtOrBelow } from './raw-path.ts'
+import { ancestorsOf, byPath, isAtOrBelow, splitLast } from './raw-path.ts'
 
 export class EffectiveEtc {
   readonly changes: Changes
@@ -27,6 +27,16 @@ export class EffectiveEtc {
     return this.changes.has(path)
       ? this.changes.get(path)
       : this.defaults.get(path)
+  }
+
+  /** Names in a directory; none where it is no directory. */
+  names(path: string): string[] {
+    const named = [...this.changes.keys()].flatMap(key => {
+      const [above, name] = splitLast(key)
+      return above === path && name !== '' ? name : []
+    })
+    const all = new Set([...this.defaults.names(path), ...named])
+    return [...all].filter(name => this.get(joinRaw(path, name)) !== undefined)
   }
 
   /** Every path at or below `above` that may have something. */

@@ -12,7 +12,9 @@ import { textToLatin1 } from '../bytes/latin1.ts'
 import { DendroError } from '../errors.ts'
 import type { Commit } from '../objects/commit.ts'
 import { digestFromHex, digestToHex } from '../objects/digest.ts'
+import type { Digest } from '../objects/digest.ts'
 import { toRefName } from '../refs/ref-name.ts'
+import type { RefName } from '../refs/ref-name.ts'
 import { RefStore } from '../refs/ref-store.ts'
 import { firstParents } from '../refs/revision.ts'
 import { Repository } from '../store/repository.ts'
@@ -48,6 +50,9 @@ const KEYS = {
   fingerprint: 'fingerprint',
 } as const
 
+/** Where deployments that left are kept; no OS has such a name. */
+const leftRef = (os: string): RefName => toRefName(`+left/${os}`)
+
 export class LayerHistory {
   readonly #path: string
   #repository: Repository | undefined
@@ -77,19 +82,22 @@ export class LayerHistory {
     this.#repository = undefined
   }
 
+  /** Commits of a ref, newest first. */
+  *#commits(ref: RefName): Generator<{ id: Digest; commit: Commit }> {
+    const repository = this.#open()
+    const tip = repository && new RefStore(repository.paths, 'refs').get(ref)
+    if (tip !== undefined) yield* firstParents(repository as Repository, tip)
+  }
+
   /** Newest first. */
   list(os: string): Snapshot[] {
-    const repository = this.#open()
-    if (repository === undefined) return []
-    const tip = new RefStore(repository.paths, 'refs').get(toRefName(os))
-    if (tip === undefined) return []
-    return [...firstParents(repository, tip)].map(({ id, commit }) =>
+    return Array.from(this.#commits(toRefName(os)), ({ id, commit }) =>
       toSnapshot(digestToHex(id), commit),
     )
   }
 
   /**
-   * Takes a snapshot of the layer in `upper`, unless the last one of the same
+   * Takes a snapshot of the layer in `upper`, unless the newest one of the same
    * deployment is equal; its id.
    */
   async take(
@@ -98,28 +106,53 @@ export class LayerHistory {
     fingerprint: string,
     subject: string,
   ): Promise<string> {
-    const last = this.list(owner.os)[0]
-    if (
-      last?.deployment === owner.deployment &&
-      last.fingerprint === fingerprint
-    )
-      return last.id
+    for (const { id, commit } of this.#commits(toRefName(owner.os))) {
+      const known = toSnapshot(digestToHex(id), commit)
+      if (known.deployment !== owner.deployment) continue
+      if (known.fingerprint === fingerprint) return known.id
+      break
+    }
+    return this.#commit(toRefName(owner.os), owner, upper, fingerprint, subject)
+  }
+
+  async #commit(
+    ref: RefName,
+    owner: LayerOwner,
+    directory: string,
+    fingerprint: string,
+    subject: string,
+  ): Promise<string> {
+    const metadata = new Map([
+      [KEYS.deployment, owner.deployment],
+      [KEYS.commit, owner.commit],
+      [KEYS.fingerprint, fingerprint],
+    ])
     const { id } = await commitDirectory(
       this.#create(),
-      {
-        ref: toRefName(owner.os),
-        source: textToLatin1(upper),
-        subject,
-        body: '',
-        metadata: new Map([
-          [KEYS.deployment, owner.deployment],
-          [KEYS.commit, owner.commit],
-          [KEYS.fingerprint, fingerprint],
-        ]),
-      },
+      { ref, source: textToLatin1(directory), subject, body: '', metadata },
       { mtime: { kind: 'exact' }, allowChanging: true },
     )
     return digestToHex(id)
+  }
+
+  /** Keeps the directory of a deployment that leaves, with all that is in it. */
+  async keepWhole(
+    owner: LayerOwner,
+    directory: string,
+    subject: string,
+  ): Promise<void> {
+    await this.#commit(leftRef(owner.os), owner, directory, '', subject)
+  }
+
+  /** Writes what `keepWhole` kept last of a deployment; false when it kept nothing. */
+  restoreWhole(owner: LayerOwner, directory: string): boolean {
+    for (const { commit } of this.#commits(leftRef(owner.os))) {
+      if (commit.metadata.get(KEYS.deployment) !== owner.deployment) continue
+      const repository = this.#open() as Repository
+      checkoutTree(repository, commit.root, textToLatin1(directory))
+      return true
+    }
+    return false
   }
 
   #load(id: string): { repository: Repository; commit: Commit } {

@@ -2,6 +2,7 @@
 
 import type { Maybe } from './etc-node.ts'
 import { inParent, LayerTree } from './layer-tree.ts'
+import { UPDATE_MARK } from './layer.ts'
 import { makeEtcNode, makeWhiteout } from './node-writer.ts'
 import type { OwnedPaths } from './owned.ts'
 import { isInLayer } from './plan.ts'
@@ -26,6 +27,9 @@ export const writeLayer = (plan: LayerPlan, upper: string): void => {
   inParent(upper, (parent, name) => {
     const tree = new LayerTree(parent, name, nodeAt)
     try {
+      // What was done when the tree was made was not done for this machine.
+      if (plan.theirs.get(UPDATE_MARK) !== undefined)
+        tree.entry(UPDATE_MARK, makeWhiteout)
       for (const item of plan.items) {
         const { path, result } = item
         if (path === '' || !needsEntry(item, plan)) continue

@@ -21,6 +21,13 @@ import {
 import { splitLast } from './raw-path.ts'
 import type { LayerEntry } from './layer-entry.ts'
 
+/**
+ * Written by systemd at the end of the first boot of a new /usr, into /etc and
+ * /var (systemd-update-done.service(8)). It tells what was done for one version
+ * and is no change of anybody's: no version takes it over from another.
+ */
+export const UPDATE_MARK = '.updated'
+
 /** Every path that a layer says something of; undefined for what it hides. */
 export type Changes = Map<string, Maybe>
 
@@ -131,7 +138,9 @@ class LayerReader {
       this.#changes.delete(path)
       return
     }
-    for (const name of names) this.#entry(path, name, lower, depth)
+    for (const name of names)
+      if (path !== '' || name !== UPDATE_MARK)
+        this.#entry(path, name, lower, depth)
     if (lower === path) return
     const here = new Set(names)
     const through = new Set(

@@ -4,11 +4,10 @@ import type { CommitDefaults } from './defaults.ts'
 import { digestOfBytes } from './defaults.ts'
 import { readWhole } from './etc-node.ts'
 import type { Maybe } from './etc-node.ts'
-import { layerFingerprint, nodeText, readLayer } from './layer.ts'
+import { layerFingerprint, readLayer } from './layer.ts'
 import type { Changes } from './layer.ts'
 import type { OwnedPaths } from './owned.ts'
 import { planMerge } from './plan.ts'
-import type { PlanItem } from './plan.ts'
 import type { LayerPlan } from './layer-writer.ts'
 import { parsePolicy, POLICY_FILE } from './policy.ts'
 
@@ -18,18 +17,10 @@ export interface MergeSides {
   readonly base: CommitDefaults
   readonly theirs: CommitDefaults
   readonly owned: OwnedPaths
-  /** An earlier merge of the same two, whose settled conflicts stay settled. */
-  readonly earlier?: {
-    readonly changes: Changes
-    readonly settled: readonly {
-      readonly path: string
-      readonly mine: string
-      readonly theirs: string
-    }[]
-  }
 }
 
 export interface PlannedMerge extends LayerPlan {
+  readonly theirs: CommitDefaults
   readonly changes: Changes
   /** The layer as it was read. */
   readonly fingerprint: string
@@ -37,7 +28,7 @@ export interface PlannedMerge extends LayerPlan {
 
 /** Errors: `INVALID_ARGUMENT` (a bad policy file), system errors, damage. */
 export const planEtcMerge = (sides: MergeSides): PlannedMerge => {
-  const { base, theirs, owned, earlier } = sides
+  const { base, theirs, owned } = sides
   const changes: Changes =
     sides.upper === undefined
       ? new Map<string, Maybe>()
@@ -56,22 +47,8 @@ export const planEtcMerge = (sides: MergeSides): PlannedMerge => {
     owned,
     digestOf: digestOfBytes,
   })
-  const settle = (item: PlanItem): PlanItem => {
-    if (item.conflict === undefined || earlier === undefined) return item
-    const isSettled = earlier.settled.some(
-      ({ path, mine, theirs: there }) =>
-        path === item.path &&
-        mine === nodeText(item.mine) &&
-        there === nodeText(item.theirs),
-    )
-    if (!isSettled) return item
-    const result = earlier.changes.has(item.path)
-      ? earlier.changes.get(item.path)
-      : item.theirs
-    return { ...item, source: 'merged', result, conflict: undefined }
-  }
   return {
-    items: plan.items.map(settle),
+    items: plan.items,
     theirs,
     owned,
     changes,

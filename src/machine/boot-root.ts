@@ -1,11 +1,12 @@
 /** The beginning of a boot: in the jail of the initramfs the root is put together. */
 
 import { assembleRoot } from '../deploy/assemble.ts'
+import { beginBoot } from '../deploy/begin-boot.ts'
 import { inspectCommit } from '../deploy/commit-layout.ts'
 import { deploymentParts } from '../deploy/enter.ts'
 import { commitOf, deploymentName, readSysroot } from '../deploy/sysroot.ts'
 import type { SysrootPaths } from '../deploy/sysroot.ts'
-import { DendroError } from '../errors.ts'
+import { DendroError, errorLine } from '../errors.ts'
 import { openPermanentView } from '../mount/mounting.ts'
 import type { Repository } from '../store/repository.ts'
 import { siblingModule } from '../system/sibling-module.ts'
@@ -33,6 +34,12 @@ export const bootRoot = async (
     })
   const layout = inspectCommit(repository, commitOf(found))
   prefetchProfile(repository, paths, found.os)
+  try {
+    beginBoot(paths, found)
+  } catch (error) {
+    // A store that is full or read-only boots all the same.
+    process.stderr.write(`${errorLine(error)}\n`)
+  }
   const parts = { ...deploymentParts(paths, found), sysroot: paths.root }
   const view = await openPermanentView(repository, served => {
     const first: Assembly = {

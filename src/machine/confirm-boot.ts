@@ -3,6 +3,7 @@
 import { readdirSync } from '../system/files.ts'
 import { join } from 'node:path'
 import { fallbackTo } from '../deploy/boot-state.ts'
+import { markBooted } from '../deploy/deployment.ts'
 import { runningOf } from '../deploy/plan-deploy.ts'
 import {
   deploymentName,
@@ -40,6 +41,7 @@ export const confirmBoot = (
         'cannot confirm a boot: no deployment runs',
         { hint: 'dendro status lists the deployments' },
       )
+    markBooted(paths, deployment)
     const name = deploymentName(deployment)
     const fallback = fallbackTo(name)
     const fellBack = fallback?.why ?? []

@@ -1,0 +1,97 @@
+/**
+ * The merge into the pending deployment once more, as the machine goes down:
+ * what was changed in the running /etc since comes along.
+ *
+ * It acts only on a deployment that waits for its first boot and that was
+ * merged from the one that runs. A deployment that was booted has an /etc of
+ * its own. docs/etc-merge.md, "Once more"
+ */
+
+import { inspectCommit } from './commit-layout.ts'
+import type { Repository } from '../store/repository.ts'
+import { carryOut, retrying } from './deploy.ts'
+import type { Deployed } from './deploy.ts'
+import { readRecord, wasBooted } from './deployment.ts'
+import { noDeployment, planFor, runningOf } from './plan-deploy.ts'
+import {
+  commitOf,
+  deploymentName,
+  isSameDeployment,
+  shortName,
+} from './sysroot.ts'
+import type { ListedDeployment, SysrootPaths, SysrootState } from './sysroot.ts'
+import { withTransaction } from './transaction.ts'
+
+/** A deployment that a merge may be made into again, and whose /etc goes in. */
+interface Remergeable {
+  readonly pending: ListedDeployment
+  readonly from: ListedDeployment
+}
+
+/** What can be merged again, or why nothing can. Errors: `NO_DEPLOYMENT`. */
+export const remergeable = (
+  paths: SysrootPaths,
+  state: SysrootState,
+): Remergeable | string => {
+  const [pending] = state.deployments
+  if (pending === undefined) throw noDeployment()
+  const running = runningOf(paths, state)
+  if (running !== undefined && isSameDeployment(running, pending))
+    return 'the default deployment runs, and none is pending'
+  const name = shortName(pending)
+  const record = readRecord(paths, pending)
+  if (record.mergedFrom === null) return `no /etc was merged into ${name}`
+  if (wasBooted(paths, pending))
+    return `${name} was booted before, and its /etc stays as it is`
+  // Where nothing runs, a sysroot of another machine is meant.
+  const from =
+    running ??
+    state.deployments.find(id => deploymentName(id) === record.mergedFrom)
+  if (from === undefined)
+    return `the deployment that ${name} was merged from is not there`
+  if (deploymentName(from) !== record.mergedFrom)
+    return `another /etc than the running one was merged into ${name}`
+  if (record.merged === undefined)
+    return `${name} was made by an older dendro, which did not write down how it left its /etc`
+  return { pending, from }
+}
+
+export type Remerged = Deployed | { readonly nothing: string }
+
+/**
+ * Merges the running /etc into the pending deployment again, or tells why there
+ * is nothing to do. Errors: `NO_DEPLOYMENT`, those of `deploy`.
+ */
+export const remerge = (
+  repository: Repository,
+  paths: SysrootPaths,
+  onWait?: () => void,
+): Promise<Remerged> =>
+  withTransaction(paths, repository, onWait, transaction =>
+    retrying(async () => {
+      const found = remergeable(paths, transaction.state)
+      if (typeof found === 'string') return { nothing: found }
+      const { pending, from } = found
+      const { origin, mergedFingerprint, merged } = readRecord(paths, pending)
+      const layout = inspectCommit(repository, commitOf(pending))
+      const planned = planFor(transaction, layout, from, pending)
+      const isSame =
+        planned.plan.fingerprint === mergedFingerprint &&
+        String(readRecord(paths, from).owned) === String(merged?.owned)
+      if (isSame) return { nothing: '/etc was not changed since' }
+      const { os } = pending
+      return carryOut(
+        transaction,
+        {
+          ...planned,
+          layout,
+          os,
+          origin,
+          from,
+          prepared: pending,
+          context: pending,
+        },
+        { kind: 'remerge', keep: Infinity, replaces: pending },
+      )
+    }),
+  )
