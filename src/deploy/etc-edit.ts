@@ -130,7 +130,7 @@ const leftBehind = ({ changes }: EtcView): EtcPut[] =>
 const logAndDo = async (
   transaction: Transaction,
   view: EtcView,
-  { paths, record }: Edit,
+  { paths, puts, record }: Edit,
   { kind, text, undoes }: LoggedAs,
   work: (onPut: (path: string) => void) => void,
 ): Promise<void> => {
@@ -145,7 +145,8 @@ const logAndDo = async (
   }
   await transaction.commit(kind, said(paths), transaction.state.deployments, {
     ...details,
-    paths,
+    // What only the record says leaves nothing to be put back.
+    paths: puts.length === 0 ? [] : paths,
     snapshots: { before },
   })
   const tried = new Set<string>()

@@ -3,16 +3,16 @@
 import { DendroError } from '../errors.ts'
 import { digestOfBytes } from '../etc/defaults.ts'
 import { differingPaths, EffectiveEtc } from '../etc/effective-etc.ts'
-import { fileOf } from '../etc/etc-node.ts'
+import { fileOf, isSameNode } from '../etc/etc-node.ts'
 import { OwnedPaths } from '../etc/owned.ts'
 import { globToRegExp } from '../etc/policy.ts'
 import type { EtcPut } from '../etc/put-changes.ts'
 import { ancestorsOf, isAtOrBelow } from '../etc/raw-path.ts'
 import type { Repository } from '../store/repository.ts'
-import type { DeploymentRecord } from './deployment.ts'
+import type { Conflict, DeploymentRecord } from './deployment.ts'
 import { edit, putsTowards, toldPaths } from './etc-edit.ts'
 import type { Edit } from './etc-edit.ts'
-import { requireConflict, shownPath } from './etc-view.ts'
+import { conflictVersion, requireConflict, shownPath } from './etc-view.ts'
 import type { EtcView } from './etc-view.ts'
 import type { SysrootPaths } from './sysroot.ts'
 
@@ -133,7 +133,8 @@ export const resolveConflict = (
   index?: number,
 ): Promise<readonly string[]> =>
   edit(repository, paths, index, 'etc resolve', view => {
-    const { mine, theirs } = requireConflict(view, path)
+    const conflict = requireConflict(view, path)
+    const { mine, theirs } = conflict
     const like = view.changes.get(path)
     if (typeof resolution === 'object' && like === undefined)
       throw new DendroError(
@@ -143,7 +144,7 @@ export const resolveConflict = (
       )
     return {
       paths: [path],
-      puts: settlingPuts(view, path, resolution),
+      puts: settlingPuts(paths, view, conflict, resolution),
       record: {
         ...withoutConflicts(view.record, [path]),
         settled: [...view.record.settled, { path, mine, theirs }],
@@ -152,16 +153,22 @@ export const resolveConflict = (
   })
 
 const settlingPuts = (
+  paths: SysrootPaths,
   view: EtcView,
-  path: string,
+  conflict: Conflict,
   resolution: Resolution,
 ): EtcPut[] => {
+  const { path } = conflict
   const like = view.changes.get(path)
   if (typeof resolution === 'object' && like !== undefined) {
     const { bytes } = resolution
     return [{ path, node: fileOf(bytes, digestOfBytes(bytes), like) }]
   }
   if (resolution !== 'theirs') return []
+  // Theirs is the default, or what the /etc had that ran meanwhile.
+  const theirs = conflictVersion(paths, view, conflict, 'theirs')
+  if (!isSameNode(theirs, view.defaults.get(path)))
+    return [{ path, node: theirs }]
   const { now, then } = sidesOf(view)
   const isDirectory = now.get(path)?.kind === 'directory'
   const differing = differingPaths(then, now, [path])

@@ -124,10 +124,23 @@ const directoriesIn = (path: string): string[] => {
   }
 }
 
+let pretended: ReadonlyMap<string, RunningEtc> | undefined
+
+/**
+ * For tests that mount nothing: deployments that are told to run, by name. Their
+ * layers are still changed as those of deployments that do not.
+ */
+export const pretendRunning = (
+  running: ReadonlyMap<string, RunningEtc> | undefined,
+): void => {
+  pretended = running
+}
+
 /** The running deployments of a sysroot by name (`deploymentName`). */
 export const runningDeployments = (
   paths: SysrootPaths,
 ): ReadonlyMap<string, RunningEtc> => {
+  if (pretended !== undefined) return pretended
   const running = findRunning()
   const found = new Map<string, RunningEtc>()
   if (running.size === 0) return found

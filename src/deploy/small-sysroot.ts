@@ -9,8 +9,10 @@ import {
 } from '../system/files.ts'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
+import { makeWhiteout } from '../etc/node-writer.ts'
 import { toRefName } from '../refs/ref-name.ts'
 import { Repository } from '../store/repository.ts'
+import { DirectoryHandle } from '../system/directory-handle.ts'
 import { commitDirectory } from '../tree/commit.ts'
 import { layerPath, readSysroot, sysrootPaths } from './sysroot.ts'
 import type { ListedDeployment, SysrootPaths } from './sysroot.ts'
@@ -79,6 +81,13 @@ export class SmallSysroot {
   /** Changes files in the layer of the nth deployment. */
   edit(files: Files, index = 0): void {
     putFiles(this.layer(index), files)
+  }
+
+  /** Hides a default at the top of the nth deployment's /etc. */
+  hide(name: string, index = 0): void {
+    const layer = DirectoryHandle.open(Buffer.from(this.layer(index)))
+    makeWhiteout(layer, name)
+    layer.close()
   }
 
   /** A file in the layer of the nth deployment; undefined where it has none. */
