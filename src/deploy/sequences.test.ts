@@ -3,8 +3,8 @@
  * compared with the model (small-model.ts), and with a rule that knows no
  * model: what stood in an /etc and stands there no more is in the history.
  *
- *     SEQUENCES=N        random sequences (40), from seed SEQUENCE_SEED
- *     SEQUENCE_DEPTH=N   besides every sequence up to that length (2)
+ *     SEQUENCES=N        random sequences (20), from seed SEQUENCE_SEED
+ *     SEQUENCE_DEPTH=N   besides every sequence up to that length (1)
  */
 
 import { createHash } from 'node:crypto'
@@ -318,7 +318,7 @@ const BEGINNINGS = [
 
 const LENGTH = 6
 const DEPTH = Number(process.env['SEQUENCE_DEPTH'] ?? '1')
-const COUNT = Number(process.env['SEQUENCES'] ?? '40')
+const COUNT = Number(process.env['SEQUENCES'] ?? '20')
 const SEED = Number(process.env['SEQUENCE_SEED'] ?? Date.now() % 1_000_000)
 
 t.setTimeout(24 * 60 * 60 * 1000)
