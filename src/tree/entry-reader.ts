@@ -22,7 +22,7 @@ import { importFileContent } from './import-file.ts'
 import type { FileContent } from './import-file.ts'
 import { inodeKey } from './scan.ts'
 import type { LinkGroup } from './scan.ts'
-import { changedError } from './source-error.ts'
+import { changedError, limitAt } from './source-error.ts'
 
 const MAX_TRIES = 4
 
@@ -76,14 +76,22 @@ export class EntryReader {
   ): Promise<ReadEntry> {
     let expected = status
     for (let tries = 1; ; tries++) {
-      const { content, after } = await this.#once(directory, name, expected)
-      if (isSame(expected, after)) return { status: expected, content }
+      const read = await this.#once(directory, name, expected).catch(
+        (error: unknown) => ({ error }),
+      )
+      if ('after' in read && isSame(expected, read.after))
+        return { status: expected, content: read.content }
+      const now = directory.status(name)
+      if ('error' in read && isSame(expected, now))
+        throw limitAt(path, read.error)
       if (!this.#options.allowChanging)
         throw changedError(path, 'it changed while it was read')
-      const now = directory.status(name)
       if (kindOfMode(now.mode) !== kindOfMode(status.mode))
         throw changedError(path, 'it was replaced while the tree was read')
-      if (tries === MAX_TRIES) return { status: expected, content }
+      if (tries === MAX_TRIES) {
+        if ('error' in read) throw read.error
+        return { status: expected, content: read.content }
+      }
       expected = now
     }
   }

@@ -37,6 +37,12 @@ export const sourceError = (path: string, error: unknown): DendroError => {
   const shown = show(path)
   if (errno === 'ENOENT' || errno === 'ENOTDIR' || errno === 'ELOOP')
     return changedError(path, 'it vanished while the tree was read')
+  if (errno === 'E2BIG')
+    return new DendroError(
+      'LIMIT_EXCEEDED',
+      `cannot commit ${shown}: the names of its xattrs take more than 65536 bytes, which is all that Linux lists`,
+      { cause: error, hint: 'remove some of them' },
+    )
   return new DendroError(
     'SOURCE_UNREADABLE',
     `cannot commit ${shown}: reading it fails with ${errno ?? 'an error'}`,
@@ -58,7 +64,8 @@ export const namingPath = <T>(path: string, work: () => T): T => {
   }
 }
 
-const limitAt = (path: string, error: unknown): unknown => {
+/** `error`, with `path` (raw) where it says that a limit was met. */
+export const limitAt = (path: string, error: unknown): unknown => {
   if (!(error instanceof DendroError) || error.code !== 'LIMIT_EXCEEDED')
     return error
   const { message, data } = error

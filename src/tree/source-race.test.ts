@@ -3,6 +3,7 @@
  * of it is never read.
  */
 
+import { execFileSync } from 'node:child_process'
 import {
   mkdirSync,
   readFileSync,
@@ -14,8 +15,10 @@ import {
 import { join } from 'node:path'
 import t from 'tap'
 import type { FileObject } from '../objects/fs-object.ts'
+import { S_IFSOCK } from '../objects/mode.ts'
 import { toRefName } from '../refs/ref-name.ts'
 import { Repository } from '../store/repository.ts'
+import { shim } from '../system/native.ts'
 import { commitDirectory } from './commit.ts'
 import type { ImportProgress } from './import-options.ts'
 import { lookUpPath } from './lookup.ts'
@@ -127,6 +130,30 @@ t.test('another file in the place of one is refused', async t => {
     renameSync(join(directory, 'outside/two'), join(source, 'd/two'))
   }
   await t.rejects(commit(afterFiles(2, swap)), { code: 'SOURCE_CHANGED' })
+})
+
+t.test('what is no file any more is no file of the commit', async t => {
+  const replacements: ((path: string) => void)[] = [
+    path => execFileSync('mkfifo', [path]),
+    path => mkdirSync(path),
+    path => symlinkSync('/dev/zero', path),
+    path => void shim().mknod(Buffer.from(path), S_IFSOCK | 0o600, 0, 0),
+  ]
+  for (const [i, replace] of replacements.entries()) {
+    const { source, repository, commit } = setUp(t.testdir())
+    const path = join(source, 'd/two')
+    const swap = () => {
+      rmSync(path)
+      replace(path)
+    }
+    await t.rejects(commit(afterFiles(2, swap)), { code: 'SOURCE_CHANGED' })
+    rmSync(path, { recursive: true })
+    writeFileSync(path, 'harmless\n')
+    const skipped: string[] = []
+    await commit(afterFiles(2, swap), true, name => void skipped.push(name))
+    t.same(skipped, ['d/two'], `replacement ${i}`)
+    repository.close()
+  }
 })
 
 t.test('a scan does not follow a link that comes meanwhile', async t => {
