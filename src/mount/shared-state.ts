@@ -10,7 +10,8 @@
  *     135168  the same for what is served between two steps of that one
  *     266240  rows (node-rows.ts)
  *
- * A server of another version refuses the state and the old one goes on.
+ * A server of another version refuses the state and the old one goes on. What
+ * a node is found by (node-identity.ts) belongs to the version.
  */
 
 import { randomInt } from 'node:crypto'
