@@ -38,6 +38,7 @@ import type {
   SysrootPaths,
   SysrootState,
 } from './sysroot.ts'
+import { sysusersOf } from './sysusers.ts'
 
 /** The deployment that runs, if one of `state` does: that of this namespace. */
 export const runningOf = (
@@ -140,11 +141,21 @@ export const planFor = (
     return { plan, merged: plan, owned: [], settled }
   }
   const { owned } = readRecord(paths, from)
+  const old = inspectCommit(repository, commitOf(from))
   const merged = planEtcMerge({
     upper: textToLatin1(layerPath(paths, from)),
-    base: defaultsOf(repository, inspectCommit(repository, commitOf(from))),
+    base: defaultsOf(repository, old),
     theirs,
     owned: new OwnedPaths(owned),
+    // Read where accounts are merged, and not otherwise.
+    sysusers: {
+      get base() {
+        return sysusersOf(repository, old)
+      },
+      get theirs() {
+        return sysusersOf(repository, layout)
+      },
+    },
   })
   const record = prepared && readRecord(paths, prepared)
   if (prepared === undefined || record?.merged === undefined)

@@ -55,7 +55,8 @@ const byKey = (records: readonly Record3[]): Map<string, Record3> =>
     ),
   )
 
-const shown = (key: string): string => key.split('\0')[0] as string
+/** A key as the file has it. */
+export const shown = (key: string): string => key.split('\0')[0] as string
 
 /** Merges; mine stays where the merge says `overlaps`. */
 export const mergeRecords = (
@@ -76,7 +77,7 @@ export const mergeRecords = (
  * The merge by lines also carries changed comments; it is taken when it says
  * the same of every key.
  */
-const preferText = (
+export const preferText = (
   format: RecordFormat,
   byRecord: string,
   base: string,
@@ -93,7 +94,8 @@ const preferText = (
   return isSame ? byLine.text : byRecord
 }
 
-class RecordMerge {
+/** The three sides of one file, record by record. */
+export class RecordMerge {
   readonly #format: RecordFormat
   readonly #mine: readonly Record3[]
   readonly #theirs: readonly Record3[]
@@ -118,19 +120,36 @@ class RecordMerge {
 
   run(): Merged {
     const result = new Map<string, Record3>()
-    for (const key of new Set([
-      ...this.#mineOf.keys(),
-      ...this.#theirsOf.keys(),
-    ])) {
-      const record = this.#decide(key)
+    for (const key of this.keys()) {
+      const decided = this.decide(key)
+      const record = decided === 'overlap' ? this.mine(key) : decided
+      if (decided === 'overlap')
+        this.#overlaps.push(`both changed ${shown(key)}`)
       if (record !== undefined) result.set(key, record)
     }
     this.#keepHeaders(result)
     if (this.#overlaps.length > 0) return { overlaps: this.#overlaps }
-    return { text: this.#write(result) }
+    return { text: this.write(result) }
   }
 
-  #decide(key: string): Record3 | undefined {
+  keys(): Set<string> {
+    return new Set([...this.#mineOf.keys(), ...this.#theirsOf.keys()])
+  }
+
+  base(key: string): Record3 | undefined {
+    return this.#baseOf.get(key)
+  }
+
+  mine(key: string): Record3 | undefined {
+    return this.#mineOf.get(key)
+  }
+
+  theirs(key: string): Record3 | undefined {
+    return this.#theirsOf.get(key)
+  }
+
+  /** What becomes of one record; undefined where it goes. */
+  decide(key: string): Record3 | undefined | 'overlap' {
     const base = this.#baseOf.get(key)
     const mine = this.#mineOf.get(key)
     const theirs = this.#theirsOf.get(key)
@@ -144,8 +163,7 @@ class RecordMerge {
         : this.#format.mergeRecord?.(base?.text, mine.text, theirs.text)
     if (merged !== undefined && mine !== undefined)
       return { ...mine, text: merged }
-    this.#overlaps.push(`both changed ${shown(key)}`)
-    return mine
+    return 'overlap'
   }
 
   /** A header stays while anything stands under it. */
@@ -162,7 +180,7 @@ class RecordMerge {
   }
 
   /** Mine in its order, with what theirs adds behind what it follows there. */
-  #write(result: ReadonlyMap<string, Record3>): string {
+  write(result: ReadonlyMap<string, Record3>): string {
     const added = this.#addedBehind(result)
     const headers = new Set([...result.values()].map(({ section }) => section))
     const isHeader = ({ key }: Record3) => key !== undefined && headers.has(key)

@@ -6,6 +6,7 @@ import { readWhole } from './etc-node.ts'
 import type { Maybe } from './etc-node.ts'
 import { layerFingerprint, readLayer } from './layer.ts'
 import type { Changes } from './layer.ts'
+import type { Sysusers } from './merge-accounts.ts'
 import type { OwnedPaths } from './owned.ts'
 import { planMerge } from './plan.ts'
 import type { LayerPlan } from './layer-writer.ts'
@@ -17,6 +18,7 @@ export interface MergeSides {
   readonly base: CommitDefaults
   readonly theirs: CommitDefaults
   readonly owned: OwnedPaths
+  readonly sysusers?: Sysusers
 }
 
 export interface PlannedMerge extends LayerPlan {
@@ -45,6 +47,7 @@ export const planEtcMerge = (sides: MergeSides): PlannedMerge => {
     isSameBelow: path => base.isSameBelow(path, theirs),
     policy: parsePolicy(policyText ?? ''),
     owned,
+    ...(sides.sysusers === undefined ? {} : { sysusers: sides.sysusers }),
     digestOf: digestOfBytes,
   })
   return {

@@ -305,3 +305,27 @@ t.test('an owned directory is owned with all that is in it', async t => {
     ['d/new', undefined],
   ])
 })
+
+t.test('account files are one: who changed which of them', async t => {
+  const base = { passwd: file('r:x:0:0::/:\n'), group: file('r:x:0:\n') }
+  const mine = { passwd: file('r:x:0:0::/:\na:x:7:7::/:\n') }
+  const there = { ...base, group: file('r:x:0:\ns:x:7:\nt:x:8:\n') }
+  const items = plan(base, mine, there)
+  t.match(items, [
+    { path: 'group', mine: base.group, theirs: there.group, source: 'merged' },
+    { path: 'passwd', source: 'mine', conflict: undefined },
+  ])
+  t.ok(isSameNode(items[0]?.result, file('r:x:0:\nt:x:8:\n')))
+  t.equal(items[0]?.conflict, 'a would be in the group s')
+  // Nothing of mine, or nothing of theirs: no more than what was changed.
+  t.same(plan(base, {}, there), [])
+  t.same(
+    plan(base, mine, base).map(({ path }) => path),
+    ['passwd'],
+  )
+  // A word on one of the files leaves each to itself.
+  t.same(
+    plan(base, mine, there, 'group take-theirs').map(({ path }) => path),
+    ['passwd'],
+  )
+})

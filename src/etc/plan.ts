@@ -11,15 +11,17 @@
 
 import { latin1ToBytes } from '../bytes/latin1.ts'
 import {
-  changedMetadata,
   fileOf,
   hasSameContent,
   isSameNode,
   readWhole,
   withMetadata,
 } from './etc-node.ts'
-import type { EtcFile, EtcMetadata, EtcNode, Maybe } from './etc-node.ts'
+import type { EtcFile, EtcNode, Maybe } from './etc-node.ts'
+import type { Sysusers } from './merge-accounts.ts'
 import { mergeContent } from './merge-content.ts'
+import { mergeMetadata } from './merge-metadata.ts'
+import { joinAccounts } from './plan-accounts.ts'
 import type { OwnedPaths } from './owned.ts'
 import type { MergePolicy } from './policy.ts'
 import { ancestorsOf, byPath } from './raw-path.ts'
@@ -39,6 +41,8 @@ export interface PlanInput {
   /** Whether everything below a directory is the same in base and theirs. */
   readonly isSameBelow: (path: string) => boolean
   readonly policy: MergePolicy
+  /** The lines of the sysusers.d files of both versions, where they count. */
+  readonly sysusers?: Sysusers
   /** Paths that stay mine also where they equal the defaults. */
   readonly owned: OwnedPaths
   /** The content address of new bytes, as EtcFile.digest has it. */
@@ -78,6 +82,7 @@ export const planMerge = (input: PlanInput): MergePlan => {
     const item = decide(input, path, mine)
     if (item !== undefined) items.set(path, item)
   }
+  joinAccounts(input, items)
   keepAncestors(input, items)
   return { items: [...items.values()].sort((a, b) => byPath(a.path, b.path)) }
 }
@@ -186,27 +191,6 @@ const mergeNodes = (
   const content = mergeContents(input, path, base, mine, theirs)
   if (typeof content === 'string') return content
   return withMetadata(content, metadata)
-}
-
-const mergeMetadata = (
-  base: Maybe,
-  mine: EtcNode,
-  theirs: EtcNode,
-): EtcMetadata | string => {
-  const here = base === undefined ? [] : changedMetadata(base, mine)
-  const there = base === undefined ? [] : changedMetadata(base, theirs)
-  const differing = changedMetadata(mine, theirs)
-  const overlap = differing.find(
-    name => base === undefined || (here.includes(name) && there.includes(name)),
-  )
-  if (overlap !== undefined) return `both changed its ${overlap}`
-  const from = (name: string): EtcNode => (here.includes(name) ? mine : theirs)
-  return {
-    mode: from('mode').mode,
-    uid: from('owner').uid,
-    gid: from('group').gid,
-    xattrs: from('xattrs').xattrs,
-  }
 }
 
 const mergeContents = (

@@ -5,6 +5,7 @@
  * fstab(5), services(5), systemd.syntax(7).
  */
 
+import type { AccountFile } from './account-files.ts'
 import { checkAccounts } from './check-accounts.ts'
 import { lineFormat } from './merge-records.ts'
 import type { Record3, RecordFormat } from './merge-records.ts'
@@ -109,13 +110,20 @@ const keyfile: RecordFormat = {
   },
 }
 
+const ACCOUNTS: Readonly<Record<AccountFile, RecordFormat>> = {
+  passwd: account('passwd', []),
+  group: account('group', [3]),
+  shadow: account('shadow', []),
+  gshadow: account('gshadow', [2, 3]),
+  subuid: ranges('subuid'),
+  subgid: ranges('subgid'),
+}
+
+/** The format of a file of the account database. */
+export const accountFormat = (file: AccountFile): RecordFormat => ACCOUNTS[file]
+
 const BY_PATH: ReadonlyMap<string, RecordFormat> = new Map([
-  ['passwd', account('passwd', [])],
-  ['group', account('group', [3])],
-  ['shadow', account('shadow', [])],
-  ['gshadow', account('gshadow', [2, 3])],
-  ['subuid', ranges('subuid')],
-  ['subgid', ranges('subgid')],
+  ...Object.entries(ACCOUNTS),
   ['hosts', hosts],
   ['fstab', fstab],
   ['services', services],

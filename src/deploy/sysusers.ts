@@ -1,0 +1,21 @@
+/** What a commit's sysusers.d files (sysusers.d(5)) declare. */
+
+import { CommitDefaults } from '../etc/defaults.ts'
+import type { Repository } from '../store/repository.ts'
+import type { CommitLayout } from './commit-layout.ts'
+import { readFileOf } from './commit-layout.ts'
+
+const PLACE = 'usr/lib/sysusers.d'
+const MAX_BYTES = 1024 * 1024
+
+/** Their lines, in the order in which they are read. */
+export const sysusersOf = (
+  repository: Repository,
+  { root }: CommitLayout,
+): string =>
+  new CommitDefaults(repository, root)
+    .names(PLACE)
+    .filter(name => name.endsWith('.conf'))
+    .map(name => readFileOf(repository, root, `${PLACE}/${name}`, MAX_BYTES))
+    .map(bytes => bytes?.toString('latin1') ?? '')
+    .join('\n')
