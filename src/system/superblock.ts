@@ -7,8 +7,16 @@
  * reproducibly, restored, written to elsewhere.
  */
 
-import { readdirSync, readFileSync, readlinkSync, statSync } from './files.ts'
+import {
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  realpathSync,
+  statSync,
+} from './files.ts'
 import { basename } from 'node:path'
+import { textToBytes } from '../bytes/byte-text.ts'
+import { lstatBytes } from './file-status.ts'
 import { mountIdOf, readMountTable } from './mount-table.ts'
 import type { MountEntry } from './mount-table.ts'
 
@@ -63,7 +71,7 @@ const idOf = (entry: MountEntry): string | undefined => {
   if (!ON_DISK.has(type)) return undefined
   const directory =
     type === 'btrfs'
-      ? findBtrfs(basename(entry.source))
+      ? findBtrfs(deviceOf(entry.source))
       : `${SYS_FS}/${type}/${blockDevice(entry.device)}`
   if (directory === undefined) return undefined
   // Made when the file system is mounted; sysfs uses no number twice.
@@ -74,6 +82,12 @@ const idOf = (entry: MountEntry): string | undefined => {
 /** The kernel's name of the block device `major:minor`. */
 const blockDevice = (device: string): string =>
   basename(readlinkSync(`/sys/dev/block/${device}`))
+
+/** The kernel's name of a block device by its path: `dm-0` for /dev/mapper/x. */
+const deviceOf = (path: string): string => {
+  const { rdevMajor, rdevMinor } = lstatBytes(textToBytes(realpathSync(path)))
+  return blockDevice(`${rdevMajor}:${rdevMinor}`)
+}
 
 /** The directory of the btrfs that has the block device `name`. */
 const findBtrfs = (name: string): string | undefined =>
