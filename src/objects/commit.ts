@@ -109,6 +109,14 @@ export const checkMessage = (message: CommitMessage): void => {
 /** Characters of a key that is too long in its error. */
 const SHOWN = 40
 
+/** `count` names stand anywhere in the tree. Errors: `LIMIT_EXCEEDED`. */
+export const checkXattrNames = (count: number): void =>
+  limit(
+    'the number of xattr names in the tree is',
+    count,
+    MAX_SUMMARY_XATTR_NAMES,
+  )
+
 /** Refuses what `decodeCommit` would not take. Errors: `LIMIT_EXCEEDED`. */
 const checkCommit = (commit: Commit): void => {
   const { parents, timeSec, summary } = commit
@@ -120,11 +128,7 @@ const checkCommit = (commit: Commit): void => {
     summary.logicalBytes,
     Number.MAX_SAFE_INTEGER,
   )
-  limit(
-    'the number of xattr names in the tree is',
-    summary.xattrNames.length,
-    MAX_SUMMARY_XATTR_NAMES,
-  )
+  checkXattrNames(summary.xattrNames.length)
   for (const name of summary.xattrNames)
     limit('the bytes of an xattr name are', name.length, MAX_XATTR_NAME_BYTES)
 }

@@ -7,12 +7,14 @@
 
 import { MsgpackWriter } from '../bytes/msgpack-writer.ts'
 import { checkFsObject } from '../objects/check-object.ts'
+import { checkXattrNames } from '../objects/commit.ts'
 import type { CommitSummary } from '../objects/commit.ts'
 import type { Digest } from '../objects/digest.ts'
 import type {
   DirectoryObject,
   FsObject,
   Metadata,
+  Xattr,
 } from '../objects/fs-object.ts'
 import { encodeTree } from '../objects/tree.ts'
 import type { Tree, TreeEntry } from '../objects/tree.ts'
@@ -285,8 +287,16 @@ export class Importer {
         this.#reader.xattrsOf(this.#directories.open().fd),
       )
     if (xattrs === undefined) return undefined
-    for (const { name } of xattrs) this.#xattrNames.add(name)
+    this.#noteXattrs(path, xattrs)
     return { mode, uid, gid, mtimeSec, mtimeNsec, xattrs }
+  }
+
+  /** Errors: `LIMIT_EXCEEDED` where `path` has one name too many. */
+  #noteXattrs(path: string, xattrs: readonly Xattr[]): void {
+    if (xattrs.length === 0) return
+    const names = this.#xattrNames
+    for (const { name } of xattrs) names.add(name)
+    namingPath(this.#full(path), () => checkXattrNames(names.size))
   }
 
   /** A directory in which nothing changed. */
@@ -327,7 +337,7 @@ export class Importer {
     const read = await this.#readEntry(node, path, known)
     if (read === undefined) return undefined
     const { status, object } = read
-    for (const { name } of object.xattrs) this.#xattrNames.add(name)
+    this.#noteXattrs(path, object.xattrs)
     if (object.kind === 'file') this.files++
     countObject(this.#counts, object)
     const dated = applyMtimePolicy(this.#options.mtime, object, parent)
