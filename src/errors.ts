@@ -55,6 +55,7 @@ export const ERROR_CODES = [
   'CANNOT_UNDO',
   'CORRUPT_SYSROOT',
   'INSTANCE_EXISTS',
+  'CLEANUP_FAILED',
 ] as const
 
 export type ErrorCode = (typeof ERROR_CODES)[number]

@@ -5,8 +5,7 @@ import { deploymentName, shortName, sysrootPaths } from '../deploy/sysroot.ts'
 import type { Deployed } from '../deploy/deploy.ts'
 import { fileSystemUuid, withNewDisk } from '../machine/disk.ts'
 import { install } from '../machine/install.ts'
-import { existingRef } from '../refs/ref-store.ts'
-import { resolveRevision } from '../refs/revision.ts'
+import { refOf, resolveRevision } from '../refs/revision.ts'
 import { absolutePath } from '../system/caller.ts'
 import { GIB, KIB, MIB } from '../units.ts'
 import { parseVerb, usageError } from './arguments.ts'
@@ -63,7 +62,7 @@ export const verb: Verb = {
     await withReader(context.global, async from => {
       const commit = resolveRevision(from, revision)
       // `stable~1` is followed as `stable`.
-      const ref = existingRef(from, /^[^~^@]*/.exec(revision)?.[0] ?? '')
+      const ref = refOf(from, revision)
       const into = (root: string, uuid: () => string) => {
         const isNamed = words.some(word => word.startsWith('dendro.store='))
         const store = isNamed ? [] : [`dendro.store=UUID=${uuid()}`]

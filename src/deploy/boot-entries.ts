@@ -6,6 +6,7 @@
  * loader takes it as the default.
  */
 
+import { kernelParameter } from './kernel-words.ts'
 import { deploymentName } from './sysroot.ts'
 import type { BootFile, ListedDeployment } from './sysroot.ts'
 
@@ -25,7 +26,8 @@ const oneLine = (text: string): string => text.replace(/[\x00-\x1f\x7f]/g, ' ')
 interface Entry extends BootTarget {
   readonly deployment: ListedDeployment
   readonly rank: number
-  readonly options: string
+  /** What the kernel is told, word by word. */
+  readonly words: readonly string[]
 }
 
 /** Text in single quotes, for GRUB's shell as for any other. */
@@ -39,7 +41,7 @@ const entryFile = ({ deployment, rank, ...entry }: Entry): BootFile => {
     `version ${rank}`,
     ...(entry.linux === undefined ? [] : [`linux ${entry.linux}`]),
     ...(entry.initrd === undefined ? [] : [`initrd ${entry.initrd}`]),
-    `options ${entry.options}`,
+    `options ${entry.words.join(' ')}`,
   ]
   return {
     name: `loader/entries/dendro-${rank}-${deployment.os}.conf`,
@@ -51,12 +53,13 @@ const MENU_SECONDS = 3
 
 /** A menu for GRUB, whose configuration file sources it. */
 const grubMenu = (entries: readonly Entry[]): BootFile => {
-  const menu = entries.flatMap(({ title, linux, initrd, options }) => {
+  const menu = entries.flatMap(({ title, linux, initrd, words }) => {
     if (linux === undefined) return []
-    const words = options.split(' ').map(quote).join(' ')
+    // GRUB quotes anew what it is given, and would escape quotes in it.
+    const options = words.map(kernelParameter).map(quote).join(' ')
     return [
       `menuentry ${quote(title)} {`,
-      `  linux ${linux} ${words}`,
+      `  linux ${linux} ${options}`,
       ...(initrd === undefined ? [] : [`  initrd ${initrd}`]),
       '}',
     ]
@@ -81,10 +84,10 @@ export const bootFiles = (
     ...targetOf(deployment),
     deployment,
     rank: deployments.length - index,
-    options: [
+    words: [
       `dendro=${deploymentName(deployment)}`,
       ...(deployment.kernelArguments ?? []),
-    ].join(' '),
+    ],
   }))
   return [...entries.map(entryFile), grubMenu(entries), plainList(deployments)]
 }

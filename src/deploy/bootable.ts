@@ -12,7 +12,7 @@ import { existsSync, readdirSync, statSync } from '../system/files.ts'
 import { join } from 'node:path'
 import { textToBytes } from '../bytes/byte-text.ts'
 import { textToLatin1 } from '../bytes/latin1.ts'
-import { DendroError, isDamage } from '../errors.ts'
+import { DendroError, isDamage, wrapSystemError } from '../errors.ts'
 import { digestToHex } from '../objects/digest.ts'
 import type { DirectoryObject, FileObject } from '../objects/fs-object.ts'
 import type { Repository } from '../store/repository.ts'
@@ -158,12 +158,17 @@ const publishKernel = (
   if (existsSync(target)) return
   makeDirectoryDurably(kernels)
   const temporary = temporaryName(target)
-  makeDirectory(temporary, 0o755)
-  writeFile(repository, linux, join(temporary, 'vmlinuz'))
-  if (initrd !== undefined)
-    writeFile(repository, initrd, join(temporary, 'initrd.img'))
-  syncDirectory(temporary)
-  renameFile(temporary, target)
+  try {
+    makeDirectory(temporary, 0o755)
+    writeFile(repository, linux, join(temporary, 'vmlinuz'))
+    if (initrd !== undefined)
+      writeFile(repository, initrd, join(temporary, 'initrd.img'))
+    syncDirectory(temporary)
+    renameFile(temporary, target)
+  } catch (error) {
+    removeTree(textToBytes(temporary))
+    throw wrapSystemError(`cannot write the kernel ${target}`, error)
+  }
   syncDirectory(kernels)
 }
 
@@ -213,19 +218,35 @@ export const dropUnusedBoot = (
   deployments: readonly ListedDeployment[],
 ): void => {
   if (!isBooting(paths)) return
+  dropUnusedKernels(repository, paths, deployments)
   const used = new Set(mountedRuntimes())
+  for (const { runtime } of deployments)
+    if (runtime !== undefined) used.add(runtime)
+  dropBut(paths.runtimes, used)
+}
+
+/** Removes kernels that no deployment boots. */
+export const dropUnusedKernels = (
+  repository: Repository,
+  paths: SysrootPaths,
+  deployments: readonly ListedDeployment[],
+): void => {
+  if (!isBooting(paths)) return
+  const used = new Set<string>()
   for (const deployment of deployments) {
-    if (deployment.runtime !== undefined) used.add(deployment.runtime)
     const root = bootedRoot(repository, deployment)
-    if (root === undefined) continue
-    const kernel = findKernel(repository, root)
+    const kernel = root && findKernel(repository, root)
     if (kernel !== undefined) used.add(kernel.key)
   }
-  for (const directory of [paths.kernels, paths.runtimes])
-    if (existsSync(directory))
-      for (const name of readdirSync(directory))
-        if (!used.has(name) && OWN_NAME.test(name))
-          removeTree(textToBytes(join(directory, name)))
+  dropBut(paths.kernels, used)
+}
+
+/** Removes what is ours in a directory, but for the names in `used`. */
+const dropBut = (directory: string, used: ReadonlySet<string>): void => {
+  if (!existsSync(directory)) return
+  for (const name of readdirSync(directory))
+    if (!used.has(name) && OWN_NAME.test(name))
+      removeTree(textToBytes(join(directory, name)))
 }
 
 /** A kernel, a runtime, or one of them on its way. */

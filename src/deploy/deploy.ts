@@ -176,7 +176,7 @@ export const carryOut = async (
     (sum, old) => sum + allocatedBytes(deploymentPath(paths, old)),
     0,
   )
-  transaction.removeUnlisted()
+  transaction.dropUnlisted()
   return {
     deployment: id,
     version,

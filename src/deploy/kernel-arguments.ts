@@ -2,6 +2,7 @@
 
 import { DendroError } from '../errors.ts'
 import type { Repository } from '../store/repository.ts'
+import { lostInGrub } from './kernel-words.ts'
 import { deploymentAt } from './switch.ts'
 import { isKernelArgument, isSameDeployment, shortName } from './sysroot.ts'
 import type { ListedDeployment, SysrootPaths } from './sysroot.ts'
@@ -17,13 +18,20 @@ export interface KernelArgumentChange {
 
 const keyOf = (argument: string): string => argument.split('=', 1)[0] as string
 
+const whyBad = (text: string): string | undefined => {
+  if (!isKernelArgument(text))
+    return 'it must be one word of printable ASCII; put double quotes around spaces'
+  if (keyOf(text) === 'dendro')
+    return 'it names the deployment, which the boot entry does'
+  const lost = lostInGrub(text)
+  return lost === undefined
+    ? undefined
+    : `GRUB would put a backslash before the ${lost} in it; only quotes around a whole value, and \\xHH, reach the kernel`
+}
+
 /** Errors: `INVALID_ARGUMENT`. */
 export const checkKernelArgument = (text: string): string => {
-  const why = !isKernelArgument(text)
-    ? 'it must be one word of printable ASCII; put double quotes around spaces'
-    : keyOf(text) === 'dendro'
-      ? 'it names the deployment, which the boot entry does'
-      : undefined
+  const why = whyBad(text)
   if (why === undefined) return text
   throw new DendroError(
     'INVALID_ARGUMENT',

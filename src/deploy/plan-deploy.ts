@@ -13,8 +13,7 @@ import type { PlannedMerge } from '../etc/merge.ts'
 import { OwnedPaths } from '../etc/owned.ts'
 import { digestToHex } from '../objects/digest.ts'
 import type { Digest } from '../objects/digest.ts'
-import { existingRef } from '../refs/ref-store.ts'
-import { resolveRevision } from '../refs/revision.ts'
+import { parseRevision, refOf, resolveRevision } from '../refs/revision.ts'
 import type { Repository } from '../store/repository.ts'
 import { inspectCommit, osRelease } from './commit-layout.ts'
 import type { CommitLayout } from './commit-layout.ts'
@@ -80,10 +79,10 @@ const resolveDeployable = (
   text: string,
   origin: string | null,
 ): Resolved => {
-  const base = /^(?:[^\^~@]|@(?!\{))*/.exec(text)?.[0] ?? ''
-  if (existingRef(repository, base) !== undefined)
-    return { commit: resolveRevision(repository, text), origin: base }
-  if (origin !== null && !/[\^~@]/.test(text)) {
+  const ref = refOf(repository, text)
+  if (ref !== undefined)
+    return { commit: resolveRevision(repository, text), origin: ref }
+  if (origin !== null && parseRevision(text).steps === '') {
     try {
       return {
         commit: resolveRevision(repository, `${origin}@{${text}}`),

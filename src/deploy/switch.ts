@@ -128,6 +128,6 @@ export const undeploy = (
       `undeploy ${shortName(chosen)}`,
       state.deployments.filter(id => !isSameDeployment(id, chosen)),
     )
-    transaction.removeUnlisted()
+    transaction.dropUnlisted()
     return chosen
   })

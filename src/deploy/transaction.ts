@@ -4,27 +4,27 @@
  * makes it true.
  */
 
-import {
-  existsSync,
-  lstatSync,
-  readdirSync,
-  readlinkSync,
-} from '../system/files.ts'
+import { existsSync, lstatSync, readdirSync } from '../system/files.ts'
 import { join } from 'node:path'
 import { textToBytes } from '../bytes/byte-text.ts'
 import { LayerHistory } from '../etc/history.ts'
 import { listHolds, removeHold, setHold } from '../store/holds.ts'
 import { OperationLog } from '../store/operation-log.ts'
 import type { Repository } from '../store/repository.ts'
-import { makeSymlink } from '../system/disk.ts'
 import { removeIfThere } from '../system/durable-file.ts'
 import { acquireLock } from '../system/lock.ts'
 import type { FileLock } from '../system/lock.ts'
 import { removeTree } from '../system/remove-tree.ts'
+import { DendroError } from '../errors.ts'
+import { formatBytes } from '../units.ts'
 import { bootFiles } from './boot-entries.ts'
+import { freeingNumbers, roomFor } from './boot-room.ts'
+import type { Room } from './boot-room.ts'
+import { showLoader } from './loader.ts'
 import {
   bootedRoot,
   dropUnusedBoot,
+  dropUnusedKernels,
   findKernel,
   kernelPrefix,
   publishBoot,
@@ -40,6 +40,7 @@ import {
   oldBootDirectories,
   prepareSysroot,
   readSysroot,
+  shortName,
   writeSysroot,
 } from './sysroot.ts'
 import type {
@@ -56,6 +57,8 @@ export class Transaction {
   readonly #lock: FileLock
   readonly #log: OperationLog
   #state: SysrootState
+  /** What was committed last, for a person. */
+  #done = ''
 
   private constructor(
     paths: SysrootPaths,
@@ -100,12 +103,26 @@ export class Transaction {
     for (const path of oldBootDirectories(this.paths))
       if (!path.endsWith(`/${current}`) && !path.endsWith(`/${previous}`))
         remove(path)
-    this.removeUnlisted()
+    this.#removeUnlisted()
     this.#releaseHolds()
+    if (this.#state.serial === 0) return
+    try {
+      dropUnusedKernels(this.repository, this.paths, this.#state.deployments)
+      showLoader(this.paths)
+    } catch {
+      // A /boot that cannot be written to is told of by a change that needs it.
+    }
+  }
+
+  /** Removes what left with the last change. Errors: `CLEANUP_FAILED`. */
+  dropUnlisted(): void {
+    this.inForce('remove what is not deployed any more', () =>
+      this.#removeUnlisted(),
+    )
   }
 
   /** Removes directories of deployments that the state does not list. */
-  removeUnlisted(): void {
+  #removeUnlisted(): void {
     const listed = new Set(this.#state.deployments.map(deploymentName))
     const found = readdirSync(this.paths.deploy, { withFileTypes: true })
     // Files that are none of ours are left alone.
@@ -152,7 +169,8 @@ export class Transaction {
 
   /**
    * Makes `deployments` the list, by one rename; logged before. Those that
-   * leave are kept first.
+   * leave are kept first. Errors: `NO_SPACE`, `CLEANUP_FAILED` (it is in force),
+   * system errors.
    */
   async commit(
     kind: string,
@@ -160,6 +178,7 @@ export class Transaction {
     deployments: readonly ListedDeployment[],
     details: Readonly<Record<string, unknown>> = {},
   ): Promise<void> {
+    await this.#makeRoom(text, deployments)
     const before = this.#state.deployments
     for (const id of before)
       if (!deployments.some(other => isSameDeployment(id, other)))
@@ -179,9 +198,73 @@ export class Transaction {
     publishBoot(this.repository, this.paths, deployments)
     writeSysroot(this.paths, state, this.#bootFiles(deployments))
     this.#state = state
-    this.#linkLoader()
-    dropUnusedBoot(this.repository, this.paths, deployments)
-    this.#releaseHolds()
+    this.#done = text
+    this.inForce('show the boot entries', () => showLoader(this.paths))
+    this.inForce('remove what is not booted any more', () => {
+      dropUnusedBoot(this.repository, this.paths, deployments)
+      this.#releaseHolds()
+    })
+  }
+
+  /**
+   * Does what follows on a change that is in force, and says so when it fails.
+   * Errors: `CLEANUP_FAILED`.
+   */
+  inForce(what: string, work: () => void): void {
+    try {
+      work()
+    } catch (error) {
+      const why = error instanceof Error ? error.message : String(error)
+      throw new DendroError(
+        'CLEANUP_FAILED',
+        `the change is in force (${this.#done}), but dendro cannot ${what}: ${why}`,
+        {
+          cause: error,
+          hint: 'the next change of the deployments tries again',
+        },
+      )
+    }
+  }
+
+  /**
+   * Where new kernels do not fit into /boot beside those of deployments that
+   * leave, these leave first, by a change of their own. Errors: `NO_SPACE`.
+   */
+  async #makeRoom(
+    text: string,
+    deployments: readonly ListedDeployment[],
+  ): Promise<void> {
+    const before = this.#state.deployments
+    const room = roomFor(this.repository, this.paths, before, deployments)
+    if (room === undefined || room.neededBytes <= room.freeBytes) return
+    if (room.neededBytes > room.freeBytes + room.leavingBytes)
+      throw this.#noRoom(text, room)
+    const stay = before.filter(id =>
+      deployments.some(other => isSameDeployment(id, other)),
+    )
+    const leaving = before.filter(id => !stay.includes(id)).map(shortName)
+    await this.commit(
+      'undeploy',
+      `undeploy ${leaving.join(', ')}, for room in ${this.paths.bootLoader}`,
+      stay,
+    )
+    // Those of what is not listed yet went with the others.
+    for (const id of deployments) this.hold(id)
+  }
+
+  #noRoom(text: string, { neededBytes, freeBytes }: Room): DendroError {
+    const { bootLoader } = this.paths
+    const numbers = freeingNumbers(this.repository, this.#state.deployments)
+    return new DendroError(
+      'NO_SPACE',
+      `cannot ${text}: its kernel takes ${formatBytes(neededBytes)} in ${bootLoader}, and ${formatBytes(freeBytes)} are free`,
+      {
+        hint:
+          numbers.length === 0
+            ? `free some space in ${bootLoader}`
+            : `dendro undeploy ${numbers.at(-1)} removes a kernel there`,
+      },
+    )
   }
 
   /** Says more, or something else, of the operation that was committed last. */
@@ -212,17 +295,6 @@ export class Transaction {
         ...(kernel.initrd === undefined ? {} : { initrd: `${at}/initrd.img` }),
       }
     })
-  }
-
-  /** Where boot loaders look; left alone when something else is there. */
-  #linkLoader(): void {
-    const { loader } = this.paths
-    if (!existsSync(join(loader, '..'))) return
-    try {
-      readlinkSync(loader)
-    } catch {
-      if (!existsSync(loader)) makeSymlink('../dendro/boot/loader', loader)
-    }
   }
 
   pathOf(id: DeploymentId): string {

@@ -229,7 +229,7 @@ const undoList = async (
       undoes: operation.id,
     },
   )
-  transaction.removeUnlisted()
+  transaction.dropUnlisted()
   const [first] = before
   return first === undefined
     ? `took back: ${operation.text}; there is no deployment`

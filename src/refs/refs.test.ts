@@ -6,7 +6,12 @@ import type { Digest } from '../objects/digest.ts'
 import { Repository } from '../store/repository.ts'
 import { toRefName } from './ref-name.ts'
 import { RefStore } from './ref-store.ts'
-import { firstParents, resolveRevision } from './revision.ts'
+import {
+  firstParents,
+  resolveRevision,
+  parseRevision,
+  refOf,
+} from './revision.ts'
 
 const DAY = 86_400
 
@@ -129,6 +134,30 @@ t.test('every form of a revision', async t => {
     [ids[2], ids[1], ids[0]],
   )
 })
+
+t.test(
+  'a revision is taken apart in one place, at an @{ and no other @',
+  async t => {
+    const { repository, ids, refs } = makeHistory(t.testdir())
+    t.teardown(() => repository.close())
+    const parts: readonly [string, string, string][] = [
+      ['a@b', 'a@b', ''],
+      ['a@b~1', 'a@b', '~1'],
+      ['a@b@{23.2}^', 'a@b', '@{23.2}^'],
+      ['a@@b^^', 'a@@b', '^^'],
+      ['~1', '', '~1'],
+    ]
+    for (const [revision, base, steps] of parts)
+      t.same(parseRevision(revision), { base, steps }, revision)
+    refs.set(toRefName('a@b'), ids[4] as Digest)
+    for (const revision of ['a@b', 'a@b~1', 'a@b@{23.2}']) {
+      t.equal(refOf(repository, revision), 'a@b')
+      resolveRevision(repository, revision)
+    }
+    t.equal(refOf(repository, 'a'), undefined)
+    t.equal(refOf(repository, digestToHex(ids[4] as Digest)), undefined)
+  },
+)
 
 t.test('refs move, list, conflict and go', async t => {
   const { repository, ids, refs } = makeHistory(t.testdir())

@@ -13,7 +13,7 @@ import type { Commit } from '../objects/commit.ts'
 import { digestFromHex, digestToHex } from '../objects/digest.ts'
 import type { Digest } from '../objects/digest.ts'
 import type { Repository } from '../store/repository.ts'
-import { RefStore } from './ref-store.ts'
+import { existingRef, RefStore } from './ref-store.ts'
 import type { RefName } from './ref-name.ts'
 
 const MIN_PREFIX = 8
@@ -39,14 +39,36 @@ export function* firstParents(
   }
 }
 
+export interface ParsedRevision {
+  /** The name of a ref or tag, or digits of a commit id; `@` is part of it. */
+  readonly base: string
+  /** What follows: `^`, `~3`, `@{...}`, or empty. */
+  readonly steps: string
+}
+
+/** Takes a revision apart; whether it names anything is not looked at. */
+export const parseRevision = (revision: string): ParsedRevision => {
+  const base = /^(?:[^\^~@]|@(?!\{))*/.exec(revision)?.[0] ?? ''
+  return { base, steps: revision.slice(base.length) }
+}
+
+/**
+ * The ref whose history a revision names a commit of: `stable` of `stable~1`.
+ * Undefined for tags, commit ids and what is not there.
+ */
+export const refOf = (
+  repository: Repository,
+  revision: string,
+): RefName | undefined => existingRef(repository, parseRevision(revision).base)
+
 /** Errors: `UNKNOWN_REVISION`, `AMBIGUOUS_REVISION`. */
 export const resolveRevision = (
   repository: Repository,
   revision: string,
 ): Digest => {
-  const base = /^(?:[^\^~@]|@(?!\{))*/.exec(revision)?.[0] ?? ''
+  const { base, steps } = parseRevision(revision)
   let id = resolveBase(repository, base, revision)
-  let rest = revision.slice(base.length)
+  let rest = steps
   while (rest !== '') {
     const parents = /^(\^|~(\d*))/.exec(rest)
     const selector = /^@\{([^}]*)\}/.exec(rest)
