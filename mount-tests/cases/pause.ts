@@ -224,11 +224,11 @@ export const tests: TestTable = {
     start(t)
     const mounted = t.mount('r', t.path('mnt'))
     const { pid } = t.processes(mounted)
-    t.sh('mv "$1" "$1.away"', t.repository)
+    t.sh('mv "$1/config.json" "$1/away"', t.repository)
     process.kill(pid, 'SIGKILL')
     const reader = ended(spawn('cat', [`${mounted}/small`]))
     await new Promise(done => setTimeout(done, 2500))
-    t.sh('mv "$1.away" "$1"', t.repository)
+    t.sh('mv "$1/away" "$1/config.json"', t.repository)
     assert.deepEqual(await reader, { code: 0, text: 'small\n' })
     assert.ok(events(t, 'server-did-not-start').length >= 2)
   },

@@ -1,7 +1,7 @@
 /** What the verbs print: results to stdout, progress to stderr on a terminal. */
 
 import { isatty } from 'node:tty'
-import { textToBytes } from '../bytes/byte-text.ts'
+import { bytesToText, textToBytes } from '../bytes/byte-text.ts'
 import {
   latin1ToBytes,
   latin1ToDisplay,
@@ -66,12 +66,25 @@ export class LinePrinter {
   }
 }
 
-/** Writes raw bytes (latin1 text) and a newline to stdout. */
-export const printRaw = (latin1: string): void =>
-  printBytes(latin1ToBytes(`${latin1}\n`))
+/**
+ * Writes raw bytes (latin1 text) and a newline to stdout; what a terminal would
+ * obey is quoted for one, and left to programs as it is.
+ */
+export const printRaw = (latin1: string): void => {
+  if (isatty(1)) print(bytesToText(latin1ToBytes(latin1)))
+  else printBytes(latin1ToBytes(`${latin1}\n`))
+}
+
+/** What JSON leaves as it is, and a terminal would obey or turn around. */
+const UNSAFE_IN_JSON =
+  /[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/g
+
+const escapeInJson = (character: string): string =>
+  `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`
 
 export const printJson = (value: unknown): void => {
-  printText(JSON.stringify(value, undefined, 2))
+  const text = JSON.stringify(value, undefined, 2)
+  printText(text.replace(UNSAFE_IN_JSON, escapeInJson))
 }
 
 /** `1 conflict`, `2 conflicts`. */

@@ -2,9 +2,10 @@
 
 import { spawn } from 'node:child_process'
 import { readlinkSync, realpathSync } from '../system/files.ts'
-import { join } from 'node:path'
+import { basename, dirname, join, resolve } from 'node:path'
 import { DendroError } from '../errors.ts'
 import { FILESYSTEM_TYPE, MNT_DETACH, unmountAt } from '../fuse/device.ts'
+import { absolutePath } from '../system/caller.ts'
 import { byteCommand } from '../system/byte-command.ts'
 import { findMount } from '../system/mount-table.ts'
 import type { MountEntry } from '../system/mount-table.ts'
@@ -17,15 +18,38 @@ import { readState, runtimeDirectoryOf } from './server-state.ts'
 import { SERVER_LOG } from './server-config.ts'
 import type { ServerStatistics } from './server-config.ts'
 
+/** As the kernel: MAXSYMLINKS of <linux/namei.h>. */
+const MAX_LINKS = 40
+
+/**
+ * The mount at `path`, a link to it included. What is mounted there is not
+ * looked at: its server may be dead, or a user's who never answers.
+ */
+const mountAtPath = (path: string): MountEntry | undefined => {
+  let at = absolutePath(path)
+  for (let links = 0; links < MAX_LINKS; links++) {
+    let directory: string
+    try {
+      directory = realpathSync(dirname(at))
+    } catch {
+      return findMount(at)
+    }
+    at = join(directory, basename(at))
+    const found = findMount(at)
+    if (found !== undefined) return found
+    try {
+      at = resolve(directory, readlinkSync(at))
+    } catch {
+      // It is no link, or not there.
+      return undefined
+    }
+  }
+  return undefined
+}
+
 /** The dendro mount that `path` is the root of. Errors: `NOT_MOUNTED`. */
 const requireMount = (path: string): MountEntry => {
-  let real = path
-  try {
-    real = realpathSync(path)
-  } catch {
-    // A mount without a server cannot be looked at; its path is as given.
-  }
-  const entry = findMount(real)
+  const entry = mountAtPath(path)
   if (entry?.type === FILESYSTEM_TYPE) return entry
   throw new DendroError('NOT_MOUNTED', `no commit is mounted at ${path}`, {
     hint: 'findmnt -t fuse.dendro lists the mounts',

@@ -67,7 +67,9 @@ export const takeViewSnapshot = (repository: Repository): ViewDirectory => {
 /** A damaged ref hides itself, not the whole view. */
 const readRefs = (repository: Repository, kind: 'refs' | 'tags'): Ref[] => {
   try {
-    return new RefStore(repository.paths, kind).list()
+    return new RefStore(repository.paths, kind).list('', error =>
+      writeNote(`dendro: ${kind}: ${error.message}\n`),
+    )
   } catch (error) {
     // That the directory cannot be read is no news of what is in it.
     if (!(error instanceof DendroError)) throw error

@@ -10,7 +10,12 @@ import { MsgpackReader } from '../bytes/msgpack-reader.ts'
 import { MsgpackWriter } from '../bytes/msgpack-writer.ts'
 import { DIGEST_BYTES, toDigest } from './digest.ts'
 import type { Digest } from './digest.ts'
-import { beyondLimit, MAX_CHUNK_BYTES, MAX_EXTENTS } from './limits.ts'
+import {
+  beyondLimit,
+  MAX_CHUNK_BYTES,
+  MAX_EXTENTS,
+  MIN_LISTED_EXTENT_BYTES,
+} from './limits.ts'
 
 export interface Extent {
   readonly lengthBytes: number
@@ -73,15 +78,21 @@ const encodePairs = (writer: MsgpackWriter, extents: readonly Extent[]) => {
   }
 }
 
-/** Reads `elements` array elements as extents. Errors: `CORRUPT_OBJECT`. */
+/**
+ * Reads `elements` array elements as extents. In the list of a large file none
+ * is shorter than `minBytes` but the last one and chunks before a hole: what a
+ * few bytes say would else be work for seconds. Errors: `CORRUPT_OBJECT`.
+ */
 export const decodeExtents = (
   reader: MsgpackReader,
   elements: number,
+  minBytes = 1,
 ): Extent[] => {
   if (elements % 2 !== 0) throw reader.corrupt('odd number of extent fields')
   const extents: Extent[] = []
   let total = 0
   let afterHole = false
+  let afterShort = false
   for (let i = 0; i < elements; i += 2) {
     const lengthBytes = reader.uint()
     const isHole = reader.takeNil()
@@ -91,7 +102,11 @@ export const decodeExtents = (
     if (!isHole && lengthBytes > MAX_CHUNK_BYTES)
       throw reader.corrupt(`chunk of ${lengthBytes} bytes is too long`)
     if (isHole && afterHole) throw reader.corrupt('hole after a hole')
+    if (afterShort && !isHole) throw reader.corrupt('a short extent')
     afterHole = isHole
+    afterShort = lengthBytes < minBytes
+    if (afterShort && isHole && i + 2 < elements)
+      throw reader.corrupt('a short hole')
     total += lengthBytes
     if (!Number.isSafeInteger(total)) throw reader.corrupt('file above 2^53-1')
     extents.push({ lengthBytes, chunk })
@@ -118,7 +133,7 @@ export const decodeExtentList = (bytes: Uint8Array): Extent[] => {
   const elements = reader.array(1 + MAX_EXTENTS * 2)
   if (elements === 0 || reader.text(16) !== TAG)
     throw reader.corrupt('not an extent list')
-  const extents = decodeExtents(reader, elements - 1)
+  const extents = decodeExtents(reader, elements - 1, MIN_LISTED_EXTENT_BYTES)
   reader.expectEnd()
   return extents
 }

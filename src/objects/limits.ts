@@ -25,6 +25,11 @@ export const MAX_CHUNK_BYTES = 16 * MIB
 export const MAX_INLINE_EXTENTS = 64
 /** 2^22 extents of 64 KiB are a file of 256 GiB. */
 export const MAX_EXTENTS = 4 * MIB
+/**
+ * Of the extents of a large file, but for the last one and chunks before holes.
+ * The chunker cuts no shorter than 16 KiB, and holes have 64 KiB.
+ */
+export const MIN_LISTED_EXTENT_BYTES = 4 * KIB
 /** Entries of one directory; a tree object of that many is about 200 MiB. */
 export const MAX_TREE_ENTRIES = 2 * MIB
 /**

@@ -266,11 +266,33 @@ t.test('names that no tree may hold', async t => {
 
 t.test('extent lists', async t => {
   const extents = Array.from({ length: 100 }, (_, i) => ({
-    lengthBytes: i + 1,
+    lengthBytes: i + 4096,
     chunk: i % 2 === 0 ? (digest as Digest | undefined) : undefined,
   }))
   t.same(decodeExtentList(encodeExtentList(extents)), extents)
   t.throws(() => decodeExtentList(encodeTree([])), { code: 'CORRUPT_OBJECT' })
+  const list =
+    (...lengths: (number | undefined)[]) =>
+    () =>
+      decodeExtentList(
+        encodeExtentList(
+          lengths.map(length => ({
+            lengthBytes: length ?? 65536,
+            chunk: length === undefined ? undefined : digest,
+          })),
+        ),
+      )
+  t.doesNotThrow(list(4096, 1, undefined, 1))
+  t.throws(list(1, 4096), { code: 'CORRUPT_OBJECT' })
+  t.throws(list(4095, 4096, undefined), { code: 'CORRUPT_OBJECT' })
+  const hole = (lengthBytes: number) => ({ lengthBytes, chunk: undefined })
+  const chunk = { lengthBytes: 4096, chunk: digest }
+  t.doesNotThrow(() =>
+    decodeExtentList(encodeExtentList([hole(4096), chunk, hole(1)])),
+  )
+  t.throws(() => decodeExtentList(encodeExtentList([hole(1), chunk])), {
+    code: 'CORRUPT_OBJECT',
+  })
 })
 
 t.test('commits', async t => {

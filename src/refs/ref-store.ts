@@ -4,7 +4,7 @@
  * Writers hold the repository's publication lock (Repository.publish).
  */
 
-import { DendroError, errnoOf, wrapSystemError } from '../errors.ts'
+import { DendroError, errnoOf, isDamage, wrapSystemError } from '../errors.ts'
 import { digestFromHex, digestToHex } from '../objects/digest.ts'
 import type { Digest } from '../objects/digest.ts'
 import type { RepositoryPaths } from '../store/layout.ts'
@@ -126,16 +126,28 @@ export class RefStore {
     )
   }
 
-  /** All refs at or below `prefix`, sorted by name. Bad file names are left out. */
-  list(prefix = ''): Ref[] {
+  /**
+   * All refs at or below `prefix`, sorted by name. Bad file names are left out,
+   * and with `onDamage` those that are damaged. Errors: `CORRUPT_REPOSITORY`.
+   */
+  list(prefix = '', onDamage?: (error: DendroError) => void): Ref[] {
     const found: Ref[] = []
+    const read = (name: RefName): Digest | undefined => {
+      try {
+        return this.get(name)
+      } catch (error) {
+        if (onDamage === undefined || !isDamage(error)) throw error
+        onDamage(error)
+        return undefined
+      }
+    }
     const root = this.#paths[this.#kind]
     const visit = (directory: HeldPath, stem: string): void => {
       for (const entry of listEntries(directory)) {
         const name = stem === '' ? entry.name : `${stem}/${entry.name}`
         if (entry.isDirectory()) visit(directory.child(entry.name), name)
         else if (isRefName(name)) {
-          const commit = this.get(name)
+          const commit = read(name)
           if (commit !== undefined) found.push({ name, commit })
         }
       }

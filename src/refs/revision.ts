@@ -12,6 +12,7 @@ import { DendroError } from '../errors.ts'
 import type { Commit } from '../objects/commit.ts'
 import { digestFromHex, digestToHex } from '../objects/digest.ts'
 import type { Digest } from '../objects/digest.ts'
+import { followHistory } from '../store/grafts.ts'
 import type { Repository } from '../store/repository.ts'
 import { existingRef, RefStore } from './ref-store.ts'
 import type { RefName } from './ref-name.ts'
@@ -32,10 +33,12 @@ export function* firstParents(
   start: Digest,
 ): Generator<{ id: Digest; commit: Commit }, void, undefined> {
   const grafts = repository.grafts()
-  for (let id: Digest | undefined = start; id !== undefined;) {
-    const commit = repository.commits.load(id)
+  let commit: Commit
+  for (const id of followHistory(start, before =>
+    grafts.has(before) ? grafts.get(before) : commit.parents[0],
+  )) {
+    commit = repository.commits.load(id)
     yield { id, commit }
-    id = grafts.has(id) ? grafts.get(id) : commit.parents[0]
   }
 }
 

@@ -17,6 +17,29 @@ import type { RepositoryPaths } from './layout.ts'
 /** Commit to the commit that follows it in history; undefined: none does. */
 export type Grafts = ReadonlyMap<Digest, Digest | undefined>
 
+/**
+ * `start` and what follows it by `next`, in order. Whoever can write grafts can
+ * lead a history back into itself. Errors: `CORRUPT_REPOSITORY`, then.
+ */
+export function* followHistory(
+  start: Digest,
+  next: (id: Digest) => Digest | undefined,
+): Generator<Digest, void, undefined> {
+  const seen = new Set<Digest>()
+  for (let id: Digest | undefined = start; id !== undefined; id = next(id)) {
+    if (seen.has(id)) throw circle(start)
+    seen.add(id)
+    yield id
+  }
+}
+
+const circle = (start: Digest): DendroError =>
+  new DendroError(
+    'CORRUPT_REPOSITORY',
+    `damaged history: what follows commit ${digestToHex(start)} goes in a circle`,
+    { hint: 'dendro fsck --repair makes the grafts again from the commits' },
+  )
+
 const SUM_DIGITS = 16
 /** 130 bytes for each commit: half a million of them. */
 const MAX_GRAFTS_BYTES = 64 * MIB

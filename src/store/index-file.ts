@@ -20,6 +20,7 @@ import {
   decodePackNames,
   INDEX_ENTRY_BYTES,
   INDEX_HEADER_BYTES,
+  MAX_BUCKET_ENTRIES,
 } from './index-format.ts'
 import type { IndexEntry, IndexHeader } from './index-format.ts'
 import { readAt } from './pack-reader.ts'
@@ -27,6 +28,8 @@ import type { Place } from './pack-reader.ts'
 
 const BLOCK_BYTES = 64 * KIB
 const MAX_BLOCKS = (32 * MIB) / BLOCK_BYTES
+/** Of all entries, so many are read at once. */
+const WINDOW_BYTES = INDEX_ENTRY_BYTES * 16 * KIB
 
 export class IndexFile {
   readonly place: FilePlace
@@ -86,7 +89,8 @@ export class IndexFile {
     const range = this.#read(fanoutOffset + bucket * 4, 8)
     const begin = range.readUInt32LE(0)
     const end = range.readUInt32LE(4)
-    if (begin > end || end > entries) throw this.#corrupt('bad fan-out')
+    if (begin > end || end > entries || end - begin > MAX_BUCKET_ENTRIES)
+      throw this.#corrupt('bad fan-out')
     if (begin === end) return undefined
     const bytes = this.#read(
       entriesOffset + begin * INDEX_ENTRY_BYTES,
@@ -110,22 +114,39 @@ export class IndexFile {
     return this.#header
   }
 
-  /** All entries, with the checksum of the file verified. */
+  /**
+   * All entries, which must ascend, with the checksum of the file verified. A
+   * sparse file, whose entries are all zero, is refused at its second entry.
+   */
   readAll(): IndexEntry[] {
-    const { entriesOffset, entries, fileBytes, bodyChecksum } = this.#header
-    const body = readAt(
-      this.#fd,
-      INDEX_HEADER_BYTES,
-      fileBytes - INDEX_HEADER_BYTES,
-    )
-    if (checksum(body) !== bodyChecksum)
-      throw this.#corrupt('the checksum does not match')
+    const { entriesOffset, fileBytes, bodyChecksum } = this.#header
+    let sum = 0
+    for (const window of this.#windows(INDEX_HEADER_BYTES, entriesOffset))
+      sum = checksum(window, sum)
     const all: IndexEntry[] = []
-    for (let i = 0; i < entries; i++) {
-      const at = entriesOffset - INDEX_HEADER_BYTES + i * INDEX_ENTRY_BYTES
-      all.push({ digest: digestAt(body, at), ...this.#place(body, at) })
+    let previous = ''
+    for (const window of this.#windows(entriesOffset, fileBytes)) {
+      sum = checksum(window, sum)
+      for (let at = 0; at < window.length; at += INDEX_ENTRY_BYTES) {
+        const digest = digestAt(window, at)
+        if (digest <= previous) throw this.#corrupt('its entries do not ascend')
+        previous = digest
+        all.push({ digest, ...this.#place(window, at) })
+      }
     }
+    if (sum !== bodyChecksum) throw this.#corrupt('the checksum does not match')
     return all
+  }
+
+  /** The bytes of a range, in pieces of whole entries; each until the next. */
+  *#windows(begin: number, end: number): Generator<Buffer, void, undefined> {
+    const bytes = Buffer.allocUnsafeSlow(Math.min(WINDOW_BYTES, end - begin))
+    for (let at = begin; at < end; at += WINDOW_BYTES) {
+      const length = Math.min(WINDOW_BYTES, end - at)
+      const window = readAt(this.#fd, at, length, bytes)
+      if (window.length < length) throw this.#corrupt('it is cut short')
+      yield window
+    }
   }
 
   close(): void {
@@ -151,11 +172,13 @@ export class IndexFile {
     const first = Math.floor(offset / BLOCK_BYTES)
     const last = Math.floor((offset + length - 1) / BLOCK_BYTES)
     const within = offset - first * BLOCK_BYTES
-    const block = this.#block(first)
-    if (first === last) return block.subarray(within, within + length)
-    const parts = [block.subarray(within)]
+    const parts = [this.#block(first).subarray(within)]
     for (let i = first + 1; i <= last; i++) parts.push(this.#block(i))
-    return Buffer.concat(parts).subarray(0, length)
+    const bytes =
+      parts.length === 1 ? (parts[0] as Buffer) : Buffer.concat(parts)
+    // The file was as long as its header says when it was opened.
+    if (bytes.length < length) throw this.#corrupt('it is cut short')
+    return bytes.subarray(0, length)
   }
 
   #block(number: number): Buffer {

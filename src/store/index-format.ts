@@ -22,7 +22,10 @@ const BUCKET_TARGET = 64
 const MIN_FANOUT_BITS = 4
 const MAX_FANOUT_BITS = 22
 export const MAX_INDEX_PACKS = 65536
-const MAX_INDEX_ENTRIES = 2 ** 30
+/** More do not fit into the memory of who merges them: 3.5 GiB of file. */
+const MAX_INDEX_ENTRIES = 2 ** 26
+/** Digests spread evenly: a bucket of so many is no accident. */
+export const MAX_BUCKET_ENTRIES = 4096
 
 export interface IndexEntry extends Place {
   readonly digest: Digest
@@ -76,6 +79,11 @@ export const encodeIndex = (unsorted: readonly IndexEntry[]): Buffer => {
   const numbers = new Map(names.map((name, number) => [name, number]))
   if (names.length > MAX_INDEX_PACKS)
     throw new DendroError('LIMIT_EXCEEDED', `too many packs: ${names.length}`)
+  if (entries.length > MAX_INDEX_ENTRIES)
+    throw new DendroError(
+      'LIMIT_EXCEEDED',
+      `too many objects for one index: ${entries.length}`,
+    )
   const bits = fanoutBitsFor(entries.length)
   const layout = layoutOf(entries.length, names.length, bits)
   const bytes = Buffer.alloc(layout.fileBytes)

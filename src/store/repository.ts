@@ -129,7 +129,13 @@ export class Repository {
 
   /** Errors: `NOT_A_REPOSITORY`, `FUTURE_FORMAT`, `CORRUPT_REPOSITORY`. */
   static open(directory: string, options: RepositoryOptions = {}): Repository {
-    return new Repository(findRepository(directory), options)
+    const found = findRepository(directory)
+    try {
+      return new Repository(found, options)
+    } catch (error) {
+      found.paths.directory.close()
+      throw error
+    }
   }
 
   get indexes(): IndexSet {
@@ -267,11 +273,16 @@ export class Repository {
   async beginWrite(onWait?: OnWait): Promise<ObjectWriter> {
     this.#sweepTemporary()
     const lock = await this.lockObjects('shared', onWait)
-    this.#indexes.reload()
-    const bad = listQuarantine(this.paths)
-    const isStored = (digest: Digest): boolean =>
-      this.has(digest) && !bad.has(digest)
-    return new ObjectWriter(this.paths, isStored, lock)
+    try {
+      this.#indexes.reload()
+      const bad = listQuarantine(this.paths)
+      const isStored = (digest: Digest): boolean =>
+        this.has(digest) && !bad.has(digest)
+      return new ObjectWriter(this.paths, isStored, lock)
+    } catch (error) {
+      lock.release()
+      throw error
+    }
   }
 
   /**

@@ -24,6 +24,7 @@ import {
   statPlace,
 } from '../system/plain-file.ts'
 import { isWhole, MAX_CACHE_BYTES } from '../tree/stat-cache.ts'
+import { checkHistories } from './check-histories.ts'
 import { damageOf } from './findings.ts'
 import type { AffectedCommit, Finding } from './findings.ts'
 import { takeSnapshot } from './snapshot.ts'
@@ -68,6 +69,8 @@ export interface FsckResult {
   readonly badCommits: readonly Digest[]
   /** Commits whose first parent is missing without a word about it. */
   readonly cutHistories: readonly Digest[]
+  /** Commits of histories that grafts lead in a circle. */
+  readonly circles: readonly Digest[]
   readonly grafts: Grafts | undefined
 }
 
@@ -103,7 +106,10 @@ class Fsck {
     const { good, bad } = this.#checkCommits()
     const objects = this.#checkReachable(good)
     const grafts = this.#readGrafts()
-    const cutHistories = this.#checkHistories(good, grafts)
+    const { cut, circles, findings } = checkHistories(good, grafts, id =>
+      this.#repository.commits.has(id),
+    )
+    for (const finding of findings) this.#note(finding)
     this.#checkRefs(good)
     this.#checkCaches()
     this.#nameAffected(good)
@@ -117,7 +123,8 @@ class Fsck {
       wanted: this.#wanted,
       good,
       badCommits: bad,
-      cutHistories,
+      cutHistories: cut,
+      circles,
       grafts,
     }
   }
@@ -315,28 +322,6 @@ class Fsck {
     if (!(grafts instanceof DendroError)) return grafts
     this.#note(damageOf('history', grafts, { file: 'grafts' }))
     return undefined
-  }
-
-  #checkHistories(
-    good: ReadonlyMap<Digest, Commit>,
-    grafts: Grafts | undefined,
-  ): Digest[] {
-    const cut: Digest[] = []
-    for (const [id, { parents }] of good) {
-      const isGrafted = grafts?.has(id) === true
-      const next = isGrafted ? grafts.get(id) : parents[0]
-      if (next === undefined || this.#repository.commits.has(next)) continue
-      cut.push(id)
-      // Without the grafts nobody knows what was cut on purpose.
-      if (grafts === undefined) continue
-      this.#note({
-        severity: 'damage',
-        subject: 'history',
-        message: `commit ${digestToHex(id)} follows ${digestToHex(next)}, which is missing and was not pruned`,
-        digest: id,
-      })
-    }
-    return cut
   }
 
   #checkRefs(good: ReadonlyMap<Digest, Commit>): void {

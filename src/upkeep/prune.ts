@@ -13,7 +13,7 @@ import type { Commit } from '../objects/commit.ts'
 import { digestFromHex, digestToHex } from '../objects/digest.ts'
 import type { Digest } from '../objects/digest.ts'
 import { RefStore } from '../refs/ref-store.ts'
-import { writeGrafts } from '../store/grafts.ts'
+import { followHistory, writeGrafts } from '../store/grafts.ts'
 import { listHolds } from '../store/holds.ts'
 import type { Grafts } from '../store/grafts.ts'
 import type { IndexEntry } from '../store/index-format.ts'
@@ -24,7 +24,7 @@ import type { Repository } from '../store/repository.ts'
 import { syncDirectory, unlinkFile } from '../system/disk.ts'
 import type { OnWait } from '../system/lock.ts'
 import type { HeldPath } from '../system/held-path.ts'
-import { listNames, sizeOfPlace } from '../system/plain-file.ts'
+import { listEntries, listNames, sizeOfPlace } from '../system/plain-file.ts'
 import { Reachability } from './reachability.ts'
 import { repack } from './repack.ts'
 import type { SparsePack } from './repack.ts'
@@ -155,16 +155,11 @@ class Prune {
 
   #retain() {
     const { paths } = this.#repository
-    const historyOf = (tip: Digest): HistoryCommit[] => {
-      const history: HistoryCommit[] = []
-      for (
-        let id: Digest | undefined = tip;
-        id !== undefined;
-        id = this.#next(id)
-      )
-        history.push({ id, timeSec: this.#commit(id).timeSec })
-      return history
-    }
+    const historyOf = (tip: Digest): HistoryCommit[] =>
+      [...followHistory(tip, id => this.#next(id))].map(id => ({
+        id,
+        timeSec: this.#commit(id).timeSec,
+      }))
     const refs = new RefStore(paths, 'refs').list()
     return retain(
       {
@@ -194,11 +189,17 @@ class Prune {
     const grafts = new Map<Digest, Digest | undefined>()
     for (const id of commits.list()) {
       if (!keeps(id)) continue
-      let parent = this.#next(id)
-      while (parent !== undefined && !keeps(parent)) parent = this.#next(parent)
+      const parent = this.#nextKept(id, keeps)
       if (parent !== this.#commit(id).parents[0]) grafts.set(id, parent)
     }
     return grafts
+  }
+
+  /** What follows a commit in its history and stays. */
+  #nextKept(id: Digest, keeps: (id: Digest) => boolean): Digest | undefined {
+    for (const next of followHistory(id, each => this.#next(each)))
+      if (next !== id && keeps(next)) return next
+    return undefined
   }
 
   /** All that the indexes name, each object once, by pack. */
@@ -228,8 +229,9 @@ class Prune {
   }
 
   #strayPacks(content: ReadonlyMap<string, PackContent>): string[] {
-    return listNames(this.#repository.paths.packs)
-      .map(name => name.replace(/\.pack$/, ''))
+    return listEntries(this.#repository.paths.packs)
+      .filter(entry => entry.name.endsWith('.pack') && !entry.isDirectory())
+      .map(({ name }) => name.slice(0, -'.pack'.length))
       .filter(name => !content.has(name))
   }
 

@@ -26,7 +26,12 @@ import type { FinishedPack } from '../store/pack-writer.ts'
 import { listQuarantine, releaseQuarantine } from '../store/quarantine.ts'
 import { Repository } from '../store/repository.ts'
 import { renameFile, syncDirectory } from '../system/disk.ts'
-import { makeDirectoryDurably, removeIfThere } from '../system/durable-file.ts'
+import {
+  makeDirectoryDurably,
+  removeIfThere,
+  temporaryName,
+} from '../system/durable-file.ts'
+import { statPlace } from '../system/plain-file.ts'
 import type { OnWait } from '../system/lock.ts'
 import { importTree } from '../tree/import.ts'
 import { checkRepository } from './fsck.ts'
@@ -139,6 +144,7 @@ class Repair {
     for (const pack of sound)
       for (const { digest } of pack.objects) this.#kept.add(digest)
     const packs = await this.#writePacks(before, broken)
+    this.#clearPlaces(before)
     this.#repository.indexes.replaceAll(entriesOf(sound, packs))
     for (const bytes of this.#commits) this.#repository.commits.restore(bytes)
     this.#setAside(broken)
@@ -295,6 +301,23 @@ class Repair {
     for (const child of children) this.#want(writer, child)
   }
 
+  /** Directories that stand where a file belongs go to `quarantine/`. */
+  #clearPlaces({ findings }: FsckResult): void {
+    const { directory, quarantine } = this.#repository.paths
+    for (const { file, subject } of findings) {
+      if (file === undefined || subject === 'ref' || subject === 'pack')
+        continue
+      const place = directory.at(file)
+      if (statPlace(place)?.isDirectory() !== true) continue
+      makeDirectoryDurably(quarantine)
+      renameFile(
+        place,
+        quarantine.child(temporaryName(file.replaceAll('/', '-'))),
+      )
+      syncDirectory(quarantine)
+    }
+  }
+
   #setAside(broken: readonly ScannedPack[]): void {
     if (broken.length === 0) return
     const { paths } = this.#repository
@@ -311,6 +334,7 @@ class Repair {
   /** What is lost for good is where history ends now. */
   #repairHistories(before: FsckResult): void {
     const grafts = new Map(before.grafts)
+    for (const id of before.circles) grafts.delete(id)
     const { commits, paths } = this.#repository
     for (const id of before.cutHistories) {
       const parent = before.good.get(id)?.parents[0]
@@ -323,8 +347,9 @@ class Repair {
       if (parent === undefined || commits.has(parent)) continue
       if (!grafts.has(id)) grafts.set(id, undefined)
     }
-    if (before.grafts === undefined || grafts.size !== before.grafts.size)
-      writeGrafts(paths, grafts)
+    const isSame =
+      before.circles.length === 0 && grafts.size === before.grafts?.size
+    if (!isSame) writeGrafts(paths, grafts)
   }
 
   #removeCaches(before: FsckResult): void {

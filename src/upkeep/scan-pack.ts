@@ -24,6 +24,7 @@ import {
 } from '../store/pack-format.ts'
 import type { PackKind } from '../store/pack-format.ts'
 import { readAt } from '../store/pack-reader.ts'
+import { nextData } from '../system/next-data.ts'
 import type { HeldPath } from '../system/held-path.ts'
 import { openPlain } from '../system/plain-file.ts'
 import type { PlainFile } from '../system/plain-file.ts'
@@ -211,6 +212,9 @@ class PackScan {
   #findFrame(from: number, end: number): number | undefined {
     if (this.#options.isQuick === true) return undefined
     for (let base = from; base < end; base += WINDOW_BYTES) {
+      // No frame begins in a hole, and what is sparse may be without end.
+      base = nextData(this.#fd, base)
+      if (base >= end) return undefined
       const length = Math.min(WINDOW_BYTES + MAGIC.length, end - base)
       const window = readAt(this.#fd, base, length)
       for (

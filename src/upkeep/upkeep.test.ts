@@ -12,11 +12,14 @@ import {
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import t from 'tap'
+import { crc32 } from '../bytes/crc32.ts'
 import { digestToHex } from '../objects/digest.ts'
 import type { Digest } from '../objects/digest.ts'
 import { toRefName } from '../refs/ref-name.ts'
 import { RefStore } from '../refs/ref-store.ts'
 import { firstParents } from '../refs/revision.ts'
+import { writeGrafts } from '../store/grafts.ts'
+import { INDEX_ENTRY_BYTES, INDEX_HEADER_BYTES } from '../store/index-format.ts'
 import { Repository } from '../store/repository.ts'
 import { checkoutTree } from '../tree/checkout.ts'
 import { commitDirectory } from '../tree/commit.ts'
@@ -375,4 +378,50 @@ t.test('what is in quarantine is stored anew by the next commit', async t => {
     [],
   )
   last.close()
+})
+
+t.test('a history that goes in a circle ends, and is mended', async t => {
+  const { path, repository, ids } = await make(3)
+  const [oldest, , newest] = ids as [Digest, Digest, Digest]
+  writeGrafts(repository.paths, new Map([[oldest, newest]]))
+  const circle = { code: 'CORRUPT_REPOSITORY', message: /goes in a circle/ }
+  t.throws(() => [...firstParents(repository, newest)], circle)
+  await t.rejects(pruneRepository(repository, { rules: {} }), {
+    code: 'CORRUPT_REPOSITORY',
+    message: /goes in a circle/,
+  })
+  t.match(
+    checkRepository(repository).findings.map(({ message }) => message),
+    [/goes in a circle/],
+  )
+  const { after } = await repairRepository(repository)
+  t.same(after.findings, [])
+  t.same(
+    [...firstParents(repository, newest)].map(({ id }) => id),
+    [...ids].reverse(),
+  )
+  repository.close()
+  t.same(damageIn(path), [])
+})
+
+t.test('a sparse index of 3.5 GiB is damage', async t => {
+  const { path, repository } = await make(1)
+  repository.close()
+  // Of all the entries that the header may count, each of zeros.
+  const entries = 2 ** 26
+  const bits = 22
+  const header = Buffer.alloc(INDEX_HEADER_BYTES)
+  header.write('DNDRINDX', 'latin1')
+  header.writeUInt32LE(1, 8)
+  header.writeUInt32LE(entries, 12)
+  header.writeUInt32LE(1, 16)
+  header.writeUInt32LE(bits, 20)
+  header.writeUInt32LE(crc32(header.subarray(0, 28)), 28)
+  const file = join(path, 'index', `${'0'.repeat(32)}.idx`)
+  writeFileSync(file, header)
+  truncateSync(
+    file,
+    INDEX_HEADER_BYTES + 16 + (2 ** bits + 1) * 4 + entries * INDEX_ENTRY_BYTES,
+  )
+  t.match(damageIn(path), [/damaged index .*: its entries do not ascend/])
 })
