@@ -26,7 +26,6 @@ export const tests: TestTable = {
     makeSource(t)
     const mounted = t.mount('r', t.path('mnt'))
     const mapped = t.makeDirectory('mapped')
-    // Long enough for a first request to come through this mount.
     t.run('python3', [`${TEST_PROGRAMS}idmap.py`, mounted, mapped])
     const owners = t.sh('cd "$1" && stat -c "%n %u %g" etc private', mapped)
     const moved = OTHER + SHIFT
@@ -55,6 +54,34 @@ export const tests: TestTable = {
       for (const length of [256, 1000])
         assert.match(look(directory, length), /File name too long/, directory)
     }
+  },
+  'with inode32 numbers have 32 bits, the same in every mount': t => {
+    makeSource(t)
+    const numbers = (): string => {
+      const view = t.mount('-o', 'inode32', t.path('view'))
+      const own = t.mount('-o', 'inode32', 'r', t.path('mnt'))
+      // stat(2), then readdir(3).
+      const told = t.sh(
+        `cd "$2" && find . -printf '%i %p\\n' && find . -path './*' -prune -printf '%i %p\\n'
+         ls -iR; ls -if "$1" "$1/refs"; stat -c '%i %n' "$1/refs" "$1/refs/r/etc"`,
+        view,
+        own,
+      )
+      for (const [number] of told.matchAll(/\b\d{8,}\b/g))
+        assert.ok(Number(number) < 2 ** 32, number)
+      t.dendro('umount', own)
+      t.dendro('umount', view)
+      return told
+    }
+    const first = numbers()
+    assert.match(first, /^\d+ \.\/etc$/m)
+    const [, stat] = /^(\d+) \.\/private$/m.exec(first) ?? []
+    const [, listed] = /^\s*(\d+) private$/m.exec(first) ?? []
+    assert.equal(listed, stat)
+    assert.equal(numbers(), first)
+    t.mount('r', t.path('plain'))
+    const refused = t.tryDendro('mount', '-o', 'inode32', 'r', t.path('mnt'))
+    assert.match(refused.stderr, /served with inode numbers of 64 bits/)
   },
   'flags of chattr are told, and can be set in an overlay': t => {
     makeSource(t)

@@ -3,7 +3,23 @@
 import type { Attributes, DirectorySink } from '../fuse/handler.ts'
 import { nlinkOf, sizeOf } from '../objects/fs-object.ts'
 import type { FsObject } from '../objects/fs-object.ts'
+import { foldInode } from './node-identity.ts'
 import type { InodeNumber } from './node-identity.ts'
+import { modeWithoutAcl } from './posix-acl.ts'
+
+/** How a connection shows objects. */
+export interface Presentation {
+  /**
+   * Whether the kernel enforces ACLs. Else they are not shown, and the mode is
+   * what is enforced.
+   */
+  readonly enforcesAcls: boolean
+  /** Whether inode numbers have 32 bits. */
+  readonly inode32: boolean
+}
+
+/** As objects are. */
+export const EXACT: Presentation = { enforcesAcls: true, inode32: false }
 
 const BLOCK_BYTES = 512
 const DIRECTORY_BLOCKS = 8
@@ -14,16 +30,18 @@ const blocksOf = (object: FsObject): number => {
   return Math.ceil(object.dataBytes / BLOCK_BYTES)
 }
 
-/** Attributes of `object` with the given inode number. */
+/** Attributes of `object` with the given inode number, as they are shown. */
 export const attributesOf = (
   object: FsObject,
-  { inoHigh, inoLow }: InodeNumber,
+  inode: InodeNumber,
+  { enforcesAcls, inode32 }: Presentation = EXACT,
 ): Attributes => {
+  const { inoHigh, inoLow } = inode32 ? foldInode(inode) : inode
   const isDevice = object.kind === 'char' || object.kind === 'block'
   return {
     inoHigh,
     inoLow,
-    mode: object.mode,
+    mode: enforcesAcls ? object.mode : modeWithoutAcl(object),
     nlink: nlinkOf(object),
     uid: object.uid,
     gid: object.gid,

@@ -48,6 +48,7 @@ import type {
 } from './server-config.ts'
 import { RepositoryWatch } from './repository-watch.ts'
 import { writeState } from './server-state.ts'
+import type { Settled } from './service.ts'
 import { ServingThread } from './serving-thread.ts'
 import { viewState } from './shared-state.ts'
 
@@ -61,7 +62,7 @@ export interface ControlSetup {
   readonly stateFd: number
   readonly keeperSocket: number
   readonly keeperPid: number
-  readonly xattrs: boolean
+  readonly settled: Settled
   readonly port: MessagePort
   /** Words that the two threads share (`GATE`). */
   readonly gate: Int32Array
@@ -80,7 +81,7 @@ export interface ControlProgram {
 
 const UNUSED_CHECK_MS = 10_000
 
-const { config, fd, wakeFd, stateFd, xattrs, port, gate } =
+const { config, fd, wakeFd, stateFd, settled, port, gate } =
   workerData as ControlSetup
 const EXIT_BUG = 70
 
@@ -130,7 +131,8 @@ const statistics = async (): Promise<ServerStatistics> => {
     mountpoint: config.mountpoint,
     repository: repositoryWatch.path(),
     transport: config.transport,
-    xattrs,
+    xattrs: settled.xattrs,
+    acls: settled.posixAcl && fd >= 0,
     nodes: reply.nodes,
     storedFiles: reply.storedFiles,
     rssBytes: process.memoryUsage.rss(),

@@ -4,6 +4,8 @@ import type { Digest } from '../objects/digest.ts'
 import { ByteCache } from '../store/byte-cache.ts'
 import type { Repository } from '../store/repository.ts'
 import { MIB } from '../units.ts'
+import { EXACT } from './attributes.ts'
+import type { Presentation } from './attributes.ts'
 import { Directory } from './directory.ts'
 import type { NodeKey } from './node-table.ts'
 
@@ -11,13 +13,15 @@ const CACHE_BYTES = 4 * MIB
 
 export class Directories {
   readonly #repository: Repository
+  readonly #presentation: Presentation
   readonly #cache = new ByteCache<Directory>(
     CACHE_BYTES,
     directory => directory.sizeBytes,
   )
 
-  constructor(repository: Repository) {
+  constructor(repository: Repository, presentation: Presentation = EXACT) {
     this.#repository = repository
+    this.#presentation = presentation
   }
 
   /** The directory, if it is decoded. */
@@ -37,7 +41,7 @@ export class Directories {
 
   /** The same of what `Repository.readTree` gave, which is kept. */
   decode(tree: Digest, bytes: Buffer, path?: NodeKey): Directory {
-    const directory = Directory.decode(tree, bytes, path)
+    const directory = Directory.decode(tree, bytes, path, this.#presentation)
     this.#cache.set(tree, directory)
     return directory
   }

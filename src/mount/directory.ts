@@ -14,7 +14,8 @@ import { decodeFsObject } from '../objects/fs-object.ts'
 import type { FsObject } from '../objects/fs-object.ts'
 import { visitTree } from '../objects/tree.ts'
 import { KIB } from '../units.ts'
-import { attributesOf, DT_DIR, FIRST_COOKIE } from './attributes.ts'
+import { attributesOf, DT_DIR, EXACT, FIRST_COOKIE } from './attributes.ts'
+import type { Presentation } from './attributes.ts'
 import { IdentityWriter, NAME_HEADER_BYTES } from './node-identity.ts'
 import type { Identity } from './node-identity.ts'
 import { KEY_WORDS } from './node-rows.ts'
@@ -47,13 +48,20 @@ export class Directory {
   readonly count: number
   /** The identity of the tree, as the node table takes it. */
   readonly treeId: Uint8Array
+  readonly #presentation: Presentation
   readonly #bytes: Buffer
   /** The object of entry i ends at [i + 1], and the name of it begins at [i]. */
   readonly #ends: Uint32Array
   #records: Records | undefined
   #recordsPath: NodeKey | undefined
 
-  private constructor(tree: Digest, bytes: Buffer, ends: Uint32Array) {
+  private constructor(
+    tree: Digest,
+    bytes: Buffer,
+    ends: Uint32Array,
+    presentation: Presentation,
+  ) {
+    this.#presentation = presentation
     this.tree = tree
     this.treeId = Buffer.from(tree, 'latin1')
     this.#bytes = bytes
@@ -63,15 +71,22 @@ export class Directory {
 
   /**
    * Checks and keeps `bytes`, the encoding of `tree`, which nobody may change.
-   * With `path` the records are encoded in the same pass.
-   * Errors: `CORRUPT_OBJECT`.
+   * With `path` the records are encoded in the same pass. Records show the
+   * entries as `presentation` says. Errors: `CORRUPT_OBJECT`.
    */
-  static decode(tree: Digest, bytes: Buffer, path?: NodeKey): Directory {
+  static decode(
+    tree: Digest,
+    bytes: Buffer,
+    path?: NodeKey,
+    presentation: Presentation = EXACT,
+  ): Directory {
     let ends = endsScratch
     let count = 0
     let last = 0
     const encoder =
-      path === undefined ? undefined : new RecordEncoder(path, bytes)
+      path === undefined
+        ? undefined
+        : new RecordEncoder(path, bytes, presentation)
     visitTree(bytes, (name, object, begin, end) => {
       if (count + 1 >= ends.length) {
         const longer = new Uint32Array(ends.length * 2)
@@ -86,7 +101,12 @@ export class Directory {
       last = end
     })
     ends[count] = last
-    const directory = new Directory(tree, bytes, ends.slice(0, count + 1))
+    const directory = new Directory(
+      tree,
+      bytes,
+      ends.slice(0, count + 1),
+      presentation,
+    )
     if (encoder !== undefined) directory.#keep(encoder, 0)
     return directory
   }
@@ -150,7 +170,7 @@ export class Directory {
     if (isKnown) return known
     const first = this.count <= WINDOW_ENTRIES ? 0 : index
     const last = Math.min(first + WINDOW_ENTRIES, this.count)
-    const encoder = new RecordEncoder(path, this.#bytes)
+    const encoder = new RecordEncoder(path, this.#bytes, this.#presentation)
     for (let i = first; i < last; i++)
       encoder.add(
         i,
@@ -208,10 +228,12 @@ const scratch = {
 /** Encodes up to `WINDOW_ENTRIES` records of a directory, one after another. */
 class RecordEncoder {
   readonly #identities: IdentityWriter
+  readonly #presentation: Presentation
   #at = 0
   #count = 0
 
-  constructor(path: NodeKey, tree: Buffer) {
+  constructor(path: NodeKey, tree: Buffer, presentation: Presentation) {
+    this.#presentation = presentation
     this.#identities = new IdentityWriter(path, tree)
   }
 
@@ -233,7 +255,7 @@ class RecordEncoder {
     const inode = this.#identities.write(object, begin, end, keys, at)
     types[i] = object.mode >>> 12
     const cookie = index + FIRST_COOKIE + 1
-    const attributes = attributesOf(object, inode)
+    const attributes = attributesOf(object, inode, this.#presentation)
     this.#reserve(direntPlusBytes(name.length))
     this.#at = writeDirentPlus(
       scratch.bytes,

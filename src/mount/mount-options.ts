@@ -11,6 +11,8 @@ export interface MountOptions {
   readonly allowOther: boolean
   readonly xattrs: 'auto' | 'on' | 'off'
   readonly transport: 'kernel' | 'fuse-native'
+  /** Inode numbers of 32 bits. */
+  readonly inode32: boolean
   readonly readAheadKib: number
   readonly spinMicros: number
   /** Whether files are decoded and stored before they are asked for. */
@@ -31,6 +33,7 @@ export const DEFAULT_MOUNT_OPTIONS: MountOptions = {
   allowOther: false,
   xattrs: 'auto',
   transport: 'kernel',
+  inode32: false,
   readAheadKib: hasSpareProcessor() ? 1024 : 128,
   spinMicros: hasSpareProcessor() ? 50 : 0,
   ahead: hasSpareProcessor(),
@@ -39,7 +42,7 @@ export const DEFAULT_MOUNT_OPTIONS: MountOptions = {
 }
 
 const KNOWN =
-  'ro, [no]suid, [no]dev, [no]exec, allow_other, xattr=auto|on|off, transport=kernel|fuse-native, readahead=KIB, spin=MICROSECONDS, ahead=on|off, watchdog=SECONDS, resend=on|off'
+  'ro, [no]suid, [no]dev, [no]exec, allow_other, xattr=auto|on|off, transport=kernel|fuse-native, inode32, readahead=KIB, spin=MICROSECONDS, ahead=on|off, watchdog=SECONDS, resend=on|off'
 
 const bad = (option: string, why: string): DendroError =>
   new DendroError('USAGE', `bad mount option ${option}: ${why}`, {
@@ -71,6 +74,8 @@ const parseOne = (option: string): Partial<MountOptions> => {
       return { [name.slice(2)]: false }
     case 'allow_other':
       return { allowOther: true }
+    case 'inode32':
+      return { inode32: true }
     case 'xattr':
       if (value === 'auto' || value === 'on' || value === 'off')
         return { xattrs: value }

@@ -305,12 +305,32 @@ const baseConfig = (
   allowOther: options.allowOther,
   xattrs: options.xattrs,
   transport: options.transport,
+  inode32: options.inode32,
   readAheadKib: options.readAheadKib,
   spinMicros: options.spinMicros,
   ahead: options.ahead,
   watchdogMs: options.watchdogMs,
   resend: options.resend,
 })
+
+/** What a server began with is so for all mounts of the repository. */
+const requireServedSo = (
+  state: ServerConfig,
+  { transport, xattrs, inode32 }: MountOptions,
+): void => {
+  const refused = (wish: string, is: string) =>
+    new DendroError(
+      'MOUNT_BUSY',
+      `cannot mount with ${wish}: the repository is served with ${is}`,
+      { hint: 'umount its other mounts first' },
+    )
+  if (state.transport !== transport)
+    throw refused(`transport ${transport}`, state.transport)
+  if (xattrs !== 'auto' && state.xattrs !== xattrs)
+    throw refused(`xattr=${xattrs}`, `xattr=${state.xattrs}`)
+  if (inode32 && state.inode32 !== true)
+    throw refused('inode32', 'inode numbers of 64 bits')
+}
 
 /** The pid of the server of `view` if it lives; a dead one's mount is removed. */
 const runningServer = (
@@ -321,12 +341,7 @@ const runningServer = (
   if (findMount(view)?.type !== FILESYSTEM_TYPE) return undefined
   const state = readState(directory)
   if (state !== undefined && isAlive(state)) {
-    if (state.transport !== options.transport)
-      throw new DendroError(
-        'MOUNT_BUSY',
-        `cannot mount with transport ${options.transport}: the repository is served with ${state.transport}`,
-        { hint: 'umount its other mounts first' },
-      )
+    requireServedSo(state, options)
     return state.pid
   }
   unmountAt(view, MNT_DETACH)

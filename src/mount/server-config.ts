@@ -26,6 +26,8 @@ export interface ServerConfig {
   readonly watchdogMs: number
   /** Use NOTIFY_RESEND where the kernel has it; else the journal. */
   readonly resend: boolean
+  /** Whether inode numbers have 32 bits; older programs do not say it. */
+  readonly inode32?: boolean
   /** Serve one commit (hex) and a raw path in it as the root. */
   readonly root:
     { readonly commit: string; readonly subdir: string } | undefined
@@ -98,6 +100,8 @@ export interface ServerStatistics {
   readonly repository: string
   readonly transport: string
   readonly xattrs: boolean
+  /** Whether the kernel enforces ACLs; else none are shown. */
+  readonly acls: boolean
   readonly nodes: number
   /** Files put into the page cache before they were asked for. */
   readonly storedFiles: number

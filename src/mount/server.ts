@@ -79,7 +79,6 @@ const runSession = (
         keeperSocket: keeper.socket,
         keeperPid: keeper.pid,
       },
-      state.xattrs,
       hooks.control,
     )
   const startThreads = (): void => {
@@ -94,8 +93,7 @@ const runSession = (
   const session = new Session(fd, wakeFd, service.view, {
     journal: state.journal,
     negotiated: state.negotiated,
-    xattrs: state.xattrs,
-    posixAcl: state.posixAcl,
+    ...service.settled,
     maxReadaheadBytes: config.readAheadKib * KIB,
     resend: config.resend,
     spinMicros: () => service.spinMicros(),
@@ -129,9 +127,8 @@ const runSession = (
  */
 export const serve = (config: ServerConfig, hooks: ServeHooks): void => {
   const state = SharedState.create()
-  const service = new Service(config, state)
-  state.xattrs = service.xattrs
-  state.posixAcl = service.posixAcl
+  const service = new Service(config, { state })
+  Object.assign(state, service.settled)
   state.serverPid = process.pid
   const fd = mountDeviceFor(config)
   let keeper: Keeper
@@ -170,7 +167,9 @@ export const takeOver = (
   onReady: () => void,
 ): void => {
   const state = SharedState.attach(stateFd)
-  const service = new Service(config, state)
+  const { xattrs, posixAcl } = state
+  const settled = { xattrs, posixAcl }
+  const service = new Service(config, { state, settled })
   const keeper =
     socket === undefined
       ? startKeeper(config, { fuse, state: stateFd }, service.events)
@@ -226,7 +225,7 @@ export const servePortable = async (
   hooks: ServeHooks,
 ): Promise<void> => {
   const counters = makeCounters()
-  const service = new Service(config, undefined, counters)
+  const service = new Service(config, { counters })
   await mountNativeTransport(config.mountpoint, service.view, {
     fsname: config.repository,
     allowOther: config.isPrivileged || config.allowOther,
@@ -235,7 +234,7 @@ export const servePortable = async (
   })
   service.writeState(0)
   service.answerAlways()
-  service.startControl(NO_DESCRIPTORS, service.xattrs)
+  service.startControl(NO_DESCRIPTORS)
   hooks.onReady()
   // libfuse 2 does not tell when it is unmounted: the mount table does.
   while (isSuperblockMounted(config.mountpoint)) await sleep(UNMOUNTED_CHECK_MS)

@@ -27,6 +27,7 @@ import { Ahead } from './ahead.ts'
 import type { ControlProgram, ControlSetup } from './control.ts'
 import { failures, toErrno } from './errno.ts'
 import { eventLogOf, tellDamage } from './news.ts'
+import { ACL_PREFIX } from './posix-acl.ts'
 import { ReadLog } from './read-log.ts'
 import { GATE, GATE_ENDING, isForMachine, VIEW_NODES } from './server-config.ts'
 import type {
@@ -49,7 +50,6 @@ const FRAME_CACHE_BYTES = 3 * MIB
 const LONE_FRAME_CACHE_BYTES = 12 * MIB
 /** The view keeps directories in a form of its own. */
 const TREE_CACHE_BYTES = 1 * MIB
-const ACL_PREFIX = 'system.posix_acl_'
 
 /** Names of the xattrs in any commit: they decide what the kernel may ask. */
 const xattrNamesOf = (repository: Repository): Set<string> => {
@@ -77,6 +77,35 @@ const viewOptions = (
   return { root: { commit, object } }
 }
 
+/** What INIT settles for as long as the connection lives. */
+export interface Settled {
+  /** Whether xattrs are answered at all. */
+  readonly xattrs: boolean
+  /** Whether the kernel enforces ACLs. */
+  readonly posixAcl: boolean
+}
+
+/** What a new connection is to settle, by what the commits have by now. */
+const settle = (
+  repository: Repository,
+  wish: ServerConfig['xattrs'],
+): Settled => {
+  if (wish !== 'auto') return { xattrs: wish === 'on', posixAcl: wish === 'on' }
+  const names = [...xattrNamesOf(repository)]
+  const posixAcl = names.some(name => name.startsWith(ACL_PREFIX))
+  return { xattrs: names.length > 0, posixAcl }
+}
+
+/** What a server serves with, besides its configuration. */
+export interface Served {
+  /** The shared state, where the transport has one. */
+  readonly state?: SharedState
+  /** Requests are counted in the shared state where these are left out. */
+  readonly counters?: Float64Array
+  /** What INIT settled for the server that served before. */
+  readonly settled?: Settled
+}
+
 /** Under the same name there may be another repository by now. */
 const requireSame = (
   repository: Repository,
@@ -95,8 +124,7 @@ export class Service {
   readonly view: View
   /** Where its news go. */
   readonly events: EventLog
-  readonly xattrs: boolean
-  readonly posixAcl: boolean
+  readonly settled: Settled
   /** Set by the control thread's word: another server is to take over. */
   isPausing = false
   /** Has the kernel send again what is not answered; 0 or -errno. */
@@ -111,13 +139,9 @@ export class Service {
   /** Words that the two threads share. */
   readonly #gate = new Int32Array(new SharedArrayBuffer(GATE.words * 4))
 
-  /** Requests are counted in the shared state where there is one. */
-  constructor(
-    config: ServerConfig,
-    state: SharedState | undefined,
-    counters = state?.counters ?? makeCounters(),
-  ) {
-    this.#counters = counters
+  constructor(config: ServerConfig, served: Served) {
+    const { state } = served
+    this.#counters = served.counters ?? state?.counters ?? makeCounters()
     process.title = `@dendro ${config.mountpoint}`
     // Nothing of the caller's directory is held, and none is looked into.
     process.chdir('/')
@@ -143,8 +167,14 @@ export class Service {
     this.events = eventLogOf(repository.paths.directory, config)
     tellDamage(repository, this.events)
     const journal = join(config.runtimeDirectory, VIEW_NODES)
+    this.settled = served.settled ?? settle(repository, config.xattrs)
     this.view = new View(repository, {
       ...viewOptions(repository, config.root),
+      presentation: {
+        // libfuse 2 does not enforce them.
+        enforcesAcls: this.settled.posixAcl && state !== undefined,
+        inode32: config.inode32 === true,
+      },
       ahead,
       onStored: note,
       prepares: hasSpareProcessor(),
@@ -152,11 +182,6 @@ export class Service {
         ? {}
         : { rows: state.rows, journal: fileJournal(journal) }),
     })
-    const names = xattrNamesOf(repository)
-    this.xattrs =
-      config.xattrs === 'auto' ? names.size > 0 : config.xattrs === 'on'
-    this.posixAcl =
-      this.xattrs && [...names].some(name => name.startsWith(ACL_PREFIX))
   }
 
   /** Leaves word of the server in its runtime directory. */
@@ -170,7 +195,6 @@ export class Service {
       ControlSetup,
       'fd' | 'wakeFd' | 'stateFd' | 'keeperSocket' | 'keeperPid'
     >,
-    xattrs: boolean,
     program?: ControlProgram,
   ): void {
     const port = this.#ports.port2
@@ -180,7 +204,7 @@ export class Service {
       ...descriptors,
       repository: { fd, path },
       config: this.#config,
-      xattrs,
+      settled: this.settled,
       port,
       gate: this.#gate,
       first: program?.first,

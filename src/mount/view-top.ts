@@ -20,8 +20,10 @@ import type { Digest } from '../objects/digest.ts'
 import { S_IFDIR, S_IFLNK } from '../objects/fs-object.ts'
 import { joinRaw } from '../tree/scan.ts'
 import type { Repository } from '../store/repository.ts'
+import type { Presentation } from './attributes.ts'
 import { addDots, FIRST_COOKIE } from './attributes.ts'
-import { digestKey } from './node-identity.ts'
+import { digestKey, fileInode, foldInode } from './node-identity.ts'
+import type { InodeNumber } from './node-identity.ts'
 import { NODE_VIRTUAL } from './node-table.ts'
 import type { NodeTable } from './node-table.ts'
 import {
@@ -69,16 +71,24 @@ export class ViewTop {
   #unsure: Invalidation[] = []
   #snapshot: ViewDirectory
   #commits: ReadonlySet<string>
+  readonly #presentation: Presentation
   #timeSec: number
 
   constructor(
     repository: Repository,
     nodes: NodeTable,
-    journal: VirtualJournal | undefined,
+    {
+      journal,
+      presentation,
+    }: {
+      readonly journal: VirtualJournal | undefined
+      readonly presentation: Presentation
+    },
   ) {
     this.#repository = repository
     this.#nodes = nodes
     this.#journal = journal
+    this.#presentation = presentation
     this.#snapshot = takeViewSnapshot(repository)
     this.#commits = new Set(repository.commits.listHex())
     this.#timeSec = Math.floor(Date.now() / 1000)
@@ -255,13 +265,17 @@ export class ViewTop {
     }
   }
 
+  #inode(path: string, target: string): InodeNumber {
+    if (path === '') return { inoHigh: 0, inoLow: FUSE_ROOT_ID }
+    const inode = fileInode(digestKey(identityOf(path, target)))
+    return this.#presentation.inode32 ? foldInode(inode) : inode
+  }
+
   #attributesOf(path: string, node: ViewNode): Attributes {
     const isLink = node.kind === 'link'
     const target = isLink ? `${node.target}:${node.timeSec}` : ''
-    const key = digestKey(identityOf(path, target))
     return {
-      inoHigh: path === '' ? 0 : (key[1] as number),
-      inoLow: path === '' ? 1 : (key[0] as number),
+      ...this.#inode(path, target),
       mode: isLink ? S_IFLNK | 0o777 : S_IFDIR | 0o555,
       nlink: isLink ? 1 : 2,
       uid: 0,

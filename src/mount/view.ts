@@ -37,11 +37,19 @@ import type { Steps } from '../steps.ts'
 import { readParts } from '../tree/read-file.ts'
 import { seekFile } from '../tree/seek-file.ts'
 import type { Ahead } from './ahead.ts'
-import { addDots, attributesOf, DT_DIR, FIRST_COOKIE } from './attributes.ts'
+import {
+  addDots,
+  attributesOf,
+  DT_DIR,
+  EXACT,
+  FIRST_COOKIE,
+} from './attributes.ts'
+import type { Presentation } from './attributes.ts'
 import { Directories } from './directories.ts'
 import { isDirectoryRecord } from './directory.ts'
 import type { Directory } from './directory.ts'
 import { Foresight } from './foresight.ts'
+import { listPlain } from './list-plain.ts'
 import { LostObjects } from './lost-objects.ts'
 import {
   digestKey,
@@ -59,8 +67,8 @@ import {
   NodeTable,
 } from './node-table.ts'
 import type { NodeRows } from './node-rows.ts'
-import type { NodeKey } from './node-table.ts'
 import { COMMITS } from './view-names.ts'
+import { getXattr, listXattrs } from './shown-xattrs.ts'
 import { ViewTop } from './view-top.ts'
 import type { VirtualJournal } from './view-top.ts'
 
@@ -75,6 +83,8 @@ export interface ViewOptions {
   readonly ahead?: Ahead | undefined
   /** Told of what is stored ahead: nobody will ask for it. */
   readonly onStored?: ((chunk: Digest) => void) | undefined
+  /** How objects are shown; as they are when left out. */
+  readonly presentation?: Presentation
   /** Whether to prepare what may be asked next while nothing is asked. */
   readonly prepares?: boolean
 }
@@ -85,6 +95,7 @@ export class View implements FuseHandler {
   readonly #nodes: NodeTable
   readonly #top: ViewTop
   readonly #rootObject: DirectoryObject | undefined
+  readonly #presentation: Presentation
   readonly #rootCommit: Digest | undefined
   readonly #roots = new Map<Digest, DirectoryObject>()
   readonly #directories: Directories
@@ -97,10 +108,14 @@ export class View implements FuseHandler {
     this.#repository = repository
     this.#rootObject = options.root?.object
     this.#rootCommit = options.root?.commit
-    const { ahead } = options
-    this.#directories = new Directories(repository)
+    const { ahead, presentation = EXACT } = options
+    this.#presentation = presentation
+    this.#directories = new Directories(repository, presentation)
     this.#nodes = new NodeTable(options.rows, () => ahead?.isBusy === true)
-    this.#top = new ViewTop(repository, this.#nodes, options.journal)
+    this.#top = new ViewTop(repository, this.#nodes, {
+      journal: options.journal,
+      presentation,
+    })
     this.#foresight = new Foresight(
       repository,
       this.#directories,
@@ -183,7 +198,7 @@ export class View implements FuseHandler {
   getattr(nodeId: number): Attributes {
     if (this.#isVirtual(nodeId)) return this.#top.attributes(nodeId)
     const object = this.#object(nodeId)
-    return attributesOf(object, this.#inode(nodeId, object))
+    return this.#show(object, this.#inode(nodeId, object))
   }
 
   readlink(nodeId: number): Buffer {
@@ -220,10 +235,7 @@ export class View implements FuseHandler {
       return
     }
     const directory = this.#directory(nodeId)
-    if (
-      cookie < FIRST_COOKIE &&
-      !addDots(cookie, sink, this.#inode(nodeId, directory))
-    )
+    if (cookie < FIRST_COOKIE && !addDots(cookie, sink, this.getattr(nodeId)))
       return
     this.#list(nodeId, directory.tree, Math.max(0, cookie - FIRST_COOKIE), sink)
   }
@@ -253,7 +265,7 @@ export class View implements FuseHandler {
         generationOf: id => this.#nodes.generationOf(id),
       })
       if (added === undefined) {
-        listPlain(directory, path, index, sink)
+        listPlain(directory, path, index, sink, this.#presentation)
         return
       }
       index += added
@@ -268,14 +280,12 @@ export class View implements FuseHandler {
 
   getxattr(nodeId: number, name: string): Buffer | undefined {
     if (this.#isVirtual(nodeId)) return undefined
-    const found = this.#object(nodeId).xattrs.find(x => x.name === name)
-    return found === undefined ? undefined : Buffer.from(found.value, 'latin1')
+    return getXattr(this.#object(nodeId), name, this.#presentation)
   }
 
   listxattr(nodeId: number): Buffer {
     if (this.#isVirtual(nodeId)) return Buffer.alloc(0)
-    const { xattrs } = this.#object(nodeId)
-    return Buffer.from(xattrs.map(({ name }) => `${name}\0`).join(''), 'latin1')
+    return listXattrs(this.#object(nodeId), this.#presentation)
   }
 
   statfs(): FileSystemStatistics {
@@ -344,6 +354,10 @@ export class View implements FuseHandler {
     return directoryInode(this.#nodes.pathKeyOf(nodeId), object)
   }
 
+  #show(object: FsObject, inode: InodeNumber): Attributes {
+    return attributesOf(object, inode, this.#presentation)
+  }
+
   /** The commit root of what is in the directory `nodeId`. */
   #placeBelow(nodeId: number): number {
     return nodeId === FUSE_ROOT_ID ? FUSE_ROOT_ID : this.#nodes.placeOf(nodeId)
@@ -365,7 +379,7 @@ export class View implements FuseHandler {
     return {
       nodeId,
       generation: this.#nodes.generationOf(nodeId),
-      attributes: attributesOf(object, inode),
+      attributes: this.#show(object, inode),
     }
   }
 
@@ -391,7 +405,7 @@ export class View implements FuseHandler {
     return {
       nodeId,
       generation: this.#nodes.generationOf(nodeId),
-      attributes: attributesOf(object, inode),
+      attributes: this.#show(object, inode),
     }
   }
 
@@ -404,26 +418,5 @@ export class View implements FuseHandler {
       const ino = Number.parseInt(name.slice(0, 8), 16) | 1
       if (!sink.add(name, i + FIRST_COOKIE + 1, DT_DIR, 0, ino >>> 0)) return
     }
-  }
-}
-
-/** Adds entries of a directory from `first` on for a reader that wants no attributes. */
-const listPlain = (
-  directory: Directory,
-  path: NodeKey,
-  first: number,
-  sink: DirectorySink,
-): void => {
-  for (let i = first; i < directory.count; i++) {
-    const object = directory.object(i)
-    const { inode } = directory.identity(i, object, path)
-    const added = sink.add(
-      directory.name(i),
-      i + FIRST_COOKIE + 1,
-      object.mode >>> 12,
-      inode.inoHigh,
-      inode.inoLow,
-    )
-    if (!added) return
   }
 }
