@@ -101,6 +101,7 @@ const BESIDE_THE_DOOR = [
   'deploy/live.ts',
   'deploy/mounted-layers.ts',
   'deploy/packages.ts',
+  'deploy/skeleton.ts',
   // What tests stand on.
   'deploy/small-sysroot.ts',
 ]

@@ -172,4 +172,26 @@ export const tests: TestTable = {
     )
     assert.match(s.try('undo').stderr, /was pruned/)
   },
+  'programs that stay on one file system see what the page on backups says':
+    s0 => {
+      const s = site(s0)
+      s.dendro('deploy', 'os/test')
+      s.run('echo x > /etc/mine; mkdir /etc/e; echo x > /etc/e/f')
+      const root = assemble(s)
+      const count = (script: string): number =>
+        Number(s.t.sh(`cd "$1"; ${script}`, root))
+      const top = s.t.sh('cd "$1"; find . -mindepth 1 -xdev', root)
+      assert.doesNotMatch(top, /^\.\/.+\/./m)
+      const all = count('find etc | wc -l')
+      assert.equal(count('find etc -xdev | wc -l'), all)
+      assert.equal(count('tar --one-file-system -c etc | tar -t | wc -l'), all)
+      const copy = s.t.path('copy')
+      s.t.sh('cp -ax "$1/etc" "$2"', root, copy)
+      assert.equal(Number(s.t.sh('find "$1" | wc -l', copy)), all)
+      assert.equal(
+        count('du -xa etc | wc -l'),
+        count('find etc -type d | wc -l'),
+      )
+      release(s)
+    },
 }

@@ -34,7 +34,7 @@ export const verb: Verb = {
     requireRoot('assemble a root')
     const directory = absolutePath(rest.at(-1) as string)
     if (action === 'release' && rest.length === 1) {
-      releaseRoot(directory)
+      releaseRoot(realDirectory(directory))
       return
     }
     if (action !== 'assemble')
@@ -57,6 +57,16 @@ export const verb: Verb = {
         printJson({ deployment: deploymentName(deployment), root: target })
     })
   },
+}
+
+/** The real path of what may be a root, or the path as it is. */
+const realDirectory = (path: string): string => {
+  try {
+    return realpathSync(path)
+  } catch {
+    // Nothing is assembled there; that is said of it as it was given.
+    return path
+  }
 }
 
 /** The real path of a directory, made if need be. */

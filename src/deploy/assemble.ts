@@ -2,21 +2,15 @@
  * Builds a runnable root at a directory: /usr out of the view, /etc an overlay
  * of defaults and layer, /var shared by the OS, and everything else of the
  * commit as it is, read-only.
- *
- * The root itself is a small tmpfs with the links and mount points, so that
- * commits need not have them.
  */
 
 import {
-  chmodSync,
-  chownSync,
+  constants,
   existsSync,
   mkdirSync,
   symlinkSync,
-  writeFileSync,
 } from '../system/files.ts'
 import { join } from 'node:path'
-import { latin1ToBytes, textToLatin1 } from '../bytes/latin1.ts'
 import { DendroError } from '../errors.ts'
 import {
   MNT_DETACH,
@@ -24,7 +18,9 @@ import {
   MS_NODEV,
   MS_NOSUID,
   MS_RDONLY,
+  MS_REC,
   MS_REMOUNT,
+  UMOUNT_NOFOLLOW,
   mountAt,
   unmountAt,
 } from '../fuse/device.ts'
@@ -36,9 +32,12 @@ import { lookUpPath } from '../tree/lookup.ts'
 import type { CommitLayout } from './commit-layout.ts'
 import { dropRecordsOf, recordLayer } from './mounted-layers.ts'
 import type { LayerRecord } from './mounted-layers.ts'
+import { requireMountPoints } from './mount-points.ts'
 import { PACKAGE_DATABASES } from './packages.ts'
+import { RootMounts, overlayOptions } from './root-mounts.ts'
+import { makeMountPoints, makeSkeleton, makeTmp } from './skeleton.ts'
 
-const MS_REC = 16384
+const { S_IFDIR, S_IFMT } = constants
 
 /** Where the writable parts of a root come from. */
 export type RootPart =
@@ -61,47 +60,11 @@ export interface RootParts {
   readonly recorded?: { readonly upper: string; readonly isEntered: boolean }
 }
 
-/** Mount points that a root needs whatever the commit has. */
-const MOUNT_POINTS: ReadonlyMap<string, number> = new Map([
-  ['dev', 0o755],
-  ['etc', 0o755],
-  ['proc', 0o555],
-  ['run', 0o755],
-  ['sys', 0o555],
-  ['tmp', 0o1777],
-  ['var', 0o755],
-])
-
-/** Overlayfs takes these characters of a path escaped. */
-const escape = (path: string): string => path.replace(/[\\,:]/g, '\\$&')
-
-/** Options that keep the layer plain: what is in it is what was changed. */
-const OVERLAY_OPTIONS = 'redirect_dir=on,index=off,metacopy=off,xino=off'
-
-const mountOverlay = (
-  source: string,
-  lower: string,
-  { upper, work }: { upper: string; work: string },
-  target: string,
-): void =>
-  mountAt(
-    source,
-    target,
-    'overlay',
-    MS_NODEV,
-    `lowerdir=${escape(lower)},upperdir=${escape(upper)},workdir=${escape(work)},${OVERLAY_OPTIONS}`,
-  )
-
-const bind = (source: string, target: string, flags?: number): void => {
-  mountAt(source, target, 'none', MS_BIND)
-  if (flags !== undefined)
-    mountAt('none', target, 'none', MS_BIND | MS_REMOUNT | flags)
-}
-
 /**
  * Mounts a root of `layout` at `target`, an empty directory. `view` is the
  * mounted view of the repository. Nothing is left mounted when it throws. The
- * record is that of `parts.recorded`. Errors: `MOUNT_BUSY`, system errors.
+ * record is that of `parts.recorded`. Errors: `MOUNT_BUSY`, `NOT_DEPLOYABLE`,
+ * system errors.
  */
 export const assembleRoot = (
   repository: Repository,
@@ -116,126 +79,111 @@ export const assembleRoot = (
       `cannot assemble a root at ${target}: something is mounted there`,
       { hint: `dendro root release ${target}` },
     )
+  requireMountPoints(repository, layout)
   const commit = join(view, 'commits', digestToHex(layout.id))
+  let mounts: RootMounts | undefined
   try {
-    if (parts.whole === undefined)
-      makeSkeleton(repository, commit, layout, target)
-    else {
-      mountOverlay('dendro-instance', commit, parts.whole, target)
-      makeMountPoints(target)
-    }
-    mountPart(
-      'dendro-etc',
-      join(commit, layout.defaultsPath),
-      parts.etc,
-      join(target, 'etc'),
-    )
-    mountPart('dendro-var', join(commit, 'var'), parts.var, join(target, 'var'))
+    mounts = mountTop(repository, commit, layout, parts, target)
+    const { etc, recorded } = parts
+    mountPart(mounts, 'etc', join(commit, layout.defaultsPath), etc)
+    mountPart(mounts, 'var', join(commit, 'var'), parts.var)
     if (parts.var.kind === 'bind')
-      showDatabases(repository, commit, layout, target)
-    if (parts.sysroot !== undefined) showSysroot(parts.sysroot, target)
+      showDatabases(mounts, repository, commit, layout)
+    if (parts.sysroot !== undefined) showSysroot(mounts, parts.sysroot)
     if (parts.whole === undefined)
       mountAt('none', target, 'none', MS_BIND | MS_REMOUNT | MS_RDONLY)
-    return parts.recorded === undefined
+    return recorded === undefined
       ? undefined
-      : recordLayer(
-          parts.recorded.upper,
-          join(target, 'etc'),
-          parts.recorded.isEntered,
+      : mounts.within('etc', at =>
+          recordLayer(recorded.upper, at, recorded.isEntered),
         )
   } catch (error) {
     unmountAt(target, MNT_DETACH)
     throw error
+  } finally {
+    mounts?.close()
   }
 }
 
-const mountPart = (
-  name: string,
-  lower: string,
-  part: RootPart,
-  target: string,
-): void => {
-  if (part.kind === 'bind') bind(part.source, target)
-  else if (existsSync(lower)) mountOverlay(name, lower, part, target)
-  else bind(part.upper, target)
-}
-
-/** The root directory: links and directories of the commit, and what lacks. */
-const makeSkeleton = (
+const mountTop = (
   repository: Repository,
   commit: string,
   layout: CommitLayout,
+  { whole }: RootParts,
   target: string,
-): void => {
-  const { root } = layout
-  const mode = (root.mode & 0o7777).toString(8)
-  mountAt('dendro-root', target, 'tmpfs', MS_NODEV, `mode=${mode},size=1m`)
-  chownSync(target, root.uid, root.gid)
-  const at = (name: string) => latin1ToBytes(`${textToLatin1(target)}/${name}`)
-  for (const { name, object } of repository.loadTree(root.tree).entries) {
-    if (object.kind === 'symlink')
-      symlinkSync(latin1ToBytes(object.target), at(name))
-    else if (object.kind === 'directory') {
-      mkdirSync(at(name))
-      chownSync(at(name), object.uid, object.gid)
-      chmodSync(at(name), object.mode & 0o7777)
-      const isEmpty = repository.loadTree(object.tree).entries.length === 0
-      if (isEmpty || MOUNT_POINTS.has(name)) continue
-      // Names of directories under / are text; others stay empty.
-      if (/^[\x20-\x7e]+$/.test(name))
-        bind(join(commit, name), join(target, name), MS_RDONLY | MS_NODEV)
-    } else if (object.kind === 'file' && /^[\x20-\x7e]+$/.test(name)) {
-      writeFileSync(at(name), '')
-      bind(join(commit, name), join(target, name), MS_RDONLY | MS_NODEV)
-    }
-  }
-  makeMountPoints(target)
+): RootMounts => {
+  if (whole === undefined)
+    return makeSkeleton(repository, commit, layout, target)
+  const options = overlayOptions(commit, whole)
+  mountAt('dendro-instance', target, 'overlay', MS_NODEV, options)
+  const mounts = new RootMounts(target)
+  makeMountPoints(mounts)
+  return mounts
 }
 
-const makeMountPoints = (target: string): void => {
-  for (const [name, bits] of MOUNT_POINTS) {
-    if (existsSync(join(target, name))) continue
-    mkdirSync(join(target, name))
-    chmodSync(join(target, name), bits)
+const mountPart = (
+  mounts: RootMounts,
+  name: 'etc' | 'var',
+  lower: string,
+  part: RootPart,
+): void => {
+  if (part.kind === 'bind') mounts.bind(part.source, name)
+  else if (!existsSync(lower)) mounts.bind(part.upper, name)
+  else {
+    const options = overlayOptions(lower, part)
+    mounts.mount(`dendro-${name}`, name, 'overlay', MS_NODEV, options)
   }
 }
 
 /** The package database is the commit's: it tells what is in /usr. */
 const showDatabases = (
+  mounts: RootMounts,
   repository: Repository,
   commit: string,
-  layout: CommitLayout,
-  target: string,
+  { root }: CommitLayout,
 ): void => {
-  for (const path of PACKAGE_DATABASES) {
-    if (lookUpPath(repository, layout.root, path)?.kind !== 'directory')
-      continue
-    if (!existsSync(join(target, path))) continue
-    bind(
-      join(commit, path),
-      join(target, path),
-      MS_RDONLY | MS_NODEV | MS_NOSUID,
+  for (const path of PACKAGE_DATABASES)
+    if (
+      lookUpPath(repository, root, path)?.kind === 'directory' &&
+      mounts.has(path)
     )
-  }
+      mounts.bind(join(commit, path), path, MS_RDONLY | MS_NODEV | MS_NOSUID)
 }
 
 /** Commands inside find deployments and repository where they always look. */
-const showSysroot = (sysroot: string, target: string): void => {
-  const at = (name: string) => join(target, name)
+const showSysroot = (mounts: RootMounts, sysroot: string): void => {
+  const { top } = mounts
   for (const name of ['sysroot', 'boot'])
-    if (!existsSync(at(name))) mkdirSync(at(name), 0o755)
-  bind(sysroot, at('sysroot'))
-  if (existsSync(join(sysroot, 'boot'))) bind(join(sysroot, 'boot'), at('boot'))
-  if (!existsSync(at('dendro'))) symlinkSync('sysroot/dendro', at('dendro'))
+    if (top.find(name) === undefined) mkdirSync(top.at(name), 0o755)
+  mounts.bind(sysroot, 'sysroot')
+  if (mounts.placeOfTmp() === 'sysroot/tmp') makeTmp(top, 'sysroot')
+  const boot = join(sysroot, 'boot')
+  // A link leads to /sysroot/boot, or is meant otherwise by who made it.
+  if (existsSync(boot) && (top.status('boot').mode & S_IFMT) === S_IFDIR)
+    mounts.bind(boot, 'boot')
+  if (top.find('dendro') === undefined)
+    symlinkSync('sysroot/dendro', top.at('dendro'))
 }
 
 /** What programs expect of a machine, for a root that is entered and not booted. */
 export const mountInterfaces = (target: string): void => {
-  mountAt('/dev', join(target, 'dev'), 'none', MS_BIND | MS_REC)
-  mountAt('/sys', join(target, 'sys'), 'none', MS_BIND | MS_REC)
-  const flags = MS_NOSUID | MS_NODEV
-  mountAt('dendro-run', join(target, 'run'), 'tmpfs', flags, 'mode=0755')
-  mountAt('dendro-tmp', join(target, 'tmp'), 'tmpfs', flags, 'mode=1777')
+  const mounts = new RootMounts(target)
+  try {
+    mounts.mount('/dev', 'dev', 'none', MS_BIND | MS_REC)
+    mounts.mount('/sys', 'sys', 'none', MS_BIND | MS_REC)
+    const flags = MS_NOSUID | MS_NODEV
+    mounts.mount('dendro-run', 'run', 'tmpfs', flags, 'mode=0755')
+    mountTmp(mounts, flags)
+  } finally {
+    mounts.close()
+  }
+}
+
+/** A /tmp that leads to /var/tmp stays what it is there. */
+const mountTmp = (mounts: RootMounts, flags: number): void => {
+  if (mounts.placeOfTmp() === 'var/tmp') makeTmp(mounts.top, 'var')
+  if (!mounts.resolve('tmp').startsWith('var/'))
+    mounts.mount('dendro-tmp', 'tmp', 'tmpfs', flags, 'mode=1777')
 }
 
 /** Unmounts an assembled root with all that is in it. Errors: `NOT_MOUNTED`. */
@@ -253,7 +201,8 @@ export const releaseRoot = (target: string): void => {
     mountpoint === target || mountpoint.startsWith(`${target}/`)
   // Detached from the leaves up, so that /etc and /var are written back first.
   const inside = readMountTable().filter(isInside).reverse()
-  for (const { mountpoint } of inside) unmountAt(mountpoint, MNT_DETACH)
+  for (const { mountpoint } of inside)
+    unmountAt(mountpoint, MNT_DETACH | UMOUNT_NOFOLLOW)
   const left = new Set(readMountTable().map(({ device }) => device))
   for (const entry of inside) if (!left.has(entry.device)) dropRecordsOf(entry)
 }

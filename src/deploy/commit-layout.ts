@@ -22,7 +22,12 @@ export interface CommitLayout {
   readonly defaults: DirectoryObject
 }
 
-const notDeployable = (id: Digest, why: string, hint: string): DendroError =>
+/** Why a commit cannot be deployed. */
+export const notDeployable = (
+  id: Digest,
+  why: string,
+  hint: string,
+): DendroError =>
   new DendroError(
     'NOT_DEPLOYABLE',
     `cannot deploy ${digestToHex(id).slice(0, 12)}: ${why}`,

@@ -4,7 +4,7 @@ import { mkdirSync, statSync } from '../system/files.ts'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { DendroError } from '../errors.ts'
-import { MS_NODEV, mountAt } from '../fuse/device.ts'
+import { MS_NODEV, MS_REC, mountAt } from '../fuse/device.ts'
 import { openView } from '../mount/mounting.ts'
 import { isRoot } from '../mount/runtime-directory.ts'
 import type { Digest } from '../objects/digest.ts'
@@ -27,7 +27,6 @@ import type { DeploymentId, SysrootPaths } from './sysroot.ts'
 import { varPath } from './var.ts'
 
 const CLONE_NEWNS = 0x00020000
-const MS_REC = 16384
 const MS_PRIVATE = 1 << 18
 
 /** Where a root is put together; only its own namespace sees it. */
@@ -45,8 +44,9 @@ export const requireRoot = (what: string): void => {
 export interface Enterable {
   /** For messages. */
   readonly name: string
-  /** Its directory; the lock on it is held while its layer is being mounted. */
   readonly directory: string
+  /** Locked while its layer is being mounted; root's alone. */
+  readonly lock: string
   /** The upper directory of its /etc, by which it is recognised. */
   readonly upper: string
 }
@@ -57,23 +57,24 @@ export const enterableOf = (
 ): Enterable => ({
   name: shortName(id),
   directory: deploymentPath(paths, id),
+  lock: join(deploymentPath(paths, id), 'etc'),
   upper: layerPath(paths, id),
 })
 
 /** Waits for whoever mounts or removes it just now. Errors: `NOT_FOUND`. */
 export const lockEnterable = async ({
   name,
-  directory,
+  lock: path,
 }: Enterable): Promise<FileLock> => {
   const inode = () =>
-    statSync(directory, { bigint: true, throwIfNoEntry: false })?.ino
+    statSync(path, { bigint: true, throwIfNoEntry: false })?.ino
   for (;;) {
     const before = inode()
     if (before === undefined)
       throw new DendroError('NOT_FOUND', `${name} was removed just now`, {
         hint: 'dendro status lists what there is',
       })
-    const lock = await acquireLock(directory, 'exclusive')
+    const lock = await acquireLock(path, 'exclusive')
     if (inode() === before) return lock
     lock.release()
   }

@@ -18,6 +18,7 @@ import { inspectCommit } from './commit-layout.ts'
 import { lockEnterable, requireRoot, runOnce } from './enter.ts'
 import type { Enterable } from './enter.ts'
 import type { Command } from './entry-process.ts'
+import { requireMountPoints } from './mount-points.ts'
 import { runningLayer } from './running.ts'
 import type { RunningEtc } from './running.ts'
 import type { SysrootPaths } from './sysroot.ts'
@@ -55,7 +56,7 @@ export const createInstance = (
   name: string,
   commit: Digest,
 ): Instance => {
-  inspectCommit(repository, commit)
+  requireMountPoints(repository, inspectCommit(repository, commit))
   const path = pathOf(paths, name)
   if (existsSync(path))
     throw new DendroError('INSTANCE_EXISTS', `there is an instance ${name}`, {
@@ -91,6 +92,7 @@ const enterableOf = (paths: SysrootPaths, name: string): Enterable => {
   return {
     name: `instance ${name}`,
     directory,
+    lock: join(directory, 'etc'),
     upper: join(directory, 'etc', 'upper'),
   }
 }

@@ -20,6 +20,7 @@ import type { CommitLayout } from './commit-layout.ts'
 import type { DeployOptions } from './deploy.ts'
 import { readRecord, wasBooted } from './deployment.ts'
 import type { Settled } from './deployment.ts'
+import { requireMountPoints } from './mount-points.ts'
 import { runningDeployments } from './running.ts'
 import type { LayerPlaces } from './snapshot-layer.ts'
 import {
@@ -249,6 +250,7 @@ export const planDeploy = (
     followed ?? null,
   )
   const layout = inspectCommit(repository, commit)
+  requireMountPoints(repository, layout)
   const os = osOf(repository, layout, wanted, from)
   const prepared = preparedOf(paths, state, from)
   const planned = planFor(sources, layout, from, prepared)

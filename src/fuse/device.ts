@@ -19,17 +19,20 @@ export const MS_NODEV = 4
 export const MS_NOEXEC = 8
 export const MS_REMOUNT = 32
 export const MS_BIND = 4096
+export const MS_REC = 16384
 export const MNT_DETACH = 2
+export const UMOUNT_NOFOLLOW = 8
 
 export const FILESYSTEM_TYPE = 'fuse.dendro'
 
-/** mount(2), with an error that names the mount point. */
+/** mount(2), with an error that names the mount point as `shown`. */
 export const mountAt = (
   source: string,
   target: string,
   type: string,
   flags: number,
   data = '',
+  shown = target,
 ): void => {
   const result = shim().mount(
     textToBytes(source),
@@ -38,7 +41,7 @@ export const mountAt = (
     flags,
     textToBytes(data),
   )
-  check(result, `cannot mount at ${target}`)
+  check(result, `cannot mount at ${shown}`)
 }
 
 /** umount2(2); returns 0 or -errno. */
