@@ -125,7 +125,7 @@ const inodeUnder = (
   return fileInode(inodeWords)
 }
 
-/** The same in 32 bits. Two of 70,000 files meet so in two trees of five. */
+/** The same in 32 bits, as a kernel of 32 bits does it: not always unique. */
 export const foldInode = ({ inoHigh, inoLow }: InodeNumber): InodeNumber =>
   inodeNumber(0, (inoHigh ^ inoLow) >>> 0)
 
