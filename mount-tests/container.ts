@@ -18,6 +18,9 @@ const NSPAWN = [
   ...['--kill-signal=SIGRTMIN+3', '--console=read-only'],
 ]
 
+/** A container that does not come up is not waited for. */
+const BOOT_SECONDS = 150
+
 /** What a machine says of its version, and what it can write to. */
 const VERSIONS =
   'cat /etc/machine-version /etc/mine; systemctl --failed --no-legend --plain; touch /usr/x'
@@ -33,32 +36,53 @@ StandardOutput=file:/run/out/step
 StandardError=file:/run/out/step
 `
 
+/**
+ * Boots what `script` puts together at $root, "$@" being the container, and
+ * takes away; what the step printed.
+ */
+const boot = (
+  t: TestContext,
+  script: string,
+  args: readonly string[],
+  environment: Readonly<Record<string, string>> = {},
+): string => {
+  const out = t.makeDirectory('out')
+  rmSync(join(out, 'step'), { force: true })
+  const { status, stderr } = t.try(
+    'timeout',
+    [
+      ...['--signal=KILL', String(BOOT_SECONDS)],
+      ...['unshare', '--mount', '--cgroup', 'sh', '-euc'],
+      `mount -t tmpfs tmpfs /run
+       out=$1 sysroot=$2 root=$3 dendro=$4; shift 4
+       ${script}`,
+      ...['sh', out, ...args, DENDRO, ...NSPAWN],
+    ],
+    { env: environment },
+  )
+  assert.equal(status, 7, `${status} ${stderr}`)
+  return readFileSync(join(out, 'step'), 'utf8')
+}
+
 /** Boots a deployment in a container; what its step printed. */
 export const bootContainer = (
   t: TestContext,
   sysroot: string,
   repository: string,
-): string => {
-  const root = t.path('root')
-  const out = t.makeDirectory('out')
-  rmSync(join(out, 'step'), { force: true })
-  const { status, stderr } = t.try(
-    'unshare',
-    [
-      ...['--mount', '--cgroup', 'sh', '-euc'],
-      `mount -t tmpfs tmpfs /run
-     sysroot=$1 root=$2 out=$3 dendro=$4; shift 4
-     "$dendro" --sysroot "$sysroot" root assemble "$root"
+): string =>
+  boot(
+    t,
+    `"$dendro" --sysroot "$sysroot" root assemble "$root"
      set +e; "$@" -D "$root" --bind="$out:/run/out"; status=$?; set -e
      "$dendro" --sysroot "$sysroot" root release "$root"
      exit $status`,
-      ...['sh', sysroot, root, out, DENDRO, ...NSPAWN],
-    ],
-    { env: { DENDRO_REPO: repository } },
+    [sysroot, t.path('root')],
+    { DENDRO_REPO: repository },
   )
-  assert.equal(status, 7, stderr)
-  return readFileSync(join(out, 'step'), 'utf8')
-}
+
+/** The same of a tree on a disk. */
+export const bootTree = (t: TestContext, root: string): string =>
+  boot(t, 'exec "$@" -D "$root" --bind="$out:/run/out"', ['', root])
 
 /**
  * Has the container run a script once it is up, by a layer of /etc; what it
