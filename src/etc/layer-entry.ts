@@ -115,6 +115,15 @@ export const entryOfNode = (node: EtcNode): LayerEntry => {
   }
 }
 
+/** Whether chattr(1) made `name` immutable or append-only in the mounted overlay. */
+export const isProtected = (
+  directory: DirectoryHandle,
+  name: string,
+): boolean =>
+  readXattrs(directory.at(name)).some(
+    xattr => xattr.name === 'trusted.overlay.protattr',
+  )
+
 /** Whether the file `name` lacks its content, which is the one below. */
 export const isMetacopyFile = (
   directory: DirectoryHandle,

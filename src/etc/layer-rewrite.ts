@@ -8,13 +8,19 @@
 
 import { errnoOf } from '../errors.ts'
 import type { DirectoryHandle } from '../system/directory-handle.ts'
-import { exchangeFiles, linkFile, syncDirectory } from '../system/disk.ts'
+import {
+  exchangeFiles,
+  linkFile,
+  setAttributes,
+  syncDirectory,
+} from '../system/disk.ts'
+import { dropXattr } from '../system/xattr.ts'
 import type { EtcNode, Maybe } from './etc-node.ts'
 import { isSameNode } from './etc-node.ts'
 import { notADirectory } from './mounted-etc.ts'
 import { refuseUnwritable, unwritable } from './etc-target.ts'
 import type { EtcTarget, PreparedPuts } from './etc-target.ts'
-import { isMetacopyFile, unlessGone } from './layer-entry.ts'
+import { isMetacopyFile, isProtected, unlessGone } from './layer-entry.ts'
 import type { Changes } from './layer.ts'
 import { inParent, LayerTree } from './layer-tree.ts'
 import { makeEtcNode, makeWhiteout, removeEtcNode } from './node-writer.ts'
@@ -102,8 +108,18 @@ class NextLayer implements PreparedPuts {
     for (const path of this.#layer.changes.keys())
       if (path !== '')
         inDirectory(old, path, (directory, name) => {
-          const isThere = directory.find(name) !== undefined
-          if (isThere) refuseUnwritable(directory, name, path)
+          if (directory.find(name) === undefined) return
+          refuseUnwritable(directory, name, path)
+          // The overlay keeps the flags in an xattr.
+          const isTouched = [path, ...ancestorsOf(path)].some(
+            one =>
+              this.#put.has(one) && this.#nodeAt(one)?.kind !== 'directory',
+          )
+          if (
+            (isTouched || this.#put.has(path)) &&
+            isProtected(directory, name)
+          )
+            throw unwritable(path, 'EPERM', undefined)
         })
   }
 
@@ -174,6 +190,7 @@ const keep = (
       return
     try {
       linkFile(from.at(oldName), directory.at(name))
+      forgetOrigin(directory.at(name))
       isKept = true
     } catch (error) {
       // More links than the file system counts.
@@ -183,3 +200,10 @@ const keep = (
   })
   if (!isKept) makeEtcNode(directory, name, node)
 }
+
+/**
+ * A file that was copied up says so, and overlayfs takes it for the one below.
+ * It must not, when that one shows again under its own name (ESTALE).
+ */
+const forgetOrigin = (path: Buffer): void =>
+  setAttributes(path, () => dropXattr(path, 'trusted.overlay.origin'))
