@@ -6,6 +6,7 @@ import { encodeCommit } from '../../src/objects/commit.ts'
 import { digestToHex } from '../../src/objects/digest.ts'
 import { encodeExtentList } from '../../src/objects/extents.ts'
 import type { Digest } from '../../src/objects/digest.ts'
+import { MIN_LISTED_EXTENT_BYTES } from '../../src/objects/limits.ts'
 import { toRefName } from '../../src/refs/ref-name.ts'
 import { RefStore } from '../../src/refs/ref-store.ts'
 import { Repository } from '../../src/store/repository.ts'
@@ -276,23 +277,27 @@ export const tests: TestTable = {
   'a file in 3,000 pieces is read whole': async t => {
     prepare(t)
     const PIECES = 3000
+    const piece = (i: number) =>
+      `piece${i}`.padEnd(MIN_LISTED_EXTENT_BYTES, '.')
     await publish(t, writer => {
       const extents = Array.from({ length: PIECES }, (_, i) => ({
-        lengthBytes: 10,
-        chunk: writer.add('data', Buffer.from(`piece${i}`.padEnd(10, '.'))),
+        lengthBytes: MIN_LISTED_EXTENT_BYTES,
+        chunk: writer.add('data', Buffer.from(piece(i))),
       }))
       const list = writer.add('meta', encodeExtentList(extents))
       return rawTree([
         {
           ...empty('pieces'),
-          payload: { kind: 'list', size: PIECES * 10, list },
+          payload: {
+            kind: 'list',
+            size: PIECES * MIN_LISTED_EXTENT_BYTES,
+            list,
+          },
         },
       ])
     })
     const mounted = t.mount('evil', t.path('mnt'))
-    const expected = Array.from({ length: PIECES }, (_, i) =>
-      `piece${i}`.padEnd(10, '.'),
-    ).join('')
+    const expected = Array.from({ length: PIECES }, (_, i) => piece(i)).join('')
     assert.equal(t.run('cat', [`${mounted}/pieces`]), expected)
     assert.equal(t.dendro('cat', 'evil', 'pieces'), expected)
   },
