@@ -1,6 +1,9 @@
 /** dendro mount */
 
 import { textToLatin1 } from '../bytes/latin1.ts'
+import { sortFstabOptions } from '../mount/fstab-options.ts'
+import type { FstabOptions } from '../mount/fstab-options.ts'
+import { remount } from '../mount/remounting.ts'
 import { resolveRevision } from '../refs/revision.ts'
 import { mountRepository } from '../mount/mounting.ts'
 import { mountStatistics, reloadMount } from '../mount/unmounting.ts'
@@ -10,7 +13,7 @@ import { absolutePath } from '../system/caller.ts'
 import { parseVerb, usageError } from './arguments.ts'
 import type { Parsed, Verb, VerbContext } from './arguments.ts'
 import { openRepository } from './open-repository.ts'
-import { print, printJson } from './output.ts'
+import { print, printJson, warn } from './output.ts'
 
 const usage =
   'mount [REV] DIR [--subdir PATH] [-o OPTION[,OPTION]...] [--foreground]\n' +
@@ -34,6 +37,9 @@ export const verb: Verb = {
         options: { type: 'string', short: 'o', multiple: true },
         subdir: { type: 'string' },
         foreground: { type: 'boolean', short: 'f' },
+        // For scripts/mount.dendro.
+        fstab: { type: 'boolean' },
+        sloppy: { type: 'boolean' },
       },
       [1, 2],
     )
@@ -54,11 +60,16 @@ const mount = async (
   first: string,
   second: string | undefined,
 ): Promise<void> => {
-  const options = parseMountOptions(parsed.strings('options'))
+  const { own, isRemount, ...given } = givenOptions(parsed)
+  const options = parseMountOptions(own, parsed.flag('sloppy'))
+  if (isRemount) {
+    remount(absolutePath(second ?? first), options)
+    return
+  }
   const repository = openRepository(context.global)
   const revision = second === undefined ? undefined : first
   const mountpoint = absolutePath(second ?? first)
-  const subdir = parsed.string('subdir')
+  const subdir = parsed.string('subdir') ?? given.subdir
   const commit =
     revision === undefined ? undefined : resolveRevision(repository, revision)
   if (subdir !== undefined && commit === undefined)
@@ -68,13 +79,25 @@ const mount = async (
     commit,
     subdir: textToLatin1(subdir ?? ''),
     options,
+    mayBeMounted: parsed.flag('fstab'),
   })
+  if (mounted.isOther === true)
+    warn(
+      `another commit is mounted at ${mounted.mountpoint} since before (umount it first to have this one)`,
+    )
   if (context.global.json) printJson(mounted)
   if (parsed.flag('foreground')) {
     tellReady()
     const { waitUntilUnmounted } = await import('./foreground.ts')
     await waitUntilUnmounted(mounted.mountpoint)
   }
+}
+
+const givenOptions = (parsed: Parsed): FstabOptions => {
+  const own = parsed.strings('options')
+  return parsed.flag('fstab')
+    ? sortFstabOptions(own)
+    : { own, subdir: undefined, isRemount: false }
 }
 
 const showStatistics = async (

@@ -44,6 +44,13 @@ const MOVED: ReadonlyMap<string, string> = new Map([
   ['usr/local', 'usrlocal'],
 ])
 
+/** Links below /usr; where mount(8) looks for what mounts and remounts a type. */
+const COMMANDS = [
+  ['bin/dendro', 'dendro'],
+  ['sbin/mount.dendro', 'mount.dendro'],
+  ['sbin/mount.fuse.dendro', 'mount.dendro'],
+] as const
+
 const UNITS = ['dendro-boot-complete.service', 'dendro-finalize.service']
 const UNIT_DIRECTORY = 'usr/lib/systemd/system'
 
@@ -84,10 +91,12 @@ const installProgram = (root: string): void => {
   const target = join(root, RUNTIME_IN_COMMIT)
   rmSync(target, { recursive: true, force: true })
   makeRuntime(target)
-  const link = join(root, 'usr/bin/dendro')
-  rmSync(link, { force: true })
-  mkdirSync(dirname(link), { recursive: true })
-  symlinkSync('../lib/dendro/scripts/dendro', link)
+  for (const [name, script] of COMMANDS) {
+    const link = join(root, 'usr', name)
+    rmSync(link, { force: true })
+    mkdirSync(dirname(link), { recursive: true })
+    symlinkSync(`../lib/dendro/scripts/${script}`, link)
+  }
   const units = join(root, UNIT_DIRECTORY)
   const wants = join(units, 'multi-user.target.wants')
   mkdirSync(wants, { recursive: true })

@@ -28,6 +28,7 @@ const PARTS = [
   'package.json',
   'LICENSE',
   'scripts/dendro',
+  'scripts/mount.dendro',
   'scripts/server-flags',
   'scripts/systemd',
   'scripts/initramfs',

@@ -49,15 +49,21 @@ const bad = (option: string, why: string): DendroError =>
     hint: `known are ${KNOWN}`,
   })
 
-/** Parses comma-separated options, the later ones winning. Errors: `USAGE`. */
-export const parseMountOptions = (texts: readonly string[]): MountOptions => {
+/**
+ * Parses comma-separated options, the later ones winning; a sloppy reader passes
+ * over those that are not there. Errors: `USAGE`.
+ */
+export const parseMountOptions = (
+  texts: readonly string[],
+  isSloppy = false,
+): MountOptions => {
   let options = DEFAULT_MOUNT_OPTIONS
   for (const option of texts.flatMap(text => text.split(',')))
-    if (option !== '') options = { ...options, ...parseOne(option) }
+    if (option !== '') options = { ...options, ...parseOne(option, isSloppy) }
   return options
 }
 
-const parseOne = (option: string): Partial<MountOptions> => {
+const parseOne = (option: string, isSloppy: boolean): Partial<MountOptions> => {
   const [name, value] = option.split('=', 2) as [string, string | undefined]
   switch (name) {
     case 'ro':
@@ -97,6 +103,7 @@ const parseOne = (option: string): Partial<MountOptions> => {
       if (value === 'on' || value === 'off') return { resend: value === 'on' }
       throw bad(option, 'it is on or off')
     default:
+      if (isSloppy) return {}
       throw bad(option, 'there is no such option')
   }
 }

@@ -59,11 +59,16 @@ export interface MountRequest {
   /** Raw path inside the commit; empty for its root. */
   readonly subdir: string
   readonly options: MountOptions
+  /** That something of the repository is mounted there already is well. */
+  readonly mayBeMounted?: boolean
 }
 
 export interface Mounted {
   readonly mountpoint: string
+  /** 0 when nothing had to be mounted. */
   readonly serverPid: number
+  /** Another commit or directory than the one asked for was there already. */
+  readonly isOther?: boolean
 }
 
 /**
@@ -78,6 +83,10 @@ export const mountRepository = async (
   shim()
   const stored = storedDescriptors()
   if (stored !== undefined) return adoptMount(repository, request, stored)
+  const there = request.mayBeMounted
+    ? mountedAlready(repository, request)
+    : undefined
+  if (there !== undefined) return there
   const mountpoint = checkMountpoint(repository, request.mountpoint)
   if (request.commit !== undefined) checkSubdir(repository, request)
   return isRoot()
@@ -103,6 +112,30 @@ const adoptMount = async (
   if (isRoot() && findMount(mountpoint)?.type !== FILESYSTEM_TYPE)
     bind(sourceOf(join(directory, 'view'), request), request)
   return { mountpoint, serverPid }
+}
+
+/**
+ * What of the repository is served at the mount point. `mount -a` mounts
+ * everything again that it does not find in the mount table as it stands in
+ * fstab, and there the commit has no name.
+ */
+const mountedAlready = (
+  repository: Repository,
+  request: MountRequest,
+): Mounted | undefined => {
+  const entry = findMount(realpathSync(request.mountpoint))
+  if (
+    entry?.type !== FILESYSTEM_TYPE ||
+    entry.source !== repository.paths.root ||
+    !isServed(entry)
+  )
+    return undefined
+  return {
+    mountpoint: entry.mountpoint,
+    serverPid: 0,
+    // A user's mount has a superblock of its own, which does not tell.
+    isOther: isRoot() && entry.root !== (sourceOf('', request) || '/'),
+  }
 }
 
 const checkSubdir = (repository: Repository, request: MountRequest): void => {

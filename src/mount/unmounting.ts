@@ -48,7 +48,7 @@ const mountAtPath = (path: string): MountEntry | undefined => {
 }
 
 /** The dendro mount that `path` is the root of. Errors: `NOT_MOUNTED`. */
-const requireMount = (path: string): MountEntry => {
+export const requireMount = (path: string): MountEntry => {
   const entry = mountAtPath(path)
   if (entry?.type === FILESYSTEM_TYPE) return entry
   throw new DendroError('NOT_MOUNTED', `no commit is mounted at ${path}`, {
