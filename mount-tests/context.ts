@@ -14,6 +14,7 @@ import { fileURLToPath } from 'node:url'
 import { sharedRuntimeDirectory } from '../src/mount/runtime-directory.ts'
 import { findRepository } from '../src/store/layout.ts'
 import { isAlive, readState } from '../src/mount/server-state.ts'
+import { byteCommand } from '../src/system/byte-command.ts'
 import { readMountTable } from '../src/system/mount-table.ts'
 
 const PROJECT = resolve(fileURLToPath(import.meta.url), '../../..')
@@ -67,7 +68,7 @@ export class TestContext {
     args: readonly string[],
     options: CommandOptions = {},
   ): CommandResult {
-    const result = spawnSync(command, [...args], {
+    const result = spawnSync(...byteCommand(command, args), {
       encoding: options.encoding ?? 'utf8',
       cwd: options.cwd ?? this.directory,
       input: options.input ?? '',

@@ -77,11 +77,15 @@ export const lineToDisplay = (line: string): string =>
 export const latin1ToDisplay = (text: string): string =>
   PRINTABLE.test(text) && !text.startsWith("$'")
     ? text
-    : textToDisplay(bytesToText(latin1ToBytes(text)))
+    : textToDisplay(latin1ToText(text))
 
 /** Text from outside (an argument, say; byte-text.ts) as its bytes in latin1. */
 export const textToLatin1 = (text: string): string =>
   textToBytes(text).toString('latin1')
+
+/** The way back: names inside a commit as paths outside have them. */
+export const latin1ToText = (latin1: string): string =>
+  bytesToText(latin1ToBytes(latin1))
 
 /** Byte order of two latin1 strings: negative, zero or positive. */
 export const compareLatin1 = (a: string, b: string): number =>

@@ -10,6 +10,7 @@
 import { mkdirSync, realpathSync, statSync } from '../system/files.ts'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { latin1ToDisplay, latin1ToText } from '../bytes/latin1.ts'
 import { DendroError, wrapSystemError } from '../errors.ts'
 import {
   FILESYSTEM_TYPE,
@@ -143,7 +144,7 @@ const checkSubdir = (repository: Repository, request: MountRequest): void => {
   if (requirePath(repository, root, request.subdir).kind !== 'directory')
     throw new DendroError(
       'NOT_A_DIRECTORY',
-      `cannot mount ${request.subdir}: it is not a directory of the commit`,
+      `cannot mount ${latin1ToDisplay(request.subdir)}: it is not a directory of the commit`,
       { hint: 'mount the directory it is in' },
     )
 }
@@ -292,7 +293,12 @@ const withSharedView = async <T>(
 const sourceOf = (view: string, { commit, subdir }: MountRequest): string =>
   commit === undefined
     ? view
-    : [view, 'commits', digestToHex(commit), ...splitPath(subdir)].join('/')
+    : [
+        view,
+        'commits',
+        digestToHex(commit),
+        ...splitPath(subdir).map(latin1ToText),
+      ].join('/')
 
 /** Binds and sets the mount's own flags: those of the source do not follow. */
 const bind = (source: string, request: MountRequest): void => {

@@ -10,6 +10,7 @@ import {
   receiveMessageOnPort,
   Worker,
 } from 'node:worker_threads'
+import { latin1ToDisplay } from '../bytes/latin1.ts'
 import { DendroError } from '../errors.ts'
 import { ENOSYS, MAX_COUNTED_OPCODE, OPCODE_NAMES } from '../fuse/layout.ts'
 import type { Invalidation } from '../fuse/notify.ts'
@@ -72,7 +73,7 @@ const viewOptions = (
   if (object.kind !== 'directory')
     throw new DendroError(
       'NOT_A_DIRECTORY',
-      `cannot mount ${root.subdir}: it is not a directory`,
+      `cannot mount ${latin1ToDisplay(root.subdir)}: it is not a directory`,
     )
   return { root: { commit, object } }
 }
