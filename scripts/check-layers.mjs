@@ -107,6 +107,16 @@ const BESIDE_THE_DOOR = [
 ]
 const CHANGES =
   /\b(?:write|writeFile|appendFile|rename|unlink|rm|rmdir|mkdir|truncate|ftruncate|fsync|symlink|link|copyFile)Sync\b/
+/** Folders that read a repository only through system/plain-file.ts. */
+const THROUGH_THE_READING_DOOR = ['store/', 'refs/', 'upkeep/']
+/** Where a repository begins, where events go when they go nowhere, and sources. */
+const BESIDE_THE_READING_DOOR = [
+  'store/layout.ts',
+  'store/event-log.ts',
+  'upkeep/repair.ts',
+]
+const READS =
+  /\b(?:open|readFile|readdir|stat|lstat|exists|access|realpath|readlink)Sync\b/
 const PURE = [
   'bytes',
   'objects',
@@ -162,6 +172,12 @@ const checkFile = path => {
   if (isGuarded && !BESIDE_THE_DOOR.includes(name) && change !== undefined)
     problems.push(
       `${name}: calls ${change}; a repository is changed through system/disk.ts, where faults are tested`,
+    )
+  const isRead = THROUGH_THE_READING_DOOR.some(door => name.startsWith(door))
+  const look = READS.exec(text)?.[0]
+  if (isRead && !BESIDE_THE_READING_DOOR.includes(name) && look !== undefined)
+    problems.push(
+      `${name}: calls ${look}; a repository is read through system/plain-file.ts, which waits for nothing and follows no link`,
     )
   for (const [, from] of text.matchAll(/(?:from|import)\s*\(?\s*'([^']+)'/g)) {
     if (isPure && IMPURE.test(from))

@@ -101,11 +101,14 @@ const VIEW_AT_END = /\/([^/]+)\/view$/
  */
 export const directoryOfView = (mountpoint: string): string | undefined => {
   const name = VIEW_AT_END.exec(mountpoint)?.[1]
-  const base = existsSync(SHARED_BASE) ? realpathSync(SHARED_BASE) : SHARED_BASE
+  const base = sharedBase()
   return name !== undefined && mountpoint === join(base, name, VIEW)
     ? join(base, name)
     : undefined
 }
+
+/** Bits of those who may write besides the owner. */
+const OTHERS_WRITE = 0o022
 
 /** Makes the directory, for its owner alone. Errors: `PERMISSION_DENIED`. */
 export const makeRuntimeDirectory = (path: string): void => {
@@ -121,6 +124,9 @@ export const makeRuntimeDirectory = (path: string): void => {
           `cannot use ${directory}: it belongs to somebody else`,
           { hint: 'set XDG_RUNTIME_DIR to a directory of yours' },
         )
+      // Whoever can write to the base can put another directory in our place.
+      const isOpen = (status.mode & OTHERS_WRITE) !== 0
+      if (isOpen) chmodSync(directory, status.mode & ~OTHERS_WRITE & 0o7777)
     }
     chmodSync(path, 0o700)
   } catch (error) {
