@@ -209,7 +209,7 @@ t.test('what stays keeps the directories above it', async t => {
   t.same(
     replaced.map(({ path, conflict }) => [path, conflict]),
     [
-      ['d', 'directory here, symlink there'],
+      ['d', 'directory here, a link to /x there'],
       ['d/mine', undefined],
     ],
   )
@@ -327,5 +327,45 @@ t.test('account files are one: who changed which of them', async t => {
   t.same(
     plan(base, mine, there, 'group take-theirs').map(({ path }) => path),
     ['passwd'],
+  )
+})
+
+t.test('links of update-alternatives and files of dpkg-divert', async t => {
+  const link = (target: string): EtcNode => ({
+    kind: 'symlink',
+    ...meta,
+    target,
+  })
+  const vi = '/usr/bin/vi'
+  const base = { 'alternatives/editor': link(vi), 'app.conf': file('1\0') }
+  const mine = {
+    'alternatives/editor': link('/usr/bin/ed'),
+    // Diverted: the default has another name, and mine stands in its place.
+    'app.conf': file('mine\0'),
+    'app.conf.distrib': file('1\0'),
+  }
+  t.same(
+    plan(base, mine, base).map(({ source, conflict }) => [source, conflict]),
+    [
+      ['mine', undefined],
+      ['mine', undefined],
+      ['mine', undefined],
+    ],
+  )
+  const theirs = {
+    'alternatives/editor': link('/usr/bin/nano'),
+    'app.conf': file('2\0'),
+  }
+  t.same(
+    plan(base, mine, theirs).map(({ path, source, conflict }) => [
+      path,
+      source,
+      conflict,
+    ]),
+    [
+      ['alternatives/editor', 'mine', 'both changed where it points'],
+      ['app.conf', 'mine', 'not text'],
+      ['app.conf.distrib', 'mine', undefined],
+    ],
   )
 })

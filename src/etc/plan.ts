@@ -9,7 +9,7 @@
  * The table of all cases: docs/etc-merge.md
  */
 
-import { latin1ToBytes } from '../bytes/latin1.ts'
+import { latin1ToBytes, latin1ToDisplay } from '../bytes/latin1.ts'
 import {
   fileOf,
   hasSameContent,
@@ -170,7 +170,10 @@ const isChangedThere = (
   return isWhole && !input.isSameBelow(path)
 }
 
-const describe = (node: Maybe): string => node?.kind ?? 'nothing'
+const describe = (node: Maybe): string =>
+  node?.kind === 'symlink'
+    ? `a link to ${latin1ToDisplay(node.target)}`
+    : (node?.kind ?? 'nothing')
 
 /** The merged node, or why there is none. */
 const mergeNodes = (
