@@ -5,6 +5,7 @@
 
 import assert from 'node:assert/strict'
 import {
+  appendFileSync,
   existsSync,
   lstatSync,
   mkdirSync,
@@ -246,6 +247,45 @@ export const tests: TestTable = {
     assert.equal(readFileSync(at(join(s.layer(), 'd')), 'utf8'), 'mine\n')
     said('resolve', '', '--mine')
     release(s)
+  },
+
+  'an account that is left out is told of until that is settled': t => {
+    const s = site(t)
+    const account = (name: string, line: string) => {
+      const file = join(s.tree, 'usr/etc', name)
+      appendFileSync(file, `${line}\n`)
+    }
+    account('group', 'root:x:0:')
+    s.dendro('commit', '-b', 'os/test', '--version', '1', s.tree)
+    s.dendro('deploy', 'os/test')
+    s.run(
+      'echo docker:x:998: >>/etc/group; echo a:x:1000:0::/:/bin/sh >>/etc/passwd',
+    )
+    account('group', 'svc:x:998:')
+    account('passwd', 'svc:x:997:998::/:/bin/false')
+    s.dendro('commit', '-b', 'os/test', '--version', '2', s.tree)
+    const told =
+      /group: svc would have the number 998 of docker[^]*passwd: svc would be in the group docker/
+    assert.match(
+      s.dendro('etc', 'merge', '--dry-run', 'os/test'),
+      /conflict \/etc\/group/,
+    )
+    s.dendro('upgrade')
+    assert.match(s.dendro('etc', 'conflicts'), told)
+    account('group', 'more:x:50:')
+    account('passwd', 'more:x:50:50::/:/bin/false')
+    s.dendro('commit', '-b', 'os/test', '--version', '3', s.tree)
+    s.dendro('upgrade')
+    assemble(s, '0')
+    const etc = (name: string) =>
+      readFileSync(t.path('root', 'etc', name), 'utf8')
+    assert.match(etc('passwd'), /^more:/m)
+    assert.doesNotMatch(etc('passwd') + etc('group'), /^svc:/m)
+    release(s)
+    assert.match(s.dendro('etc', 'conflicts'), told)
+    s.dendro('etc', 'resolve', 'group', '--mine')
+    s.dendro('etc', 'resolve', 'passwd', '--mine')
+    assert.equal(s.dendro('etc', 'conflicts'), '')
   },
 
   'what a killed change left in a mounted /etc goes with the next': t => {

@@ -2,6 +2,7 @@
 
 import { textToBytes } from '../bytes/byte-text.ts'
 import type { Maybe } from '../etc/etc-node.ts'
+import { isAccountFile } from '../etc/merge-accounts.ts'
 import { readEntry, unlessGone } from '../etc/layer-entry.ts'
 import { nodeText } from '../etc/layer.ts'
 import { makeEtcNode } from '../etc/node-writer.ts'
@@ -70,7 +71,10 @@ export const keepConflicts = (
   }
   for (const one of old) {
     const { path, why, mine, theirs } = one.conflict
-    const isStill = items.get(path)?.source === 'mine'
+    const source = items.get(path)?.source
+    // Other accounts may merge while one is left out.
+    const isStill =
+      source === 'mine' || (source === 'merged' && isAccountFile(path))
     const isKept = conflicts.some(known => known.path === path)
     if (isStill && !isKept) keep(path, why, mine, theirs, versionsOf(one))
   }
