@@ -238,6 +238,68 @@ export const addTestUnit = tree => {
   )
 }
 
+const NEWC_TRAILER = 'TRAILER!!!'
+
+/** An initramfs in cpio's "newc" form (initramfs-buffer-format.rst). */
+const cpio = files => {
+  const padded = buffer =>
+    Buffer.concat([buffer, Buffer.alloc((4 - (buffer.length % 4)) % 4)])
+  const entry = (name, mode, bytes) => {
+    const fields = [0, mode, 0, 0, 1, 0, bytes.length, 0, 0, 0, 0]
+    const numbers = [...fields, name.length + 1, 0]
+      .map(field => field.toString(16).padStart(8, '0'))
+      .join('')
+    const head = Buffer.from(`070701${numbers}${name}\0`)
+    return [padded(head), padded(bytes)]
+  }
+  return Buffer.concat([
+    ...files.flatMap(({ name, mode, bytes }) => entry(name, mode, bytes)),
+    ...entry(NEWC_TRAILER, 0, Buffer.alloc(0)),
+  ])
+}
+
+/** Says its kernel's command line on the serial console, and ends. */
+const SAY_COMMAND_LINE = `
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/mount.h>
+#include <sys/reboot.h>
+#include <sys/stat.h>
+#include <unistd.h>
+int main(void) {
+  static char line[8192];
+  mkdir("/proc", 0755), mkdir("/dev", 0755);
+  mount("proc", "/proc", "proc", 0, 0), mount("dev", "/dev", "devtmpfs", 0, 0);
+  int in = open("/proc/cmdline", O_RDONLY), out = open("/dev/ttyS0", O_WRONLY);
+  int length = read(in, line, sizeof line - 1);
+  if (length > 0) dprintf(out, "MARK cmdline %s\\n", line);
+  sync(), sleep(1), reboot(RB_AUTOBOOT);
+}
+`
+
+/** Commits a system that is a kernel and one program: it says its command line. */
+export const prepareSpeaker = () => {
+  prepare(['old'])
+  const tree = at('speaker')
+  const modules = join(tree, 'usr/lib/modules/speaker')
+  mkdirSync(modules, { recursive: true })
+  mkdirSync(join(tree, 'usr/etc'))
+  writeFileSync(join(tree, 'usr/lib/os-release'), 'ID=debian\n')
+  writeFileSync(at('init.c'), SAY_COMMAND_LINE)
+  sh('cc -static -o "$1" "$2"', at('init'), at('init.c'))
+  sh(
+    'cp -L "$1"/boot/vmlinuz-* "$2/vmlinuz"',
+    join(fixtures, 'machine/old'),
+    modules,
+  )
+  const init = { name: 'init', mode: 0o100755, bytes: readFileSync(at('init')) }
+  writeFileSync(join(modules, 'initramfs.img'), cpio([init]))
+  sh(
+    '"$1" --repo "$2" commit -b speaker "$3" >/dev/null',
+    ...[dendro, repository, tree],
+  )
+}
+
 /** A disk with a commit on it. */
 export const makeMachine = (name, revision, ...options) => {
   const disk = at(name)

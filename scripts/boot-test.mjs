@@ -10,6 +10,7 @@ import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
 import { randomInt } from 'node:crypto'
 import { existsSync, mkdirSync, rmSync } from 'node:fs'
+import { kernelParameter } from '../dist/src/deploy/kernel-words.js'
 import { damageFile } from '../dist/mount-tests/damage-file.js'
 import {
   boot,
@@ -19,6 +20,7 @@ import {
   mountpoint,
   onSysroot,
   prepare,
+  prepareSpeaker,
   setStep,
   sh,
   withDisk,
@@ -131,6 +133,37 @@ ${POWER_OFF}`,
   assert.match(third.text, /MARK build old served by old/)
 }
 
+/** As shown by `kargs`; the kernel drops the quotes. */
+const ARGUMENTS = [
+  'dyndbg="file foo.c +p"',
+  'systemd.setenv="A=b c"',
+  'plain="quoted"',
+  'list="a, b, c"',
+  'option=a,b:c/d@e%f$g#h(i)*j;k&l|m<n>o!p?q~r^s`t{u}[v]',
+]
+
+/** What is said to a kernel reaches it, through GRUB and by the boot entry. */
+const argumentsReach = async () => {
+  prepareSpeaker()
+  const disk = makeMachine(
+    'speaker.img',
+    'speaker',
+    ...ARGUMENTS.flatMap(word => ['--karg', word]),
+  )
+  const wanted = ARGUMENTS.map(kernelParameter)
+  for (const firmware of [true, false]) {
+    const run = await boot(firmware ? 'words-grub' : 'words', disk, {
+      firmware,
+      memory: 512,
+    })
+    const line = /MARK cmdline (.*?)\r?\n/.exec(run.text)?.[1]
+    assert.ok(line !== undefined, 'the machine said nothing')
+    const parameters = line.match(/(?:[^ "]|"[^"]*")+/g).map(kernelParameter)
+    const seen = parameters.filter(word => wanted.includes(word))
+    assert.deepEqual(seen, wanted, line)
+  }
+}
+
 const fallBack = async () => {
   prepare(['old', 'new'])
   const disk = makeMachine('damaged.img', 'machine~1')
@@ -196,6 +229,7 @@ done
 
 const cases = {
   'boot, kill the server, upgrade, roll back': { run: upgradeAndRollBack },
+  'kernel arguments': { run: argumentsReach },
   '256 MB': {
     full: true,
     run: async () => {

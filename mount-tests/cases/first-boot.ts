@@ -16,6 +16,13 @@ const MAKE_PAIR = new URL('../../../scripts/make-release-pair', import.meta.url)
 const EMPTY = ['environment', 'machine-id', 'subgid', 'subuid']
 const STEP = `cd /etc; wc -c ${EMPTY.join(' ')}; stat -c %h ${EMPTY.join(' ')}; systemctl --failed --no-legend --plain`
 
+/**
+ * Whether systemd made users at this boot, and would update /var; then what
+ * systemd-update-done.service does.
+ */
+const UPDATE_STEP =
+  'systemctl show -P ConditionResult systemd-sysusers.service; systemd-analyze condition ConditionNeedsUpdate=/var >/dev/null 2>&1 && echo var; touch -r /usr /etc/.updated /var/.updated'
+
 export const tests: TestTable = {
   'the machine id is written to /etc/machine-id alone': t => {
     t.run(MAKE_PAIR, [PAIR])
@@ -50,6 +57,33 @@ export const tests: TestTable = {
       const id = readFileSync(join(layer, 'machine-id'), 'utf8')
       assert.match(bootContainer(t, sysroot, repository), /\b33 machine-id\n/)
       assert.equal(readFileSync(join(layer, 'machine-id'), 'utf8'), id)
+    } finally {
+      made.cleanUp()
+      rmSync(made.directory, { recursive: true, force: true })
+    }
+  },
+  'each version is updated once, also where all times are the same': t => {
+    t.run(MAKE_PAIR, [PAIR])
+    const made = new TestContext(mkdtempSync(join(FIXTURES, 'update-')))
+    try {
+      const { directory: sysroot, repository } = made
+      const deploy = (version: string) => {
+        const commit = ['commit', '-b', 'debian', '--version', version]
+        made.dendro(...commit, '--mtime=clamp=1000000000', join(PAIR, 'old'))
+        made.run(DENDRO, ['--sysroot', sysroot, 'deploy', 'debian'])
+      }
+      made.dendro('init')
+      deploy('1')
+      const [name] = deploymentsOf(made, sysroot, repository)
+      const layer = join(sysroot, 'dendro/deploy', name as string, 'etc/upper')
+      addStep(layer, UPDATE_STEP)
+      const updated = () => bootContainer(t, sysroot, repository)
+      assert.equal(updated(), 'yes\nvar\nend\n')
+      assert.equal(updated(), 'no\nend\n', 'a second boot')
+      // The same /usr to the last time, and yet another version.
+      deploy('2')
+      assert.equal(updated(), 'yes\nvar\nend\n')
+      assert.equal(updated(), 'no\nend\n')
     } finally {
       made.cleanUp()
       rmSync(made.directory, { recursive: true, force: true })

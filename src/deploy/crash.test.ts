@@ -20,6 +20,7 @@ import t from 'tap'
 import { textToLatin1 } from '../bytes/latin1.ts'
 import { DendroError } from '../errors.ts'
 import { CommitDefaults } from '../etc/defaults.ts'
+import { LayerHistory } from '../etc/history.ts'
 import { layerFingerprint, readLayer } from '../etc/layer.ts'
 import { inParent } from '../etc/layer-tree.ts'
 import { makeWhiteout } from '../etc/node-writer.ts'
@@ -33,6 +34,7 @@ import { commitDirectory } from '../tree/commit.ts'
 import { inspectCommit } from './commit-layout.ts'
 import { deploy } from './deploy.ts'
 import { readRecord } from './deployment.ts'
+import { remerge } from './remerge.ts'
 import { resetEtc } from './etc-verbs.ts'
 import { rollback, undeploy } from './switch.ts'
 import {
@@ -205,11 +207,46 @@ const works: readonly Work[] = [
     run: (repository, paths) => undo(repository, paths, undefined),
   },
   {
+    name: 'deploy that drops a used one',
+    prepare: async (repository, paths) => {
+      await upgrade(repository, paths)
+      await upgrade(repository, paths)
+      const [, old] = readSysroot(paths).deployments
+      if (old !== undefined)
+        writeFileSync(join(layerPath(paths, old), 'used'), 'used\n')
+    },
+    run: (repository, paths) =>
+      deploy(repository, paths, { revision: 'os', keep: 1 }),
+  },
+  {
+    name: 'merge again into what was prepared',
+    prepare: async (repository, paths) => {
+      await upgrade(repository, paths)
+      const [waiting, old] = readSysroot(paths).deployments
+      if (waiting === undefined || old === undefined) return
+      writeFileSync(join(layerPath(paths, waiting), 'prepared'), 'mine\n')
+      writeFileSync(join(layerPath(paths, old), 'late'), 'late\n')
+    },
+    run: (repository, paths) => remerge(repository, paths),
+  },
+  {
     name: 'etc reset',
     run: (repository, paths) =>
       resetEtc(repository, paths, { paths: [], keep: [] }),
   },
 ]
+
+/** Deployments that are listed, or that can be brought back. */
+const knownIn = (root: string): Set<string> => {
+  const paths = sysrootPaths(root)
+  const history = new LayerHistory(paths.history)
+  try {
+    const listed = readSysroot(paths).deployments.map(deploymentName)
+    return new Set([...listed, ...history.listLeft('os')])
+  } finally {
+    history.close()
+  }
+}
 
 const withSysroot = async (root: string, run: Work['run']): Promise<void> => {
   const paths = sysrootPaths(root)
@@ -250,12 +287,16 @@ const isStop = (error: unknown): boolean =>
   (error instanceof DendroError && error.cause instanceof Stopped)
 
 const template = await makeTemplate()
-t.setTimeout(300_000)
+t.setTimeout(900_000)
 
-for (const work of works) {
+/** Names of works, or parts of them. */
+const only = process.env['ONLY'] ?? ''
+
+for (const work of works.filter(({ name }) => name.includes(only))) {
   const begin = copyOf(template)
   if (work.prepare !== undefined) await withSysroot(begin, work.prepare)
   const old = stateOf(begin)
+  const known = [...knownIn(begin)]
 
   await t.test(`${work.name}: any operation may be the last`, async t => {
     const whole = copyOf(begin)
@@ -277,6 +318,9 @@ for (const work of works) {
       try {
         const state = stateOf(root)
         if (state !== old && state !== done) t.fail(`${where}:\n${state}`)
+        const now = knownIn(root)
+        for (const name of known)
+          if (!now.has(name)) t.fail(`${where}: ${name} is lost`)
         await withSysroot(root, upgrade)
         stateOf(root)
       } catch (thrown) {

@@ -26,7 +26,7 @@ const whyBad = (text: string): string | undefined => {
   const lost = lostInGrub(text)
   return lost === undefined
     ? undefined
-    : `GRUB would put a backslash before the ${lost} in it; only quotes around a whole value, and \\xHH, reach the kernel`
+    : `GRUB would put a backslash before the ${lost} in it; only double quotes around a whole value reach the kernel`
 }
 
 /** Errors: `INVALID_ARGUMENT`. */

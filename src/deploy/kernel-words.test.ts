@@ -35,9 +35,7 @@ const readLine = (line: string): string[] => {
 const grubLine = (words: readonly string[]): string =>
   words
     .map(word => {
-      const text = word.replace(/\\x[0-9A-Fa-f]{2}|["'\\]/g, found =>
-        found.length > 1 ? found : `\\${found}`,
-      )
+      const text = word.replace(/["'\\]/g, found => `\\${found}`)
       return word.includes(' ') ? `"${text}"` : text
     })
     .join(' ')
@@ -49,7 +47,7 @@ const WORDS: readonly [string, string, string | undefined][] = [
   ['"dyndbg=file foo.c +p"', 'dyndbg=file foo.c +p', undefined],
   ['plain="quoted"', 'plain=quoted', undefined],
   ['empty=""', 'empty=', undefined],
-  ['units=a\\x2db', 'units=a\\x2db', undefined],
+  ['units=a\\x2db', 'units=a\\x2db', '\\'],
   ['path=a\\b', 'path=a\\b', '\\'],
   ["it='s'", "it='s'", "'"],
   ['a=b"c d"e', 'a=b"c d"e', '"'],

@@ -6,7 +6,7 @@
  * drops the quotes around the whole word or around the value; it knows no
  * backslash (lib/cmdline.c, next_arg). GRUB joins words of its own, writes
  * quotes around one with a space, and a backslash before each quote and each
- * backslash but that of `\xHH` (grub-core/lib/cmdline.c).
+ * backslash (grub-core/lib/cmdline.c; some versions let `\xHH` pass).
  */
 
 /** The parameter that the kernel reads in `word`: `a=b c` of `a="b c"`. */
@@ -23,7 +23,5 @@ export const kernelParameter = (word: string): string => {
 }
 
 /** What of `word` would not reach the kernel through GRUB; undefined when all does. */
-export const lostInGrub = (word: string): string | undefined => {
-  const rest = kernelParameter(word).replace(/\\x[0-9A-Fa-f]{2}/g, '')
-  return /["'\\]/.exec(rest)?.[0]
-}
+export const lostInGrub = (word: string): string | undefined =>
+  /["'\\]/.exec(kernelParameter(word))?.[0]

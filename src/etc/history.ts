@@ -144,6 +144,14 @@ export class LayerHistory {
     await this.#commit(leftRef(owner.os), owner, directory, '', subject)
   }
 
+  /** Names of deployments that left, newest first. */
+  listLeft(os: string): string[] {
+    return Array.from(
+      this.#commits(leftRef(os)),
+      ({ id, commit }) => toSnapshot(digestToHex(id), commit).deployment,
+    )
+  }
+
   /** Writes what `keepWhole` kept last of a deployment; false when it kept nothing. */
   restoreWhole(owner: LayerOwner, directory: string): boolean {
     for (const { commit } of this.#commits(leftRef(owner.os))) {
