@@ -15,6 +15,7 @@ import { chooseDeployment } from '../deploy/etc-view.ts'
 import { commitOf, deploymentName, readSysroot } from '../deploy/sysroot.ts'
 import { DendroError, wrapSystemError } from '../errors.ts'
 import { openView } from '../mount/mounting.ts'
+import type { FileLock } from '../system/lock.ts'
 import { parseVerb, usageError } from './arguments.ts'
 import type { Verb } from './arguments.ts'
 import { toIndex, withSysroot } from './open-sysroot.ts'
@@ -45,13 +46,15 @@ export const verb: Verb = {
       const layout = inspectCommit(repository, commitOf(deployment))
       const target = emptyDirectory(directory)
       const view = await openView(repository)
-      const lock = await lockEnterable(enterableOf(paths, deployment))
+      let lock: FileLock | undefined
       try {
+        lock = await lockEnterable(enterableOf(paths, deployment))
         const parts = deploymentParts(paths, deployment)
         beginBoot(paths, deployment)
-        assembleRoot(repository, view, layout, parts, target)
+        assembleRoot(repository, view.path, layout, parts, target)
       } finally {
-        lock.release()
+        lock?.release()
+        view.release()
       }
       if (context.global.json)
         printJson({ deployment: deploymentName(deployment), root: target })

@@ -186,7 +186,11 @@ export const runInCommit = async (
   requireRoot('enter a commit')
   const layout = inspectCommit(repository, commit)
   const view = await openView(repository)
-  assembleHere(repository, view, layout, scratchParts)
+  try {
+    assembleHere(repository, view.path, layout, scratchParts)
+  } finally {
+    view.release()
+  }
   return startEntry(HERE, command).ended
 }
 
@@ -228,16 +232,21 @@ export const runOnce = async (
   command: Command,
 ): Promise<number> => {
   const view = await openView(repository)
-  const lock = await lockEnterable(enterable)
+  let lock: FileLock | undefined
   let started: Started
   try {
+    lock = await lockEnterable(enterable)
     const joined = await namespaceToJoin(enterable)
     started =
       joined === undefined
-        ? await startIn(assembleHere(repository, view, layout, parts), command)
+        ? await startIn(
+            assembleHere(repository, view.path, layout, parts),
+            command,
+          )
         : await startInside(joined, command)
   } finally {
-    lock.release()
+    lock?.release()
+    view.release()
   }
   try {
     return await started.entry.ended

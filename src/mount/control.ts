@@ -19,20 +19,20 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { workerData } from 'node:worker_threads'
 import type { MessagePort } from 'node:worker_threads'
 import { errnoOf } from '../errors.ts'
-import { MNT_DETACH, unmountAt } from '../fuse/device.ts'
 import { sendInvalidation } from '../fuse/notify.ts'
 import type { Invalidation } from '../fuse/notify.ts'
 import { outcomesOf, outstandingIn } from '../fuse/tally.ts'
 import { waitingRequests } from '../fuse/waiting.ts'
 import { HeldDirectory } from '../system/held-path.ts'
-import { findMount, readMountTable } from '../system/mount-table.ts'
+import { findMount } from '../system/mount-table.ts'
 import { shim } from '../system/native.ts'
 import { releaseProgramPages } from '../system/program-pages.ts'
 import { controlAddress } from './control-socket.ts'
 import { HEAL_LOOK_MS, Healing } from './healing.ts'
 import { KeeperLink } from './keeper-link.ts'
 import { startKeeper } from './keeper.ts'
-import { commitsInUse, isMountedElsewhere } from './mount-users.ts'
+import { EndOfUse } from './end-of-use.ts'
+import { commitsInUse } from './mount-users.ts'
 import { eventLogOf } from './news.ts'
 import { Pulse } from './pulse.ts'
 import {
@@ -148,25 +148,7 @@ const currentConfig = (): ServerConfig => ({
   repository: repositoryWatch.path(),
 })
 
-/** Whether any mount of this superblock is left but the first one. */
-const isUsed = (): boolean => {
-  const own = findMount(config.mountpoint)
-  if (own === undefined) return true
-  return (
-    readMountTable().some(
-      entry =>
-        entry.device === own.device && entry.mountpoint !== config.mountpoint,
-    ) || isMountedElsewhere(own.device, config.mountpoint)
-  )
-}
-
-const endIfUnused = (): boolean => {
-  if (!config.endsWhenUnused || isUsed()) return false
-  rmSync(join(config.runtimeDirectory, CONTROL_SOCKET), { force: true })
-  // The serving thread is told by the kernel once nobody holds a file.
-  unmountAt(config.mountpoint, MNT_DETACH)
-  return true
-}
+const endOfUse = new EndOfUse(config, () => link?.pid ?? 0)
 
 const LET_GO_MS = 500
 const LET_GO_STEP_MS = 25
@@ -231,7 +213,7 @@ const answer = async (line: string): Promise<unknown> => {
     case 'reads':
       return (await serving.ask('reads', id => ({ type: 'reads', id }))).objects
     case 'release':
-      return { ended: endIfUnused() }
+      return { ended: endOfUse.endIfUnused(true) }
     case 'refresh':
       refresh()
       return { ok: true }
@@ -410,4 +392,5 @@ repositoryWatch.start(refresh)
 refresh()
 setTimeout(releaseProgramPages, STARTED_MS)
 if (watched !== undefined) heal(watched)
-if (config.endsWhenUnused) setInterval(endIfUnused, UNUSED_CHECK_MS)
+if (config.endsWhenUnused)
+  setInterval(() => endOfUse.endIfUnused(), UNUSED_CHECK_MS)

@@ -7,7 +7,7 @@ import { readdirSync, readFileSync, readlinkSync } from '../system/files.ts'
 import { bytesToText } from '../bytes/byte-text.ts'
 import { latin1ToBytes } from '../bytes/latin1.ts'
 import { FILESYSTEM_TYPE } from '../fuse/device.ts'
-import { parseMountTable } from '../system/mount-table.ts'
+import { parseMountTable, readMountTable } from '../system/mount-table.ts'
 import type { MountEntry } from '../system/mount-table.ts'
 
 export interface MountUser {
@@ -138,10 +138,16 @@ const mountTableOf = (pid: number): MountEntry[] =>
     read(() => readFileSync(`/proc/${pid}/mountinfo`, 'latin1'), ''),
   )
 
-/** The mount tables of all namespaces that /proc shows. */
-function* mountTables(): Generator<MountEntry[]> {
+/**
+ * The mount tables of all namespaces that /proc shows a process of, those that
+ * are in `besides` not counted.
+ */
+function* mountTables(
+  besides: ReadonlySet<number> = new Set(),
+): Generator<MountEntry[]> {
   const namespaces = new Set<string>()
   for (const pid of pids()) {
+    if (besides.has(pid)) continue
     const namespace = read(() => readlinkSync(`/proc/${pid}/ns/mnt`), '')
     if (namespace === '' || namespaces.has(namespace)) continue
     namespaces.add(namespace)
@@ -149,18 +155,55 @@ function* mountTables(): Generator<MountEntry[]> {
   }
 }
 
-/**
- * Whether any namespace has a mount of `device` besides the one at `path`,
- * which every copy of this namespace has too.
- */
-export const isMountedElsewhere = (device: string, path: string): boolean => {
-  for (const table of mountTables())
-    for (const entry of table)
-      if (
-        (entry.device === device && entry.mountpoint !== path) ||
-        (entry.type === 'overlay' &&
-          entry.options.includes(`lowerdir=${path}/`))
-      )
-        return true
-  return false
+/** Whether the own mount namespace holds a process that is not in `servers`. */
+export const hasOthers = (servers: ReadonlySet<number>): boolean => {
+  const own = readlinkSync('/proc/self/ns/mnt')
+  return pids().some(
+    pid =>
+      !servers.has(pid) &&
+      read(() => readlinkSync(`/proc/${pid}/ns/mnt`), '') === own,
+  )
 }
+
+/** Whether a mount shows the superblock `device`, first mounted at `path`. */
+const isMountOf = (entry: MountEntry, device: string, path: string): boolean =>
+  entry.device === device ||
+  (entry.type === 'overlay' && entry.options.includes(`lowerdir=${path}/`))
+
+/**
+ * Whether a process can reach a mount of `device` besides the one at `path`,
+ * which every copy of this namespace has too. `servers` do not count: where
+ * nobody else is, nobody looks, though a namespace may be kept for later.
+ */
+export const isMountedElsewhere = (
+  device: string,
+  path: string,
+  servers: ReadonlySet<number>,
+): boolean => {
+  const isShown = (table: readonly MountEntry[]): boolean =>
+    table.some(
+      entry => entry.mountpoint !== path && isMountOf(entry, device, path),
+    )
+  const own = readlinkSync('/proc/self/ns/mnt')
+  let isKept = false
+  for (const table of mountTables(servers)) {
+    if (isShown(table)) return true
+    isKept ||= table.some(entry => isNamespace(entry, own))
+  }
+  if (!isShown(readMountTable())) return false
+  return isKept || isHeldByName(own, servers)
+}
+
+/** Whether the namespace `name` (`mnt:[N]`) is mounted there, as unshare --mount=FILE does. */
+const isNamespace = ({ type, root }: MountEntry, name: string): boolean =>
+  type === 'nsfs' && root === name
+
+/** Whether a process has the namespace open. */
+const isHeldByName = (name: string, besides: ReadonlySet<number>): boolean =>
+  pids().some(
+    pid =>
+      !besides.has(pid) &&
+      read(() => readdirSync(`/proc/${pid}/fd`), []).some(
+        fd => read(() => readlinkSync(`/proc/${pid}/fd/${fd}`), '') === name,
+      ),
+  )

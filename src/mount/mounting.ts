@@ -8,7 +8,7 @@
  */
 
 import { mkdirSync, realpathSync, statSync } from '../system/files.ts'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { latin1ToDisplay, latin1ToText } from '../bytes/latin1.ts'
 import { DendroError, wrapSystemError } from '../errors.ts'
@@ -37,6 +37,7 @@ import {
 } from './mount-options.ts'
 import type { MountOptions } from './mount-options.ts'
 import {
+  holdView,
   isRoot,
   lockRuntimeDirectory,
   makeRuntimeDirectory,
@@ -222,10 +223,10 @@ const mountAsRoot = (
       target: mountpoint,
       options: bindOptions(options),
     })
-    return becomeServer(config, {
-      onMounted,
-      onReady: () => tellLauncher(line),
-    })
+    return becomeServer(
+      { ...config, isBoundByLauncher: true },
+      { onMounted, onReady: () => tellLauncher(line) },
+    )
   }
   return withSharedView(repository, options, start, (view, serverPid) => {
     bind(sourceOf(view, request), request)
@@ -233,12 +234,22 @@ const mountAsRoot = (
   })
 }
 
+/** A view, and what keeps its server until something is mounted out of it. */
+export interface HeldView {
+  readonly path: string
+  release(): void
+}
+
 /**
  * The mounted view of a repository as root has it, served; a server is started
- * if need be. Whoever binds out of it keeps it; an unused one ends by itself.
+ * if need be. Whoever binds out of it keeps it; an unused one that nobody holds
+ * ends by itself.
  */
-export const openView = (repository: Repository): Promise<string> =>
-  withSharedView(repository, DEFAULT_MOUNT_OPTIONS, startServer, view => view)
+export const openView = (repository: Repository): Promise<HeldView> =>
+  withSharedView(repository, DEFAULT_MOUNT_OPTIONS, startServer, async view => {
+    const hold = await holdView(dirname(view))
+    return { path: view, release: () => hold.release() }
+  })
 
 /**
  * The same for good: its users are where the server cannot see them. Where a
@@ -273,20 +284,23 @@ const withSharedView = async <T>(
   repository: Repository,
   options: MountOptions,
   start: (config: ServerConfig, onMounted: () => void) => Promise<number>,
-  use: (view: string, serverPid: number) => T,
+  use: (view: string, serverPid: number) => T | Promise<T>,
 ): Promise<T> => {
   const directory = sharedServerDirectory(repository.identity)
   const lock = await lockRuntimeDirectory(directory)
+  const hold = await holdView(directory)
+  const release = (): void => {
+    hold.release()
+    lock.release()
+  }
   try {
     const view = join(directory, 'view')
     const serverPid =
       runningServer(directory, view, options) ??
-      (await start(sharedConfig(repository, directory, view, options), () =>
-        lock.release(),
-      ))
-    return use(view, serverPid)
+      (await start(sharedConfig(repository, directory, view, options), release))
+    return await use(view, serverPid)
   } finally {
-    lock.release()
+    release()
   }
 }
 

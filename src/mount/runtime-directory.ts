@@ -16,12 +16,13 @@ import {
   realpathSync,
   rmdirSync,
   rmSync,
+  statSync,
   writeFileSync,
 } from '../system/files.ts'
 import { createHash } from 'node:crypto'
 import { join } from 'node:path'
 import { textToBytes } from '../bytes/byte-text.ts'
-import { DendroError, wrapSystemError } from '../errors.ts'
+import { DendroError, errnoOf, wrapSystemError } from '../errors.ts'
 import { callerVariable } from '../system/caller.ts'
 import { identityName } from '../store/identity.ts'
 import type { RepositoryIdentity } from '../store/identity.ts'
@@ -33,6 +34,7 @@ import {
   SERVER_EVENTS,
   SERVER_LOG,
   SERVER_STATE,
+  VIEW_HOLD,
   VIEW_NODES,
 } from './server-config.ts'
 
@@ -143,20 +145,60 @@ const RUNTIME_FILES = [
   SERVER_EVENTS,
   VIEW_NODES,
   `${VIEW_NODES}.new`,
+  VIEW_HOLD,
   LOCK,
 ]
 
 /** Makes the directory if need be and holds it for one mount. */
 export const lockRuntimeDirectory = async (path: string): Promise<FileLock> => {
+  const lockPath = join(path, LOCK)
   for (;;) {
-    makeRuntimeDirectory(path)
-    const lockPath = join(path, LOCK)
-    writeFileSync(lockPath, '', { flag: 'a' })
-    const lock = await acquireLock(lockPath, 'exclusive')
-    // A server that ended meanwhile may have removed the directory.
-    if (existsSync(lockPath)) return lock
+    // A server that ends just now may remove the directory at any moment.
+    const made = makeLockFile(path, lockPath)
+    const lock = made === undefined ? undefined : await lockUnlessGone(lockPath)
+    if (lock === undefined) continue
+    if (inodeOf(lockPath) === made) return lock
     lock.release()
   }
+}
+
+const inodeOf = (path: string): bigint | undefined =>
+  statSync(path, { bigint: true, throwIfNoEntry: false })?.ino
+
+const unlessGone = (error: unknown): undefined => {
+  if (errnoOf(error) !== 'ENOENT') throw error
+}
+
+/** The inode of the lock's file; undefined where it is gone again. */
+const makeLockFile = (path: string, lockPath: string): bigint | undefined => {
+  makeRuntimeDirectory(path)
+  try {
+    writeFileSync(lockPath, '', { flag: 'a' })
+    return inodeOf(lockPath)
+  } catch (error) {
+    return unlessGone(error)
+  }
+}
+
+const lockUnlessGone = async (path: string): Promise<FileLock | undefined> => {
+  try {
+    return await acquireLock(path, 'exclusive')
+  } catch (error) {
+    return unlessGone(error)
+  }
+}
+
+export const viewHoldPath = (directory: string): string =>
+  join(directory, VIEW_HOLD)
+
+/**
+ * Keeps the server of the directory, which is locked by this process, from
+ * ending because nothing is mounted yet.
+ */
+export const holdView = (directory: string): Promise<FileLock> => {
+  const path = viewHoldPath(directory)
+  writeFileSync(path, '', { flag: 'a' })
+  return acquireLock(path, 'shared')
 }
 
 /**

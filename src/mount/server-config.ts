@@ -33,6 +33,8 @@ export interface ServerConfig {
     { readonly commit: string; readonly subdir: string } | undefined
   /** End when no mount but the first one is left. */
   readonly endsWhenUnused: boolean
+  /** The first mount out of it is made by the launcher, which has yet to begin. */
+  readonly isBoundByLauncher?: boolean
 }
 
 /** Whether it serves the root of a machine: its users are out of its sight. */
@@ -129,6 +131,8 @@ export const GATE_ENDING = 2
 export const CONTROL_SOCKET = 'control.sock'
 export const SERVER_STATE = 'server.json'
 export const SERVER_LOG = 'server.log'
+/** Locked (shared) by whoever is about to bind out of the view. */
+export const VIEW_HOLD = 'hold'
 /** Events of a server whose repository cannot be written to. */
 export const SERVER_EVENTS = 'events'
 /** The nodes of the view's own names, for the next server. */

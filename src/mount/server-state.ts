@@ -2,6 +2,7 @@
 
 import {
   readFileSync,
+  readdirSync,
   renameSync,
   statSync,
   writeFileSync,
@@ -63,15 +64,29 @@ const commandOf = (pid: number): string => {
   }
 }
 
-/** Whether a mount is served, or will be again: its keeper lives. */
-export const isAlive = ({ pid, keeperPid }: ServerProcesses): boolean => {
-  const server = commandOf(pid)
-  return (
-    server.includes('@dendro') ||
-    /server-main\.c?js/.test(server) ||
-    (keeperPid > 0 && commandOf(keeperPid).includes('dendro-keeper'))
-  )
+const isServer = (pid: number): boolean => {
+  const command = commandOf(pid)
+  return command.includes('@dendro') || /server-main\.c?js/.test(command)
 }
+
+const isKeeper = (pid: number): boolean =>
+  pid > 0 && commandOf(pid).includes('dendro-keeper')
+
+/** The processes of all servers that wrote to a directory below `base`. */
+export const serverProcessesIn = (base: string): Set<number> => {
+  const found = new Set<number>()
+  for (const name of readdirSync(base)) {
+    const state = readState(join(base, name))
+    if (state === undefined) continue
+    if (isServer(state.pid)) found.add(state.pid)
+    if (isKeeper(state.keeperPid)) found.add(state.keeperPid)
+  }
+  return found
+}
+
+/** Whether a mount is served, or will be again: its keeper lives. */
+export const isAlive = ({ pid, keeperPid }: ServerProcesses): boolean =>
+  isServer(pid) || isKeeper(keeperPid)
 
 /**
  * The runtime directory of the server behind a mount: root's, or one of this
