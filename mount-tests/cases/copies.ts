@@ -144,6 +144,23 @@ export const tests: TestTable = {
     assert.equal(fileOf(other), 'other')
     for (const mount of [mounted, other]) t.dendro('umount', mount)
   },
+  'a restored backup is another one, and of the old one it is told':
+    async t => {
+      start(t)
+      const mounted = mountOf(t, t.repository, 'm1')
+      copy(t, t.repository, t.path('backup'))
+      rmSync(t.repository, { recursive: true })
+      copy(t, t.path('backup'), t.repository)
+      await waitFor(
+        'word of it',
+        () => statsOf(t, mounted).repository === `${t.repository} (deleted)`,
+      )
+      commitTo(t, t.repository, 'restored')
+      const other = mountOf(t, t.repository, 'm2')
+      assert.equal(fileOf(other), 'restored')
+      assert.equal(statsOf(t, other).repository, t.repository)
+      for (const mount of [mounted, other]) t.dendro('umount', mount)
+    },
   'a server that would start on another repository waits for its own':
     async t => {
       start(t)

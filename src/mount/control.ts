@@ -298,6 +298,8 @@ const repositoryWatch = new RepositoryWatch(
   config.repository,
   (from, to) => {
     eventLog.append('repository-moved', { from, to })
+    // The next server is started on a path that leads somewhere.
+    if (!repository.isAt(to)) return
     const keeperPid = link?.pid ?? 0
     writeState({ ...config, repository: to }, { pid: process.pid, keeperPid })
   },

@@ -11,6 +11,8 @@ import { statPlace } from '../system/plain-file.ts'
 
 const SETTLE_MS = 20
 const POLL_MS = 500
+/** What the kernel puts behind the path of what is nowhere. */
+const DELETED = ' (deleted)'
 /** A directory above it may be moved, which no watch on it tells. */
 const MOVE_CHECK_MS = 10_000
 
@@ -30,12 +32,19 @@ export class RepositoryWatch {
     this.#onMoved = onMoved
   }
 
-  /** Where it is now; who is to know of a move is told before. */
+  /**
+   * Where it is now; who is to know of a move is told before. As long as the
+   * old path leads to it, it was not moved: in another root directory, as that
+   * of a boot, the kernel may call it by another name.
+   */
   path(): string {
     const from = this.#path
+    if (this.#repository.isAt(from)) return from
     const to = this.#repository.currentPath()
+    const isKnown = to.endsWith(DELETED) || this.#repository.isAt(to)
+    if (from === to || !isKnown) return from
     this.#path = to
-    if (from !== to) this.#onMoved(from, to)
+    this.#onMoved(from, to)
     return to
   }
 

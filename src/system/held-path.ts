@@ -14,6 +14,7 @@ import {
   fstatSync,
   openSync,
   readlinkSync,
+  statSync,
 } from './files.ts'
 import { basename, dirname, join } from 'node:path'
 import { textToBytes } from '../bytes/byte-text.ts'
@@ -105,6 +106,13 @@ export class HeldDirectory {
   /** Where it is now; " (deleted)" at the end where it is nowhere. */
   currentPath(): string {
     return readlinkSync(`/proc/self/fd/${this.fd}`)
+  }
+
+  /** Whether `path` leads to it. */
+  isAt(path: string): boolean {
+    const { dev, ino } = this.numbers
+    const found = statSync(path, { bigint: true, throwIfNoEntry: false })
+    return found?.dev === dev && found.ino === ino
   }
 
   /** Whether a user is root, the owner of the directory, or this process. */
