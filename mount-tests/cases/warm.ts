@@ -68,6 +68,21 @@ export const tests: TestTable = {
     assert.deepEqual(others, {})
     assert.ok(STATFS <= 2, `${STATFS} STATFS`)
   },
+  'a second grep -r asks for the holes of large files alone': t => {
+    const source = t.makeDirectory('large')
+    writeFileSync(`${source}/small`, 'text\n')
+    for (const name of ['a', 'b', 'c'])
+      writeFileSync(`${source}/${name}`, 'text\n'.repeat(100_000))
+    t.dendro('init')
+    t.commit('large', source)
+    const mounted = t.mount('large', t.path('mnt'))
+    const work = () => t.try('grep', ['-r', 'nothing-holds-this', mounted])
+    work()
+    const { STATFS = 0, LSEEK = 0, ...others } = countWarm(t, mounted, work)
+    assert.deepEqual(others, {})
+    assert.equal(LSEEK, 3)
+    assert.ok(STATFS <= 1, `${STATFS} STATFS`)
+  },
   'a second readlink': costsNothing('readlink "$1"/d*/l* > /dev/null'),
   'a second lookup of names that are not there': costsNothing(
     'for i in 1 2 3 4 5 6 7 8 9; do test -e "$1/d1/absent$i"; done; true',
