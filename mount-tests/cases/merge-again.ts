@@ -4,6 +4,7 @@ import assert from 'node:assert/strict'
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { randomBytes } from 'node:crypto'
 import { join } from 'node:path'
+import { DENDRO } from '../context.ts'
 import type { TestTable } from '../context.ts'
 import { assemble, nextVersion, release, site, write } from '../site.ts'
 import type { Site, Status } from '../site.ts'
@@ -119,4 +120,32 @@ export const tests: TestTable = {
       s.t.run('umount', [boot])
     }
   },
+  'an installed machine follows the ref that was named, an @ in it or not':
+    s0 => {
+      const s = site(s0)
+      withKernel(s, '1')
+      for (const ref of ['plain', 'stable@home']) {
+        s.dendro('commit', '-b', ref, '--version', '1', s.tree)
+        s.dendro('commit', '-b', ref, '--version', '2', s.tree)
+        for (const [step, version] of [
+          ['', '2'],
+          ['~1', '1'],
+          ['@{1}', '1'],
+        ]) {
+          const target = s.t.path(`${ref}${step}`)
+          const repository = join(s.sysroot, 'dendro/repo')
+          const store = ['--karg', 'dendro.store=LABEL=x']
+          s.t.run(DENDRO, [
+            ...['--repo', repository, '--sysroot', target],
+            ...['install', `${ref}${step}`, ...store],
+          ])
+          const status = s.t.run(DENDRO, ['--sysroot', target, 'status'], {
+            env: { DENDRO_REPO: '' },
+          })
+          assert.match(status, new RegExp(`Ref: *${ref}\\n`))
+          assert.match(status, new RegExp(`Version: *${version}\\n`))
+          s.t.run('rm', ['-rf', target])
+        }
+      }
+    },
 }

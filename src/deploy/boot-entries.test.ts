@@ -43,7 +43,10 @@ t.test('entries, a menu and a list, the first deployment first', async t => {
   )
   const menu = byName.get('grub.cfg') ?? ''
   t.match(menu, "menuentry 'it'\\''s new' {")
-  t.match(menu, `  linux /boot/dendro/k/vmlinuz 'dendro=debian/${commit}.1'`)
+  t.match(
+    menu,
+    `  linux /boot/dendro/k/vmlinuz 'dendro=debian/${commit}.1' 'quiet' 'a=b c'`,
+  )
   t.notMatch(menu, 'old', 'what has no kernel is in no menu')
   t.equal(
     byName.get('deployments'),
@@ -86,4 +89,6 @@ t.test('what is a kernel argument', async t => {
     t.throws(() => checkKernelArgument(bad), /one word of printable ASCII/)
   t.throws(() => checkKernelArgument('dendro=x'), /names the deployment/)
   t.equal(checkKernelArgument('dendro.store=x'), 'dendro.store=x')
+  for (const lost of ['a=b\\x2dc', "a='b'", 'a=b"c d"e'])
+    t.throws(() => checkKernelArgument(lost), /GRUB would put a backslash/)
 })
