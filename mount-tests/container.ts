@@ -64,16 +64,20 @@ const boot = (
   return readFileSync(join(out, 'step'), 'utf8')
 }
 
-/** Boots a deployment in a container; what its step printed. */
+/**
+ * Boots a deployment in a container; what its step printed. `more` are words for
+ * systemd-nspawn.
+ */
 export const bootContainer = (
   t: TestContext,
   sysroot: string,
   repository: string,
+  ...more: string[]
 ): string =>
   boot(
     t,
     `"$dendro" --sysroot "$sysroot" root assemble "$root"
-     set +e; "$@" -D "$root" --bind="$out:/run/out"; status=$?; set -e
+     set +e; "$@" -D "$root" --bind="$out:/run/out" ${more.join(' ')}; status=$?; set -e
      "$dendro" --sysroot "$sysroot" root release "$root"
      exit $status`,
     [sysroot, t.path('root')],

@@ -85,8 +85,13 @@ int main(int argc, char **argv) {
   if (environment == NULL) return CANNOT_RUN;
   memcpy(environment, argv + 2, (size_t)(at - 2) * sizeof *environment);
   close_above(atoi(argv[1]));
-  /* A leader of a process group cannot begin a session; Node's child did. */
-  setsid();
+  /*
+   * What init starts in its own process group is a mount that autofs waits for:
+   * others who look at its directory would wait too (autofs(5)). There is no
+   * terminal to leave then. A leader of a group cannot begin a session; Node's
+   * child did.
+   */
+  if (getpgrp() != getpgid(1)) setsid();
   reset_signals();
   reset_priority();
   umask(022);

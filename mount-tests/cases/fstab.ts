@@ -4,6 +4,8 @@ import assert from 'node:assert/strict'
 import { writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { DENDRO } from '../context.ts'
+import { addStep, bootContainer } from '../container.ts'
+import { deploymentsOf, machineStore } from '../machine-store.ts'
 import type { CommandResult, TestContext, TestTable } from '../context.ts'
 
 const HELPER = join(dirname(DENDRO), 'mount.dendro')
@@ -36,6 +38,18 @@ const start = (t: TestContext): string => {
   t.makeDirectory('m')
   return t.commit('r/x', t.path('source'))
 }
+
+const UNDER_SYSTEMD = [
+  'systemctl is-active local-fs.target var-whole.mount var-auto.automount',
+  'cat /var/whole/refs/machine/usr/lib/os-release | grep -c ^ID=',
+  'systemctl is-active var-auto.mount',
+  'cat /var/auto/os-release | grep -c ^ID=',
+  'systemctl is-active var-auto.mount',
+  'systemctl stop var-whole.mount',
+  'cat /var/auto/os-release | grep -c ^ID=',
+  'systemctl start var-whole.mount; ls /var/whole',
+  'systemctl --failed --no-legend --plain',
+].join('; ')
 
 export const tests: TestTable = {
   'mount -t dendro, with and without a revision': t => {
@@ -128,5 +142,38 @@ export const tests: TestTable = {
     assert.equal(lines.length, 2, stderr)
     assert.match(lines[0] ?? '', /^dendro: cannot remount .*: ahead is told/)
     assert.match(lines[1] ?? '', /^dendro: .*commits are immutable/)
+  },
+  'systemd mounts by fstab at its start, on access, and again': t => {
+    const { repository } = machineStore(t)
+    const sysroot = t.makeDirectory('sysroot')
+    t.run(DENDRO, ['--sysroot', sysroot, 'deploy', 'machine'], {
+      env: { DENDRO_REPO: repository },
+    })
+    const [name] = deploymentsOf(t, sysroot, repository)
+    const layer = t
+      .sh('ls -d "$1"/dendro/deploy/*/*/etc/upper', sysroot)
+      .trimEnd()
+    assert.ok(name !== undefined && layer !== '')
+    addStep(layer, UNDER_SYSTEMD)
+    writeFileSync(
+      join(layer, 'fstab'),
+      '/var/repo /var/whole dendro defaults 0 0\n' +
+        '/var/repo#machine /var/auto dendro noauto,x-systemd.automount,subdir=usr/lib 0 0\n',
+    )
+    const out = bootContainer(
+      t,
+      sysroot,
+      repository,
+      `--bind=${repository}:/var/repo`,
+      '--bind=/dev/fuse',
+      '--bind=/dev/autofs',
+    )
+    assert.deepEqual(out.trimEnd().split('\n'), [
+      ...['active', 'active', 'active', '1'],
+      ...['inactive', '1', 'active'],
+      '1',
+      ...['by-version', 'commits', 'refs', 'tags'],
+      'end',
+    ])
   },
 }

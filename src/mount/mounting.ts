@@ -125,6 +125,7 @@ const mountedAlready = (
   repository: Repository,
   request: MountRequest,
 ): Mounted | undefined => {
+  if (isAutomount(request.mountpoint)) return undefined
   const entry = findMount(realpathSync(request.mountpoint))
   if (
     entry?.type !== FILESYSTEM_TYPE ||
@@ -154,12 +155,19 @@ const checkSubdir = (repository: Repository, request: MountRequest): void => {
 const isInside = (inner: string, outer: string): boolean =>
   inner === outer || inner.startsWith(outer === '/' ? '/' : `${outer}/`)
 
+/**
+ * Whether a mount is awaited at `path`, as systemd has it: until it is made,
+ * whoever looks at the path waits, and so would we (autofs(5)).
+ */
+const isAutomount = (path: string): boolean =>
+  findMount(path)?.type === 'autofs'
+
 /** The real path of a mount point that can be used. */
 const checkMountpoint = (repository: Repository, path: string): string => {
   let real: string
   try {
-    real = realpathSync(path)
-    if (!statSync(real).isDirectory())
+    real = isAutomount(path) ? path : realpathSync(path)
+    if (!isAutomount(real) && !statSync(real).isDirectory())
       throw new DendroError(
         'NOT_A_DIRECTORY',
         `cannot mount at ${path}: it is not a directory`,
