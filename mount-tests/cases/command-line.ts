@@ -170,4 +170,16 @@ export const tests: TestTable = {
     )
     assert.doesNotMatch(stderr, /^ +at /m)
   },
+  'a system without /proc says so': t => {
+    start(t)
+    const { status, stderr } = t.try('unshare', [
+      ...['-m', 'sh', '-c', 'umount -l /proc; "$0" refs'],
+      DENDRO,
+    ])
+    assert.equal(status, 1)
+    assert.match(
+      stderr,
+      /^dendro: there is no \/proc, [^\n]+\(mount it: [^\n]+\)\n$/,
+    )
+  },
 }

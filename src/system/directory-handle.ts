@@ -16,13 +16,14 @@
 import {
   closeSync,
   constants,
+  existsSync,
   openSync,
   readdirSync,
   readlinkSync,
 } from './files.ts'
 import type { Dirent } from './files.ts'
 import { latin1ToBytes } from '../bytes/latin1.ts'
-import { errnoOf } from '../errors.ts'
+import { DendroError, errnoOf } from '../errors.ts'
 import { listNames } from './directory-names.ts'
 import type { DirectoryNames } from './directory-names.ts'
 import { lstatBytes, statAt, statusOf } from './file-status.ts'
@@ -44,18 +45,34 @@ const checkName = (name: string): void => {
     throw new RangeError(`'${name}' is not a name in a directory`)
 }
 
+let isProcThere = false
+
+/** Errors: `NOT_FOUND`, where every name would seem not to be there. */
+const requireProc = (): void => {
+  if (isProcThere) return
+  if (!existsSync('/proc/self/fd'))
+    throw new DendroError(
+      'NOT_FOUND',
+      'there is no /proc, through which files are reached',
+      { hint: 'mount it: mount -t proc proc /proc' },
+    )
+  isProcThere = true
+}
+
 export class DirectoryHandle {
   readonly fd: number
   readonly #prefix: string
 
   private constructor(fd: number) {
+    requireProc()
     this.fd = fd
     this.#prefix = `/proc/self/fd/${fd}/`
   }
 
   /**
    * Opens `path` (raw bytes) as whoever named it meant it: links in it are
-   * followed. System errors: ENOENT, ENOTDIR, EACCES.
+   * followed. Errors: `NOT_FOUND` where there is no /proc. System errors:
+   * ENOENT, ENOTDIR, EACCES.
    */
   static open(path: Buffer): DirectoryHandle {
     return new DirectoryHandle(openSync(path, O_RDONLY | O_DIRECTORY))
