@@ -2,11 +2,13 @@
 
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
-import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { readdirSync, statSync, writeFileSync } from 'node:fs'
 import { waitFor } from '../context.ts'
 import type { TestTable } from '../context.ts'
 import { noise } from '../odd-tree.ts'
 import { ended, events, isRunning, start } from '../served-tree.ts'
+
+const HUNG_DISK = new URL('../hung-disk.js', import.meta.url).pathname
 
 export const tests: TestTable = {
   'a server that does not answer is replaced': async t => {
@@ -63,18 +65,30 @@ export const tests: TestTable = {
       .filter(name => !known.has(name))
       .map(name => `${t.repository}/packs/${name}`)
       .filter(path => statSync(path).size > 100_000)
-    // Opening it waits for ever.
-    t.sh('rm "$1"; mkfifo "$1"', large as string)
-    const mounted = t.mount('-o', 'watchdog=1', 'r', t.path('mnt'))
-    const read = t.try('cat', [`${mounted}/stuck`])
-    assert.equal(read.status, 1)
-    assert.match(read.stderr, /Input\/output error/)
-    assert.equal(readFileSync(`${mounted}/small`, 'utf8'), 'small\n')
-    // The kernel tries a failed page once more. The first server has no thread
-    // yet that could answer for it.
-    const ended = ['server-stuck', 'server-silent'].map(
-      type => events(t, type).length,
+    const pack = large as string
+    const disk = t.makeDirectory('disk')
+    const hung = spawn(
+      process.execPath,
+      [HUNG_DISK, disk, String(statSync(pack).size)],
+      { stdio: ['ignore', 'pipe', 'inherit'] },
     )
-    assert.equal(ended.reduce((sum, count) => sum + count) % 3, 0)
+    try {
+      await new Promise(done => hung.stdout.once('data', done))
+      t.sh('mount --bind "$1/file" "$2"', disk, pack)
+      const mounted = t.mount('-o', 'watchdog=1', 'r', t.path('mnt'))
+      const read = ended(spawn('cat', [`${mounted}/stuck`]))
+      const { code, text } = await read
+      assert.equal(code, 1)
+      assert.match(text, /Input\/output error/)
+      assert.equal(t.sh('cat "$1/small"', mounted), 'small\n')
+      // The kernel tries a failed page once more. The first server has no
+      // thread yet that could answer for it.
+      const stuck = events(t, 'server-stuck').length
+      const all = stuck + events(t, 'server-silent').length
+      assert.ok(stuck > 0 && all % 3 === 0, `${stuck} of ${all} servers`)
+    } finally {
+      hung.kill('SIGKILL')
+      t.sh('umount -l "$1"', pack)
+    }
   },
 }
