@@ -169,11 +169,9 @@ export const tests: TestTable = {
     const run = bootInNamespace(t, disk, '', script)
     assert.match(run.text, /Damage: damaged commit/)
     assert.match(run.text, /has booted/)
-    // Its layer could not be kept in the history.
-    assert.match(run.text, /dendro: damaged commit .*dendro fsck --repair/)
-    onDisk(t, disk, root =>
-      assert.deepEqual(deploymentsOf(t, root), [older, newer]),
-    )
+    // What it had in /etc can be kept as files without its defaults.
+    assert.match(run.text, /is removed; dendro undo brings it back/)
+    onDisk(t, disk, root => assert.deepEqual(deploymentsOf(t, root), [older]))
   },
   'nothing that can be booted: it says why': t => {
     const ruin = (work: (root: string) => void): Booted => {
