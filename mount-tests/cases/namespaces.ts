@@ -10,6 +10,8 @@ import {
   readdirSync,
   readFileSync,
   renameSync,
+  rmSync,
+  symlinkSync,
   writeFileSync,
 } from 'node:fs'
 import { join } from 'node:path'
@@ -18,7 +20,7 @@ import { layerIdentity } from '../../src/deploy/mounted-layers.ts'
 import { holdEntered } from '../../src/deploy/running.ts'
 import { DENDRO } from '../context.ts'
 import type { CommandResult, TestTable } from '../context.ts'
-import { assemble, release, site } from '../site.ts'
+import { assemble, nextVersion, release, site } from '../site.ts'
 import type { Site, Status } from '../site.ts'
 
 const USER = 12345
@@ -76,10 +78,13 @@ export const tests: TestTable = {
       [
         ...['--reuid', String(USER), '--regid', String(USER)],
         ...['--clear-groups', 'unshare', '-Urm', 'sh', '-euc'],
-        `mount -t overlay x -o "lowerdir=/etc,upperdir=$1/upper,workdir=$1/work,userxattr" /etc
-         mount --bind "$2" "$(readlink -f /bin/touch)"
+        // In the mount table it has the name of the layer.
+        `mount --bind "$1" "$2"
+         mount -t overlay x -o "lowerdir=/etc,upperdir=$2/$3/upper,workdir=$2/$3/work,userxattr" /etc
+         mount --bind "$4" "$(readlink -f /bin/touch)"
+         grep -q "upperdir=$2/$3/upper" /proc/self/mountinfo
          echo mounted; read -r line`,
-        ...['sh', join(own, end), program],
+        ...['sh', own, s.sysroot, end, program],
       ],
       { stdio: ['pipe', 'pipe', 'inherit'] },
     )
@@ -162,6 +167,55 @@ export const tests: TestTable = {
     const none = startEntry({ kind: 'namespace', fd: 0 }, { words: ['true'] })
     assert.equal(await none.entered, false)
     assert.equal(await none.ended, 125)
+  },
+  'what an older program mounted runs, and is not joined': async s0 => {
+    const s = site(s0)
+    s.dendro('deploy', 'os/test')
+    nextVersion(s)
+    const forget = () => {
+      const directory = '/run/dendro/layers'
+      const own = readdirSync(directory).filter(name =>
+        name.startsWith(`${layerIdentity(s.layer())}.`),
+      )
+      assert.equal(own.length, 1)
+      for (const name of own) rmSync(join(directory, name))
+    }
+    const root = assemble(s)
+    forget()
+    writeFileSync(join(root, 'etc/mine'), 'x\n')
+    assert.deepEqual(booted(s.dendro('--json', 'status')), [true])
+    assert.match(s.try('undeploy', '0').stderr, /cannot undeploy .*: it runs/)
+    // What is changed is changed through the mount, and carried on.
+    s.dendro('etc', 'reset', 'mine')
+    assert.ok(!existsSync(join(root, 'etc/mine')))
+    writeFileSync(join(root, 'etc/mine'), 'y\n')
+    s.dendro('deploy', 'os/test')
+    assert.deepEqual(booted(s.dendro('--json', 'status')), [false, true])
+    assert.equal(readFileSync(join(s.layer(), 'mine'), 'utf8'), 'y\n')
+    assert.match(s.try('undeploy', '1').stderr, /it runs/)
+    release(s)
+    assert.deepEqual(booted(s.dendro('--json', 'status')), [false, false])
+    // In another namespace it is in use, and nobody is sent there.
+    const { child, ended } = await holdOpen(s)
+    forget()
+    assert.match(s.try('undeploy', '0').stderr, /it runs/)
+    const { status, stderr } = s.try('run', '--', '/bin/true')
+    assert.equal(status, 1)
+    assert.match(stderr, /cannot enter .*: its \/etc is mounted/)
+    child.stdin?.end('\n')
+    assert.equal(await ended, 9)
+    // A link to the layer in the place of another overlay's directory is none.
+    const own = s.t.makeDirectory('own')
+    for (const name of ['etc', 'upper', 'work', 'lower'])
+      mkdirSync(join(own, name))
+    s.t.sh(
+      'mount -t overlay x -o "lowerdir=$1/lower,upperdir=$1/upper,workdir=$1/work" "$1/etc"',
+      own,
+    )
+    renameSync(join(own, 'upper'), join(own, 'away'))
+    symlinkSync(s.layer(), join(own, 'upper'))
+    assert.deepEqual(booted(s.dendro('--json', 'status')), [false, false])
+    s.t.sh('umount "$1/etc"', own)
   },
   'commands that begin at once all run in the deployment': async s0 => {
     const s = site(s0)

@@ -2,7 +2,9 @@
 
 import { readFileSync } from '../system/files.ts'
 
-export const BOOT_STATE = '/run/initramfs/dendro/boot-state'
+/** What the initramfs made for the running machine; only root may change it. */
+export const BOOT_DIRECTORY = '/run/initramfs/dendro'
+export const BOOT_STATE = `${BOOT_DIRECTORY}/boot-state`
 
 export interface BootState {
   /** Names of deployments. */

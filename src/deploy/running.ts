@@ -3,7 +3,8 @@
  *
  * A layer runs where the overlay is mounted that dendro recorded for it
  * (mounted-layers.ts), in this mount namespace or in another one of the same
- * user namespace. Names in mount tables say nothing.
+ * user namespace. Names in mount tables say nothing, but for those of mounts
+ * that an older program made there (unrecorded-layers.ts).
  */
 
 import {
@@ -33,6 +34,7 @@ import {
 } from './mounted-layers.ts'
 import type { LayerRecord } from './mounted-layers.ts'
 import type { SysrootPaths } from './sysroot.ts'
+import { unrecordedLayer } from './unrecorded-layers.ts'
 
 export interface RunningEtc {
   /** A process that sees the mount; undefined when this one does. */
@@ -61,14 +63,18 @@ interface Found extends RunningEtc {
   readonly layer: string
 }
 
+/** `isBelieved`: whether root of our user namespace made what the table shows. */
 const scan = (
   records: readonly LayerRecord[],
   table: readonly MountEntry[],
   pid: number | undefined,
+  isBelieved: boolean,
 ): Found[] =>
   table.flatMap(entry => {
-    const record = records.find(known => isMountOf(known, entry))
-    if (record === undefined) return []
+    const layer =
+      records.find(known => isMountOf(known, entry))?.layer ??
+      (isBelieved ? unrecordedLayer(entry) : undefined)
+    if (layer === undefined) return []
     const { mountpoint, device } = entry
     const usr = mountpoint.replace(/etc$/, 'usr')
     const isUnlocked = table.some(
@@ -77,7 +83,7 @@ const scan = (
         other.type === 'overlay' &&
         other.source === UNLOCKED_LAYER,
     )
-    return [{ layer: record.layer, pid, mountpoint, device, isUnlocked }]
+    return [{ layer, pid, mountpoint, device, isUnlocked }]
   })
 
 /** One process of each other mount namespace that is to be believed. */
@@ -94,17 +100,28 @@ function* otherNamespaces(): Generator<number> {
   }
 }
 
+/** A program that was sent into a namespace of somebody else is not at home. */
+const isOwnBelieved = (): boolean => {
+  const held = holdMountNamespace(process.pid)
+  if (held === undefined) return false
+  try {
+    return isOfOwnUser(held)
+  } finally {
+    held.close()
+  }
+}
+
 /** All running layers by identity; mounts of this process's own namespace win. */
 const findRunning = (): ReadonlyMap<string, RunningEtc> => {
   const found = new Map<string, RunningEtc>()
   const records = readLayerRecords()
-  if (records.length === 0) return found
   const add = (entries: readonly Found[]) => {
     for (const { layer, ...running } of entries)
       if (!found.has(layer)) found.set(layer, running)
   }
-  add(scan(records, tableOf('self'), undefined))
-  for (const pid of otherNamespaces()) add(scan(records, tableOf(pid), pid))
+  add(scan(records, tableOf('self'), undefined, isOwnBelieved()))
+  for (const pid of otherNamespaces())
+    add(scan(records, tableOf(pid), pid, true))
   return found
 }
 
