@@ -249,6 +249,12 @@ export const tests: TestTable = {
     )
     assert.equal(t.dendro(...repo, 'cat', 'r', 'file'), 'one')
     assert.deepEqual(readdirSync(`${small}/repo/tmp`), [])
+    t.try('dd', ['if=/dev/zero', `of=${small}/fill`, 'bs=4k'])
+    // Every one-line file there is takes a page of its own.
+    const full = /^dendro: cannot write \S[^:]*: no space left on device \(/
+    refuses(t, 1, full, ...repo, 'tag', 'full', 'r')
+    refuses(t, 1, full, ...repo, 'prune')
+    t.run('rm', [`${small}/fill`])
     t.run('mount', ['-o', 'remount,size=20m', small])
     t.dendro(...repo, 'commit', '-b', 'r', source)
     t.run('umount', [small])

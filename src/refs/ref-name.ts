@@ -1,7 +1,7 @@
 /** Names of refs and tags: slash-separated components, UTF-8 text. */
 
 import { DendroError } from '../errors.ts'
-import { textToLatin1 } from '../bytes/latin1.ts'
+import { textToDisplay, textToLatin1 } from '../bytes/latin1.ts'
 import { explainBadName } from '../objects/name.ts'
 
 declare const refNameBrand: unique symbol
@@ -20,7 +20,7 @@ export const toRefName = (text: string): RefName => {
   if (bad === undefined) return text as RefName
   throw new DendroError(
     'INVALID_REF_NAME',
-    `bad ref name ${JSON.stringify(text)}: ${bad}`,
+    `bad ref name ${text === '' ? "''" : textToDisplay(text)}: ${bad}`,
     { hint: 'use components like fedora/40/x86_64' },
   )
 }

@@ -83,6 +83,10 @@ t.test('names', async t => {
       { code: 'INVALID_REF_NAME' },
       JSON.stringify(bad),
     )
+  t.throws(() => toRefName('caf\udce9^'), {
+    message: /^bad ref name \$'caf\\351\^': /,
+  })
+  t.throws(() => toRefName(''), { message: /^bad ref name '': / })
 })
 
 t.test('every form of a revision', async t => {
@@ -180,6 +184,10 @@ t.test('refs move, list, conflict and go', async t => {
   t.throws(() => refs.set(toRefName('fedora/40'), ids[0] as Digest), {
     code: 'REF_CONFLICT',
   })
+  for (const name of [`long/${'n'.repeat(255)}`, '\u{1f333}'.repeat(63)]) {
+    refs.set(toRefName(name), ids[0] as Digest)
+    t.equal(refs.get(toRefName(name)), ids[0], 'a name of as many bytes as fit')
+  }
   t.ok(refs.remove(toRefName('a')))
   t.notOk(refs.remove(toRefName('a')))
 })

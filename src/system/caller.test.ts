@@ -5,8 +5,10 @@ import { textToBytes } from '../bytes/byte-text.ts'
 import { byteCommand } from './byte-command.ts'
 import { callerArguments, callerVariable, absolutePath } from './caller.ts'
 import {
+  closeSync,
   existsSync,
   mkdirSync,
+  openSync,
   readdirSync,
   readFileSync,
   readlinkSync,
@@ -67,6 +69,11 @@ t.test('arguments, environment and directory are bytes', async t => {
   })
 })
 
+t.test('an empty path is not the working directory', async t => {
+  t.throws(() => absolutePath(''), { code: 'INVALID_ARGUMENT' })
+  t.equal(absolutePath('.'), process.cwd())
+})
+
 t.test('a command gets the bytes of its arguments', async t => {
   const words = ['%s|', ODD, 'new\n\n', '-e \\x', "it's", '', 'é']
   const [program, args] = byteCommand('printf', words)
@@ -104,4 +111,37 @@ t.test('files have the names that they were given', async t => {
   ])
   rmSync(directory, { recursive: true })
   t.notOk(existsSync(directory))
+})
+
+t.test('an error names the path behind a descriptor', async t => {
+  const directory = `${realpathSync(t.testdir())}/${ODD}`
+  mkdirSync(directory)
+  const fd = openSync(directory, 'r')
+  const failure = (work: () => unknown): unknown => {
+    try {
+      work()
+    } catch (error) {
+      return (error as NodeJS.ErrnoException).path
+    }
+    return 'no error'
+  }
+  const at = `/proc/self/fd/${fd}`
+  t.equal(
+    failure(() => readFileSync(`${at}/a/b`)),
+    `${directory}/a/b`,
+  )
+  t.equal(
+    failure(() => readdirSync(`${at}/absent`)),
+    `${directory}/absent`,
+  )
+  t.equal(
+    failure(() => readlinkSync(`${at}/.`)),
+    directory,
+  )
+  closeSync(fd)
+  t.equal(
+    failure(() => readFileSync(`${at}/a`)),
+    `${at}/a`,
+    'of what is closed nothing else is known',
+  )
 })

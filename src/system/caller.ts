@@ -51,10 +51,16 @@ export const callerVariable = (name: string): string | undefined => {
 
 /**
  * `path` as it is meant from the working directory, absolute and normal.
- * Errors: `NOT_FOUND` (there is none any more).
+ * Errors: `INVALID_ARGUMENT` (an empty path, which is no path: path_resolution(7)),
+ * `NOT_FOUND` (there is no working directory any more).
  */
-export const absolutePath = (path: string): string =>
-  isAbsolute(path) ? resolve(path) : resolve(workingDirectory(), path)
+export const absolutePath = (path: string): string => {
+  if (isAbsolute(path)) return resolve(path)
+  if (path !== '') return resolve(workingDirectory(), path)
+  throw new DendroError('INVALID_ARGUMENT', 'a path is empty', {
+    hint: "the working directory is '.'; is a variable not set?",
+  })
+}
 
 const workingDirectory = (): string => {
   const path = readlinkSync('/proc/self/cwd')

@@ -70,6 +70,15 @@ export interface WriteOptions {
   readonly temporaryDirectory?: FilePlace
 }
 
+/** Of the name of a file, in characters: with what is added it is a name too. */
+const MAX_STEM = 32
+
+/** A system error of a descriptor, with the path of the file that it is about. */
+const about = (path: FilePlace, error: unknown): unknown =>
+  error instanceof Error && 'syscall' in error && !('path' in error)
+    ? Object.assign(error, { path: String(path) })
+    : error
+
 const replace = (
   path: FilePlace,
   bytes: Uint8Array,
@@ -77,7 +86,10 @@ const replace = (
   isDurable: boolean,
 ): void => {
   const directory = options.temporaryDirectory ?? parentOf(path)
-  const temporary = childOf(directory, temporaryName(basename(String(path))))
+  const stem = Array.from(basename(String(path)))
+    .slice(0, MAX_STEM)
+    .join('')
+  const temporary = childOf(directory, temporaryName(stem))
   try {
     writeNew(temporary, bytes, isDurable)
     renameFile(temporary, path)
@@ -87,7 +99,7 @@ const replace = (
     } catch {
       // The first error is the one to tell; the next writer sweeps up.
     }
-    throw error
+    throw about(path, error)
   }
 }
 

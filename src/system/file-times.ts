@@ -1,6 +1,6 @@
 /** Sets the modification time of a path, never following a link. */
 
-import { lutimesSync } from './files.ts'
+import { lutimesSync, namedPath } from './files.ts'
 import { check, tryShim } from './native.ts'
 
 /**
@@ -14,8 +14,6 @@ export const setMtime = (path: Buffer, sec: number, nsec: number): void => {
     lutimesSync(path, time, time)
     return
   }
-  check(
-    native.setMtime(path, sec, nsec),
-    `cannot set the time of ${path.toString()}`,
-  )
+  const result = native.setMtime(path, sec, nsec)
+  if (result < 0) check(result, `cannot set the time of ${namedPath(path)}`)
 }

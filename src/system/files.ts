@@ -4,8 +4,8 @@
  * The functions are those of Node with their signatures. A path in which a byte
  * is escaped reaches the system as that byte, and names that come back as text
  * come back escaped; Node itself would put U+FFFD in both. Buffers and
- * descriptors pass as they are. src/ imports files from here alone
- * (scripts/check-layers.mjs).
+ * descriptors pass as they are. An error names what is behind a descriptor.
+ * src/ imports files from here alone (scripts/check-layers.mjs).
  */
 
 import fs from 'node:fs'
@@ -38,18 +38,45 @@ const onDisk = (path: unknown): unknown =>
 /* eslint-disable @typescript-eslint/no-explicit-any */
 type Call = (...args: any[]) => any
 
+const DESCRIPTOR = /^(\/proc\/self\/fd\/\d+)(\/.*)?$/s
+
+/** A path, also one through a descriptor (proc_pid_fd(5)), as people know it. */
+export const namedPath = (given: string | Uint8Array): string => {
+  const path = typeof given === 'string' ? given : bytesToText(given)
+  const [, descriptor, below = ''] = DESCRIPTOR.exec(path) ?? []
+  if (descriptor === undefined) return path
+  try {
+    const directory = fs.readlinkSync(descriptor, { encoding: 'buffer' })
+    return bytesToText(directory) + (below === '/.' ? '' : below)
+  } catch {
+    // It is closed: no better name is known.
+    return path
+  }
+}
+
+/** Runs a call; its error names the path that a descriptor stands for. */
+const calling = (call: Call, args: unknown[]): unknown => {
+  try {
+    return call(...args)
+  } catch (error) {
+    const failed = error as NodeJS.ErrnoException
+    if (typeof failed.path === 'string') failed.path = namedPath(failed.path)
+    throw error
+  }
+}
+
 /** The function with its first `count` arguments as paths. */
 const byPath = <F extends Call>(call: F, count = 1): F =>
   ((...args: unknown[]): unknown => {
     for (let i = 0; i < count; i++) args[i] = onDisk(args[i])
-    return call(...args)
+    return calling(call, args)
   }) as F
 
 /** The same, whose result is a path: text unless a Buffer or bytes are asked for. */
 const toPath = <F extends Call>(call: F, raw: Call = call): F =>
   ((path: unknown, ...rest: unknown[]): unknown => {
     const at = onDisk(path)
-    const result: unknown = call(at, ...rest)
+    const result: unknown = calling(call, [at, ...rest])
     const isText = rest.length === 0 && typeof result === 'string'
     const isLossy = at !== path || (isText && mayHaveLost(result))
     return isText && isLossy
@@ -102,7 +129,7 @@ export const readdirSync: typeof fs.readdirSync = ((
 ): unknown => {
   const list: Call = fs.readdirSync
   const at = onDisk(path)
-  const found = list(at, options) as (fs.Dirent | string)[]
+  const found = calling(list, [at, options]) as (fs.Dirent | string)[]
   const { encoding = 'utf8', recursive = false } =
     typeof options === 'string' ? { encoding: options } : (options ?? {})
   const isLossy = (entry: fs.Dirent | string): boolean =>

@@ -1,5 +1,6 @@
 /** Extended attributes of a path, never following a link. */
 
+import { namedPath } from './files.ts'
 import { check, shim, tryShim } from './native.ts'
 
 const ENOTSUP = 95
@@ -32,8 +33,7 @@ const read = (path: Buffer, isFollowed: boolean): RawXattr[] => {
   const follow = isFollowed ? 1 : 0
   const length = native.listXattr(path, scratch, follow)
   if (length === 0 || length === -ENOTSUP) return []
-  const what = `cannot list the xattrs of ${path.toString()}`
-  check(length, what)
+  if (length < 0) check(length, `cannot list the xattrs of ${namedPath(path)}`)
   const names = scratch
     .toString('latin1', 0, length)
     .split('\0')
@@ -44,7 +44,7 @@ const read = (path: Buffer, isFollowed: boolean): RawXattr[] => {
     const key = Buffer.from(name, 'latin1')
     const size = native.getXattr(path, key, scratch, follow)
     if (size === -ENODATA) continue
-    check(size, `cannot read xattr ${name} of ${path.toString()}`)
+    if (size < 0) check(size, `cannot read xattr ${name} of ${namedPath(path)}`)
     xattrs.push({ name, value: scratch.toString('latin1', 0, size) })
   }
   return xattrs
@@ -52,19 +52,18 @@ const read = (path: Buffer, isFollowed: boolean): RawXattr[] => {
 
 /** Sets one attribute. */
 export const writeXattr = (path: Buffer, name: string, value: string): void => {
-  check(
-    shim().lsetxattr(
-      path,
-      Buffer.from(name, 'latin1'),
-      Buffer.from(value, 'latin1'),
-    ),
-    `cannot set xattr ${name} of ${path.toString()}`,
+  const result = shim().lsetxattr(
+    path,
+    Buffer.from(name, 'latin1'),
+    Buffer.from(value, 'latin1'),
   )
+  if (result < 0)
+    check(result, `cannot set xattr ${name} of ${namedPath(path)}`)
 }
 
 /** Removes one attribute; that it is not there, or cannot be, is well. */
 export const dropXattr = (path: Buffer, name: string): void => {
   const result = shim().lremovexattr(path, Buffer.from(name, 'latin1'))
-  if (result === -ENODATA || result === -ENOTSUP) return
-  check(result, `cannot remove xattr ${name} of ${path.toString()}`)
+  if (result >= 0 || result === -ENODATA || result === -ENOTSUP) return
+  check(result, `cannot remove xattr ${name} of ${namedPath(path)}`)
 }
