@@ -57,6 +57,16 @@ const isItsOwn = (t: TestContext, pid: number): void => {
 }
 
 export const tests: TestTable = {
+  'an umount does not count itself among the users': t => {
+    start(t)
+    t.mount('r', t.path('m'))
+    const { status, stderr } = t.try('sh', [
+      ...['-c', 'cd "$1" && "$2" umount . ; exit $?', 'sh'],
+      ...[t.path('m'), DENDRO],
+    ])
+    assert.equal(status, 1)
+    assert.match(stderr, /in use by sh \(pid \d+, cwd\) \(end them/)
+  },
   'mounts of, at and below names that are not UTF-8': t => {
     const said = withOddName(
       t,

@@ -112,10 +112,33 @@ const showStatistics = async (
   print(`server ${statistics.pid}, transport ${statistics.transport}`)
   print(`nodes ${statistics.nodes}, resident ${statistics.rssBytes} bytes`)
   print(`stored ahead: ${statistics.storedFiles} files`)
-  for (const [name, count] of Object.entries(statistics.requests))
-    print(`${name.padEnd(16)} ${count}`)
-  for (const [name, count] of Object.entries(statistics.outcomes))
-    print(`${`${name}:`.padEnd(16)} ${count}`)
-  for (const [name, count] of Object.entries(statistics.failures))
-    print(`failed: ${name.padEnd(8)} ${count}`)
+  printCounts([
+    ...rowsOf(statistics.requests),
+    ...rowsOf({ ...statistics.outcomes }).map(row => ({
+      ...row,
+      name: `${row.name}:`,
+    })),
+    ...rowsOf(statistics.failures).map(row => ({
+      ...row,
+      name: `failed: ${row.name}`,
+    })),
+  ])
+}
+
+interface Count {
+  readonly name: string
+  readonly count: number
+}
+
+/** Without any where the server is of an older program that does not count them. */
+const rowsOf = (
+  counts: Readonly<Record<string, number>> | undefined,
+): Count[] =>
+  Object.entries(counts ?? {}).map(([name, count]) => ({ name, count }))
+
+const COLUMN = 16
+
+const printCounts = (rows: readonly Count[]): void => {
+  const width = Math.max(COLUMN, ...rows.map(({ name }) => name.length))
+  for (const { name, count } of rows) print(`${name.padEnd(width)} ${count}`)
 }

@@ -70,11 +70,12 @@ const isBelow = (path: string, directory: string): boolean =>
   path === directory ||
   path.startsWith(directory.endsWith('/') ? directory : `${directory}/`)
 
-/** The processes that keep a mount busy; one entry each, at most `limit`. */
+/** The other processes that keep a mount busy; one entry each, at most `limit`. */
 export const findMountUsers = (entry: MountEntry, limit = 20): MountUser[] => {
   const users: MountUser[] = []
   for (const pid of pids()) {
     if (users.length >= limit) break
+    if (pid === process.pid) continue
     for (const { kind, path, mountId } of usesOf(pid)) {
       const isUse =
         mountId === undefined

@@ -9,7 +9,7 @@
  */
 
 import { closeSync, writeSync } from '../system/files.ts'
-import { DendroError } from '../errors.ts'
+import { DendroError, errorLine } from '../errors.ts'
 import { callerArguments } from '../system/caller.ts'
 import { shim } from '../system/native.ts'
 import { writeNote } from '../system/standard-streams.ts'
@@ -41,7 +41,7 @@ const end = (config: ServerConfig): never => {
 
 const fail = (error: unknown): never => {
   report(describeStartError(error))
-  writeNote(`dendro: ${String(error)}\n`)
+  writeNote(`dendro: ${errorLine(error)}\n`)
   return shim().exit(1)
 }
 

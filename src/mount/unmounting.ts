@@ -10,8 +10,10 @@ import { byteCommand } from '../system/byte-command.ts'
 import { findMount } from '../system/mount-table.ts'
 import type { MountEntry } from '../system/mount-table.ts'
 import { check } from '../system/native.ts'
+import { sizeOfPlace } from '../system/plain-file.ts'
 import { askServer } from './control-client.ts'
 import { serverProgram } from './keeper.ts'
+import { complaintIn } from './server-log.ts'
 import { findMountUsers } from './mount-users.ts'
 import { isRoot } from './runtime-directory.ts'
 import { readState, runtimeDirectoryOf } from './server-state.ts'
@@ -81,19 +83,19 @@ const RELOAD_TIMEOUT_MS = 120_000
 export const reloadMount = async (path: string): Promise<ServerStatistics> => {
   const directory = serverDirectory(path)
   const { node, program } = programFor(directory)
+  const log = join(directory, SERVER_LOG)
+  const begin = sizeOfPlace(log)
   const reply = (await askServer(
     directory,
     `reload\t${node}\t${program}`,
     RELOAD_TIMEOUT_MS,
   )) as { error?: string }
-  if (reply.error !== undefined)
-    throw new DendroError(
-      'RELOAD_FAILED',
-      `cannot reload ${path}: ${reply.error}`,
-      {
-        hint: `the old server goes on; the new one's log is ${join(directory, SERVER_LOG)}`,
-      },
-    )
+  if (reply.error !== undefined) {
+    const reason = complaintIn(log, begin) ?? reply.error
+    throw new DendroError('RELOAD_FAILED', `cannot reload ${path}: ${reason}`, {
+      hint: `the old server goes on; the new one's log is ${log}`,
+    })
+  }
   return (await askServer(directory, 'stats')) as ServerStatistics
 }
 
