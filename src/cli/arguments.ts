@@ -62,7 +62,8 @@ export const parseVerb = (
     })
   } catch (error) {
     const text = error instanceof Error ? error.message : String(error)
-    throw usageError(text.split('. ')[0] as string, usage)
+    // Its first sentence.
+    throw usageError(text.split(/\.\s/)[0] as string, usage)
   }
   const { values, positionals } = result
   if (positionals.length < count[0])

@@ -102,6 +102,11 @@ t.test('help, version and JSON', async t => {
     t.match(run(verb, '--help').stdout, /^usage: dendro /)
   }
   t.equal(run().status, 2)
+  const { stderr } = run('commit', '-b', '-x', source)
+  t.match(
+    stderr,
+    /^dendro: bad command line: Option '-b' argument is ambiguous \(usage: [^\n]+\n$/,
+  )
   run('init')
   const made = JSON.parse(
     run('commit', '-b', 'r', source, '--json').stdout,

@@ -1,10 +1,10 @@
 /** How deployments and merges look to a person and in JSON. */
 
+import { latin1ToDisplay } from '../bytes/latin1.ts'
 import type { Deployed } from '../deploy/deploy.ts'
 import type { PackageChange } from '../deploy/packages.ts'
 import { deploymentName, shortName } from '../deploy/sysroot.ts'
 import type { EtcNode } from '../etc/etc-node.ts'
-import { shownEtcPath } from '../etc/etc-target.ts'
 import { isInLayer } from '../etc/plan.ts'
 import type { PlanItem } from '../etc/plan.ts'
 import type { PlannedMerge } from '../etc/merge.ts'
@@ -12,7 +12,7 @@ import { formatBytes } from '../units.ts'
 import { counted, jsonPath, noteDone, print, printJson } from './output.ts'
 
 /** `/etc/...` as a person reads it. */
-export const etcPath = shownEtcPath
+export const etcPath = (path: string): string => `/etc/${latin1ToDisplay(path)}`
 
 const outcomeOf = (item: PlanItem, plan: PlannedMerge): string => {
   if (item.conflict !== undefined) return 'conflict'

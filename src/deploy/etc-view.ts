@@ -1,10 +1,9 @@
 /** A deployment's /etc as it is: what was changed, and what is in conflict. */
 
-import { textToLatin1 } from '../bytes/latin1.ts'
+import { latin1ToDisplay, textToLatin1 } from '../bytes/latin1.ts'
 import { DendroError } from '../errors.ts'
 import { CommitDefaults } from '../etc/defaults.ts'
 import { diffEtc } from '../etc/etc-diff.ts'
-import { shownEtcPath } from '../etc/etc-target.ts'
 import type { EtcChange } from '../etc/etc-diff.ts'
 import type { EtcNode, Maybe } from '../etc/etc-node.ts'
 import { LayerHistory } from '../etc/history.ts'
@@ -45,7 +44,8 @@ export const toEtcPath = (text: string): string => {
   })
 }
 
-export const shownPath = shownEtcPath
+export const shownPath = (path: string): string =>
+  `/etc/${latin1ToDisplay(path)}`
 
 /** A deployment's /etc as it is. */
 export interface EtcView {

@@ -29,7 +29,6 @@ export interface PreparedPuts {
   close(): void
 }
 
-/** A raw path relative to /etc as a person reads it. */
 export const shownEtcPath = (path: string): string =>
   `/etc/${latin1ToDisplay(path)}`
 

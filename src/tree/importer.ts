@@ -29,7 +29,7 @@ import type { ImportOptions } from './import-options.ts'
 import { countObject, ImportLevel } from './import-level.ts'
 import type { ImportedDirectory } from './import-level.ts'
 import { applyMtimePolicy } from './mtime-policy.ts'
-import { joinRaw } from './raw-path.ts'
+import { joinRaw, rawPathBelow } from './raw-path.ts'
 import { inodeKey } from './scan.ts'
 import type { Scan, ScannedNode } from './scan.ts'
 import { SourceDirectories } from './source-directories.ts'
@@ -404,6 +404,6 @@ export class Importer {
   }
 
   #full(path: string): string {
-    return path === '' ? this.#source.path : `${this.#source.path}/${path}`
+    return rawPathBelow(this.#source.path, path)
   }
 }

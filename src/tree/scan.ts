@@ -13,7 +13,7 @@ import type { DirectoryHandle } from '../system/directory-handle.ts'
 import { DirectoryStack } from '../system/directory-stack.ts'
 import type { FileStatus } from '../system/file-status.ts'
 import { mountIdOf } from '../system/mount-table.ts'
-import { joinRaw } from './raw-path.ts'
+import { joinRaw, rawPathBelow } from './raw-path.ts'
 import { checkNames, checkNesting, checkStatus } from './scan-limits.ts'
 import { ScanScout } from './scan-scout.ts'
 import { namingPath, overlapError, sourceError } from './source-error.ts'
@@ -245,7 +245,7 @@ class Scanner {
   }
 
   #full(path: string): string {
-    return path === '' ? this.#source : `${this.#source}/${path}`
+    return rawPathBelow(this.#source, path)
   }
 }
 

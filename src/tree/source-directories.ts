@@ -10,6 +10,7 @@ import type { DirectoryHandle } from '../system/directory-handle.ts'
 import { isSameFile } from '../system/directory-handle.ts'
 import { DirectoryStack } from '../system/directory-stack.ts'
 import type { FileStatus } from '../system/file-status.ts'
+import { rawPathBelow } from './raw-path.ts'
 import type { ScannedNode } from './scan.ts'
 import { changedError } from './source-error.ts'
 
@@ -46,7 +47,7 @@ export class SourceDirectories {
       const { name, status } = this.#nodes[stack.depth] as ScannedNode
       stack.enter(name)
       if (isSameFile(stack.status as FileStatus, status)) continue
-      const path = `${this.#source}/${stack.path}`
+      const path = rawPathBelow(this.#source, stack.path)
       stack.leave()
       throw changedError(path, 'it was replaced while the tree was read')
     }
