@@ -14,7 +14,7 @@ import {
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { join } from 'node:path'
-import { waitFor } from '../context.ts'
+import { DENDRO, waitFor } from '../context.ts'
 import type { TestContext, TestTable } from '../context.ts'
 
 /** A repository with a commit `old` and one after it; the id of the old one. */
@@ -191,6 +191,30 @@ export const tests: TestTable = {
       t.dendro('umount', mounted)
       renameSync(repository, t.repository)
     },
+  'what a repository lies on is free after the last umount': t => {
+    start(t)
+    const disk = t.makeDirectory('disk')
+    const above = t.makeDirectory('above')
+    for (let round = 0; round < 6; round++) {
+      mkdirSync(`${above}/upper${round}`)
+      mkdirSync(`${above}/work${round}`)
+      const layers = [
+        `lowerdir=${join(t.repository, '..')}`,
+        `upperdir=${above}/upper${round}`,
+        `workdir=${above}/work${round}`,
+      ]
+      t.run('mount', ['-t', 'overlay', '-o', layers.join(), 'overlay', disk])
+      const repository = `${disk}/${t.repository.split('/').at(-1)}`
+      commitTo(t, repository, `${round}`)
+      const mounted = t.path('mnt')
+      mkdirSync(mounted, { recursive: true })
+      at(t, repository, 'mount', 'r', mounted)
+      assert.equal(readFileSync(`${mounted}/file`, 'utf8'), `${round}\n`)
+      // By then the server is up with all its threads.
+      at(t, repository, 'fsck')
+      t.sh('"$1" umount "$2" && umount "$3"', DENDRO, mounted, disk)
+    }
+  },
   'a server of an older program is used until it ends': t => {
     const old = start(t)
     const mounted = mountOf(t, t.repository, 'm1')

@@ -64,7 +64,8 @@ const commandOf = (pid: number): string => {
   }
 }
 
-const isServer = (pid: number): boolean => {
+/** Whether process `pid` is a server, as far as its command line tells. */
+export const isServer = (pid: number): boolean => {
   const command = commandOf(pid)
   return command.includes('@dendro') || /server-main\.c?js/.test(command)
 }

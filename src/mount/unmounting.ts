@@ -13,10 +13,11 @@ import { check } from '../system/native.ts'
 import { sizeOfPlace } from '../system/plain-file.ts'
 import { askServer } from './control-client.ts'
 import { serverProgram } from './keeper.ts'
+import { waitForEnd } from './server-end.ts'
 import { complaintIn } from './server-log.ts'
 import { findMountUsers } from './mount-users.ts'
 import { isRoot } from './runtime-directory.ts'
-import { readState, runtimeDirectoryOf } from './server-state.ts'
+import { isServer, readState, runtimeDirectoryOf } from './server-state.ts'
 import { SERVER_LOG } from './server-config.ts'
 import type { ServerStatistics } from './server-config.ts'
 
@@ -136,12 +137,25 @@ export const unmountRepository = async (
   const result = unmountAt(entry.mountpoint, isLazy ? MNT_DETACH : 0)
   if (result === -EBUSY) throw busy(entry)
   if (result < 0) check(result, `cannot unmount ${entry.mountpoint}`)
-  if (directory === undefined) return
+  if (directory !== undefined) await releaseServer(directory)
+}
+
+/**
+ * Has the server end if it is not needed any more. What the repository lies on
+ * can be unmounted next, so its last descriptor is waited for.
+ */
+const releaseServer = async (directory: string): Promise<void> => {
+  const server = readState(directory)?.pid ?? 0
+  const wasRunning = isServer(server)
+  let reply: { ended?: boolean } | undefined
   try {
-    await askServer(directory, 'release')
+    // Without an answer where it ended first.
+    reply = (await askServer(directory, 'release')) as typeof reply
   } catch {
     // The server is gone already; nothing is left to end.
+    return
   }
+  if (wasRunning && reply?.ended !== false) await waitForEnd(server)
 }
 
 const MAX_NAMED_USERS = 5
