@@ -63,25 +63,30 @@ export const parseMountOptions = (
   return options
 }
 
+/** Options that are words alone: "suid=0" is none of them. */
+const FLAGS: ReadonlyMap<string, Partial<MountOptions>> = new Map([
+  ['ro', {}],
+  ['suid', { suid: true }],
+  ['dev', { dev: true }],
+  ['exec', { exec: true }],
+  ['nosuid', { suid: false }],
+  ['nodev', { dev: false }],
+  ['noexec', { exec: false }],
+  ['allow_other', { allowOther: true }],
+  ['inode32', { inode32: true }],
+])
+
 const parseOne = (option: string, isSloppy: boolean): Partial<MountOptions> => {
-  const [name, value] = option.split('=', 2) as [string, string | undefined]
+  const equals = option.indexOf('=')
+  const name = equals < 0 ? option : option.slice(0, equals)
+  const value = equals < 0 ? undefined : option.slice(equals + 1)
+  const flag = FLAGS.get(name)
+  if (flag !== undefined && value !== undefined)
+    throw bad(option, 'it takes no value')
+  if (flag !== undefined) return flag
   switch (name) {
-    case 'ro':
-      return {}
     case 'rw':
       throw bad(option, 'commits are immutable, so a mount is read-only')
-    case 'suid':
-    case 'dev':
-    case 'exec':
-      return { [name]: true }
-    case 'nosuid':
-    case 'nodev':
-    case 'noexec':
-      return { [name.slice(2)]: false }
-    case 'allow_other':
-      return { allowOther: true }
-    case 'inode32':
-      return { inode32: true }
     case 'xattr':
       if (value === 'auto' || value === 'on' || value === 'off')
         return { xattrs: value }
