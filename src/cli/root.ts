@@ -5,12 +5,8 @@ import { mkdirSync, realpathSync, statSync } from '../system/files.ts'
 import { assembleRoot, releaseRoot } from '../deploy/assemble.ts'
 import { beginBoot } from '../deploy/begin-boot.ts'
 import { inspectCommit } from '../deploy/commit-layout.ts'
-import {
-  deploymentParts,
-  enterableOf,
-  lockEnterable,
-  requireRoot,
-} from '../deploy/enter.ts'
+import { deploymentParts, requireRoot } from '../deploy/enter.ts'
+import { enterableOf, lockEnterable } from '../deploy/enterable.ts'
 import { chooseDeployment } from '../deploy/etc-view.ts'
 import { commitOf, deploymentName, readSysroot } from '../deploy/sysroot.ts'
 import { DendroError, wrapSystemError } from '../errors.ts'

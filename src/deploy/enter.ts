@@ -1,6 +1,6 @@
 /** Runs commands inside an assembled root, in namespaces of their own. */
 
-import { mkdirSync, statSync } from '../system/files.ts'
+import { mkdirSync } from '../system/files.ts'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { DendroError } from '../errors.ts'
@@ -9,7 +9,6 @@ import { openView } from '../mount/mounting.ts'
 import { isRoot } from '../mount/runtime-directory.ts'
 import type { Digest } from '../objects/digest.ts'
 import type { Repository } from '../store/repository.ts'
-import { acquireLock } from '../system/lock.ts'
 import type { FileLock } from '../system/lock.ts'
 import { check, shim } from '../system/native.ts'
 import { assembleRoot, mountInterfaces } from './assemble.ts'
@@ -18,11 +17,13 @@ import { followPath, inspectCommit } from './commit-layout.ts'
 import type { CommitLayout } from './commit-layout.ts'
 import { startEntry } from './entry-process.ts'
 import type { Command, Entry, Place } from './entry-process.ts'
+import { enterableOf, lockEnterable } from './enterable.ts'
+import type { Enterable } from './enterable.ts'
 import { dropRecord, ownRecordRemover, recordCopy } from './mounted-layers.ts'
 import type { LayerRecord } from './mounted-layers.ts'
 import { holdEntered, reachable, runningLayer } from './running.ts'
 import type { EnteredNamespace } from './running.ts'
-import { commitOf, deploymentPath, layerPath, shortName } from './sysroot.ts'
+import { commitOf } from './sysroot.ts'
 import type { DeploymentId, SysrootPaths } from './sysroot.ts'
 import { varPath } from './var.ts'
 
@@ -38,46 +39,6 @@ export const requireRoot = (what: string): void => {
   throw new DendroError('PERMISSION_DENIED', `cannot ${what}: only root may`, {
     hint: 'run it with sudo',
   })
-}
-
-/** What has an /etc that is mounted once at a time: a deployment, an instance. */
-export interface Enterable {
-  /** For messages. */
-  readonly name: string
-  readonly directory: string
-  /** Locked while its layer is being mounted; root's alone. */
-  readonly lock: string
-  /** The upper directory of its /etc, by which it is recognised. */
-  readonly upper: string
-}
-
-export const enterableOf = (
-  paths: SysrootPaths,
-  id: DeploymentId,
-): Enterable => ({
-  name: shortName(id),
-  directory: deploymentPath(paths, id),
-  lock: join(deploymentPath(paths, id), 'etc'),
-  upper: layerPath(paths, id),
-})
-
-/** Waits for whoever mounts or removes it just now. Errors: `NOT_FOUND`. */
-export const lockEnterable = async ({
-  name,
-  lock: path,
-}: Enterable): Promise<FileLock> => {
-  const inode = () =>
-    statSync(path, { bigint: true, throwIfNoEntry: false })?.ino
-  for (;;) {
-    const before = inode()
-    if (before === undefined)
-      throw new DendroError('NOT_FOUND', `${name} was removed just now`, {
-        hint: 'dendro status lists what there is',
-      })
-    const lock = await acquireLock(path, 'exclusive')
-    if (inode() === before) return lock
-    lock.release()
-  }
 }
 
 const mountedElsewhere = (
