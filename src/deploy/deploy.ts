@@ -109,7 +109,7 @@ export const deploy = (
 
 const MAX_TRIES = 5
 
-/** The running /etc may change while it is read: what vanished is not missed. */
+/** What runs may change meanwhile: the next try sees it as it is then. */
 export const retrying = async <T>(work: () => Promise<T>): Promise<T> => {
   for (let tries = 1; ; tries++) {
     try {
@@ -120,10 +120,14 @@ export const retrying = async <T>(work: () => Promise<T>): Promise<T> => {
   }
 }
 
-/** Something went while it was read, by the merge or by the snapshot before it. */
+/**
+ * Something went while it was read, by the merge or by the snapshot before it,
+ * or what was to go was entered meanwhile.
+ */
 const isChange = (error: unknown): boolean =>
   errnoOf(error) === 'ENOENT' ||
-  (error instanceof DendroError && error.code === 'SOURCE_CHANGED')
+  (error instanceof DendroError &&
+    ['SOURCE_CHANGED', 'DEPLOYMENT_IN_USE'].includes(error.code))
 
 export interface CarryOut {
   readonly kind: 'deploy' | 'remerge'

@@ -9,10 +9,15 @@
 
 import { join } from 'node:path'
 import { DendroError } from '../errors.ts'
-import { statSync } from '../system/files.ts'
-import { acquireLock } from '../system/lock.ts'
+import { existsSync, statSync } from '../system/files.ts'
+import { acquireLock, tryLock } from '../system/lock.ts'
 import type { FileLock, OnWait } from '../system/lock.ts'
-import { deploymentPath, layerPath, shortName } from './sysroot.ts'
+import {
+  deploymentName,
+  deploymentPath,
+  layerPath,
+  shortName,
+} from './sysroot.ts'
 import type { DeploymentId, SysrootPaths } from './sysroot.ts'
 
 /** What has an /etc that is mounted once at a time: a deployment, an instance. */
@@ -49,8 +54,53 @@ export const lockEnterable = async (
       throw new DendroError('NOT_FOUND', `${name} was removed just now`, {
         hint: 'dendro status lists what there is',
       })
-    const lock = await acquireLock(path, 'exclusive', onWait)
+    let lock: FileLock
+    try {
+      lock = await acquireLock(path, 'exclusive', onWait)
+    } catch (error) {
+      if (inode() === undefined) continue
+      throw error
+    }
     if (inode() === before) return lock
     lock.release()
+  }
+}
+
+/** The layers that one change has locked, until it ends. */
+export class LayerLocks {
+  readonly #paths: SysrootPaths
+  readonly #onWait: OnWait | undefined
+  readonly #held = new Map<string, FileLock>()
+
+  constructor(paths: SysrootPaths, onWait: OnWait | undefined) {
+    this.#paths = paths
+    this.#onWait = onWait
+  }
+
+  /** Once for each. Errors: `NOT_FOUND`. */
+  async lock(id: DeploymentId): Promise<void> {
+    const name = deploymentName(id)
+    if (this.#held.has(name)) return
+    const enterable = enterableOf(this.#paths, id)
+    this.#held.set(name, await lockEnterable(enterable, this.#onWait))
+  }
+
+  /**
+   * Locks what is at `name` (`deploymentName`) without waiting; false when
+   * another holds it. What was made by halves has no layer to lock.
+   */
+  tryLock(name: string): boolean {
+    if (this.#held.has(name)) return true
+    const path = join(this.#paths.deploy, name, 'etc')
+    if (!existsSync(path)) return true
+    const lock = tryLock(path, 'exclusive')
+    if (lock === undefined) return false
+    this.#held.set(name, lock)
+    return true
+  }
+
+  release(): void {
+    for (const lock of this.#held.values()) lock.release()
+    this.#held.clear()
   }
 }

@@ -80,8 +80,9 @@ export const edit = (
   plan: (view: EtcView) => Edit,
   onWait?: () => void,
 ): Promise<readonly string[]> =>
-  withTransaction(paths, repository, onWait, transaction => {
+  withTransaction(paths, repository, onWait, async transaction => {
     const deployment = chooseDeployment(paths, transaction.state, index)
+    await transaction.lockLayer(deployment)
     const view = readEtc(repository, paths, deployment)
     return carryOut(transaction, view, plan(view), { kind })
   })
@@ -97,7 +98,8 @@ export interface LoggedAs {
  * Does what was planned. What cannot be done is found out before, and is no
  * operation. The rest is logged before it is done: what is cut short is in the
  * log with what was tried, and can be taken back. Nothing planned is no
- * operation. Errors: those of the target, with what was done until then logged.
+ * operation. The layer is locked since before `view` was read. Errors: those of
+ * the target, with what was done until then logged.
  */
 export const carryOut = async (
   transaction: Transaction,

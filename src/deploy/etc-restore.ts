@@ -54,8 +54,9 @@ export const restorePath = (
   number: number,
   index?: number,
 ): Promise<readonly string[]> =>
-  withTransaction(paths, repository, undefined, transaction => {
+  withTransaction(paths, repository, undefined, async transaction => {
     const deployment = chooseDeployment(paths, transaction.state, index)
+    await transaction.lockLayer(deployment)
     const view = readEtc(repository, paths, deployment)
     // Before this operation takes snapshots of its own.
     const snapshot = transaction.history.list(deployment.os)[number]
@@ -95,6 +96,7 @@ export const undoEdit = async (
       `cannot undo ${id} (${text}): deployment ${name} is no longer there`,
       { hint: 'its layers are in dendro etc log' },
     )
+  await transaction.lockLayer(deployment)
   const view = readEtc(repository, paths, deployment)
   const planned = planSnapshot(transaction, view, snapshot, above)
   await carryOut(

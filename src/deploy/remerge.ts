@@ -13,6 +13,7 @@ import { carryOut, retrying } from './deploy.ts'
 import type { Deployed } from './deploy.ts'
 import { readRecord, wasBooted } from './deployment.ts'
 import { noDeployment, planFor, runningOf } from './plan-deploy.ts'
+import { runningDeployments } from './running.ts'
 import {
   commitOf,
   deploymentName,
@@ -39,6 +40,8 @@ export const remergeable = (
   if (running !== undefined && isSameDeployment(running, pending))
     return 'the default deployment runs, and none is pending'
   const name = shortName(pending)
+  if (runningDeployments(paths).has(deploymentName(pending)))
+    return `a command runs in ${name}, and its /etc stays as it is`
   const record = readRecord(paths, pending)
   if (record.mergedFrom === null) return `no /etc was merged into ${name}`
   if (wasBooted(paths, pending))
@@ -72,6 +75,7 @@ export const remerge = (
       const found = remergeable(paths, transaction.state)
       if (typeof found === 'string') return { nothing: found }
       const { pending, from } = found
+      await transaction.lockLayer(pending)
       const { origin, mergedFingerprint, merged } = readRecord(paths, pending)
       const layout = inspectCommit(repository, commitOf(pending))
       const planned = planFor(transaction, layout, from, pending)

@@ -31,6 +31,8 @@ import {
 } from './bootable.ts'
 import { osRelease } from './commit-layout.ts'
 import { readRecord } from './deployment.ts'
+import { LayerLocks } from './enterable.ts'
+import { runningDeployments } from './running.ts'
 import { keepLeaving } from './snapshot-layer.ts'
 import {
   commitOf,
@@ -55,6 +57,7 @@ export class Transaction {
   readonly repository: Repository
   readonly history: LayerHistory
   readonly #lock: FileLock
+  readonly #layers: LayerLocks
   readonly #log: OperationLog
   #state: SysrootState
   /** What was committed last, for a person. */
@@ -64,11 +67,13 @@ export class Transaction {
     paths: SysrootPaths,
     repository: Repository,
     lock: FileLock,
+    onWait: (() => void) | undefined,
   ) {
     this.paths = paths
     this.repository = repository
     this.history = new LayerHistory(paths.history)
     this.#lock = lock
+    this.#layers = new LayerLocks(paths, onWait)
     this.#log = new OperationLog(paths.operations, repository.paths.operations)
     this.#state = readSysroot(paths)
   }
@@ -82,13 +87,21 @@ export class Transaction {
     prepareSysroot(paths)
     const lock = await acquireLock(paths.lock, 'exclusive', onWait)
     try {
-      const transaction = new Transaction(paths, repository, lock)
+      const transaction = new Transaction(paths, repository, lock, onWait)
       transaction.#clearUp()
       return transaction
     } catch (error) {
       lock.release()
       throw error
     }
+  }
+
+  /**
+   * Keeps others from mounting the layer of `id` until the end: for who writes
+   * in it, or removes it. Errors: `NOT_FOUND`.
+   */
+  lockLayer(id: DeploymentId): Promise<void> {
+    return this.#layers.lock(id)
   }
 
   get state(): SysrootState {
@@ -121,16 +134,33 @@ export class Transaction {
     )
   }
 
-  /** Removes directories of deployments that the state does not list. */
+  /**
+   * Removes directories of deployments that the state does not list; those that
+   * somebody is in stay until a later change.
+   */
   #removeUnlisted(): void {
     const listed = new Set(this.#state.deployments.map(deploymentName))
+    const gone = this.#directories().filter(name => !listed.has(name))
+    if (gone.length === 0) return
+    const free = gone.filter(name => this.#layers.tryLock(name))
+    // Looked at behind the lock: nobody comes to it any more.
+    const running = runningDeployments(this.paths)
+    for (const name of free)
+      if (!running.has(name))
+        removeTree(textToBytes(join(this.paths.deploy, name)))
+  }
+
+  /** Names of all deployments that have a directory, listed or not. */
+  #directories(): string[] {
     const found = readdirSync(this.paths.deploy, { withFileTypes: true })
     // Files that are none of ours are left alone.
-    const systems = found.filter(entry => entry.isDirectory())
-    for (const { name: os } of systems)
-      for (const name of readdirSync(join(this.paths.deploy, os)))
-        if (/^[0-9a-f]{64}\.\d+$/.test(name) && !listed.has(`${os}/${name}`))
-          removeTree(textToBytes(join(this.paths.deploy, os, name)))
+    return found
+      .filter(entry => entry.isDirectory())
+      .flatMap(({ name: os }) =>
+        readdirSync(join(this.paths.deploy, os))
+          .filter(name => /^[0-9a-f]{64}\.\d+$/.test(name))
+          .map(name => `${os}/${name}`),
+      )
   }
 
   #holdName(id: DeploymentId): string {
@@ -169,8 +199,8 @@ export class Transaction {
 
   /**
    * Makes `deployments` the list, by one rename; logged before. Those that
-   * leave are kept first. Errors: `NO_SPACE`, `CLEANUP_FAILED` (it is in force),
-   * system errors.
+   * leave are kept first. Errors: `NO_SPACE`, `DEPLOYMENT_IN_USE`,
+   * `CLEANUP_FAILED` (it is in force), system errors.
    */
   async commit(
     kind: string,
@@ -180,9 +210,10 @@ export class Transaction {
   ): Promise<void> {
     await this.#makeRoom(text, deployments)
     const before = this.#state.deployments
-    for (const id of before)
-      if (!deployments.some(other => isSameDeployment(id, other)))
-        await keepLeaving(this, id)
+    await this.#letLeave(
+      text,
+      before.filter(id => !deployments.some(one => isSameDeployment(id, one))),
+    )
     const operation = this.#log.append(kind, text, {
       ...details,
       before,
@@ -204,6 +235,24 @@ export class Transaction {
       dropUnusedBoot(this.repository, this.paths, deployments)
       this.#releaseHolds()
     })
+  }
+
+  /** Locks and keeps deployments that are to go. Errors: `DEPLOYMENT_IN_USE`. */
+  async #letLeave(
+    text: string,
+    leaving: readonly ListedDeployment[],
+  ): Promise<void> {
+    for (const id of leaving)
+      if (existsSync(this.pathOf(id))) await this.lockLayer(id)
+    const running = leaving.length > 0 && runningDeployments(this.paths)
+    for (const id of leaving)
+      if (running && running.has(deploymentName(id)))
+        throw new DendroError(
+          'DEPLOYMENT_IN_USE',
+          `cannot ${text}: ${shortName(id)} would go, and it runs since just now`,
+          { hint: 'try again' },
+        )
+    for (const id of leaving) await keepLeaving(this, id)
   }
 
   /**
@@ -303,6 +352,7 @@ export class Transaction {
 
   end(): void {
     this.history.close()
+    this.#layers.release()
     this.#lock.release()
   }
 }
