@@ -94,7 +94,7 @@ export const tests: TestTable = {
     assert.equal(dendro('cat', 'r', 'small').stdout, 'small\n')
     const refused = dendro('commit', '-b', 'r', source)
     assert.equal(refused.status, 1)
-    assert.match(refused.stderr, /read-only file system/)
+    assert.match(refused.stderr, /the file system is read-only/)
     assert.equal(dendro('umount', mounted).status, 0)
     t.sh('mount -o remount,rw "$1"', disk)
     assert.equal(dendro('commit', '-b', 'r', source).status, 0)
