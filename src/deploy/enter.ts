@@ -17,7 +17,11 @@ import { followPath, inspectCommit } from './commit-layout.ts'
 import type { CommitLayout } from './commit-layout.ts'
 import { startEntry } from './entry-process.ts'
 import type { Command, Entry, Place } from './entry-process.ts'
-import { enterableOf, lockEnterable } from './enterable.ts'
+import {
+  enterableOf,
+  lockEnterable,
+  requireWritableLayer,
+} from './enterable.ts'
 import type { Enterable } from './enterable.ts'
 import { dropRecord, ownRecordRemover, recordCopy } from './mounted-layers.ts'
 import type { LayerRecord } from './mounted-layers.ts'
@@ -67,6 +71,7 @@ export const deploymentParts = (
       running.mountpoint,
       running.pid,
     )
+  if (running === undefined) requireWritableLayer(enterable)
   return {
     etc:
       running === undefined

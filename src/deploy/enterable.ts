@@ -8,8 +8,8 @@
  */
 
 import { join } from 'node:path'
-import { DendroError } from '../errors.ts'
-import { existsSync, statSync } from '../system/files.ts'
+import { DendroError, wrapSystemError } from '../errors.ts'
+import { accessSync, constants, existsSync, statSync } from '../system/files.ts'
 import { acquireLock, tryLock } from '../system/lock.ts'
 import type { FileLock, OnWait } from '../system/lock.ts'
 import {
@@ -63,6 +63,18 @@ export const lockEnterable = async (
     }
     if (inode() === before) return lock
     lock.release()
+  }
+}
+
+/**
+ * For who is to mount a layer: the kernel calls a read-only one an invalid
+ * argument. Errors: system errors.
+ */
+export const requireWritableLayer = ({ name, upper }: Enterable): void => {
+  try {
+    accessSync(upper, constants.W_OK)
+  } catch (error) {
+    throw wrapSystemError(`cannot mount the /etc of ${name}`, error)
   }
 }
 

@@ -16,7 +16,7 @@ import { makeDirectoryDurably, writeDurably } from '../system/durable-file.ts'
 import { removeTree } from '../system/remove-tree.ts'
 import { inspectCommit } from './commit-layout.ts'
 import { requireRoot, runOnce } from './enter.ts'
-import { lockEnterable } from './enterable.ts'
+import { lockEnterable, requireWritableLayer } from './enterable.ts'
 import type { Enterable } from './enterable.ts'
 import type { Command } from './entry-process.ts'
 import { requireMountPoints } from './mount-points.ts'
@@ -167,7 +167,11 @@ const remove = (
     )
   // Out of sight first: half of an instance is none.
   const gone = join(paths.instances, `.${name}.${process.pid}.gone`)
-  renameFile(path, gone)
+  try {
+    renameFile(path, gone)
+  } catch (error) {
+    throw wrapSystemError(`cannot remove instance ${name}`, error)
+  }
   syncDirectory(paths.instances)
   removeTree(textToBytes(gone))
   removeHold(repository.paths, holdName(paths, name))
@@ -197,12 +201,15 @@ export const runInInstance = async (
     repository,
     layout,
     enterableOf(paths, name),
-    () => ({
-      etc: overlay('etc'),
-      var: overlay('var'),
-      whole: overlay('root'),
-      recorded: { upper: overlay('etc').upper, isEntered: true },
-    }),
+    () => {
+      requireWritableLayer(enterableOf(paths, name))
+      return {
+        etc: overlay('etc'),
+        var: overlay('var'),
+        whole: overlay('root'),
+        recorded: { upper: overlay('etc').upper, isEntered: true },
+      }
+    },
     command,
   )
 }

@@ -12,6 +12,8 @@ import { randomUUID } from 'node:crypto'
 import { textToBytes } from '../bytes/byte-text.ts'
 import { absolutePath } from '../system/caller.ts'
 import {
+  accessSync,
+  constants,
   existsSync,
   readFileSync,
   readdirSync,
@@ -275,12 +277,19 @@ const makeLockFile = (path: string): void => {
   }
 }
 
-/** Makes what every sysroot has. Errors: system errors. */
+/**
+ * Makes what every sysroot has, for who is to change it. Errors: system errors,
+ * also where it cannot be written to.
+ */
 export const prepareSysroot = (paths: SysrootPaths): void => {
   try {
     makeDirectoryDurably(paths.deploy)
     makeLockFile(paths.lock)
+    accessSync(paths.deploy, constants.W_OK)
   } catch (error) {
-    throw wrapSystemError(`cannot prepare ${paths.root} for deployments`, error)
+    throw wrapSystemError(
+      `cannot change the deployments of ${paths.root}`,
+      error,
+    )
   }
 }
