@@ -9,7 +9,6 @@ import { textToBytes } from '../bytes/byte-text.ts'
 import { DendroError, wrapSystemError } from '../errors.ts'
 import { digestFromHex, digestToHex } from '../objects/digest.ts'
 import type { Digest } from '../objects/digest.ts'
-import { removeHold, setHold } from '../store/holds.ts'
 import type { Repository } from '../store/repository.ts'
 import { makeDirectory, renameFile, syncDirectory } from '../system/disk.ts'
 import { makeDirectoryDurably, writeDurably } from '../system/durable-file.ts'
@@ -23,6 +22,11 @@ import { requireMountPoints } from './mount-points.ts'
 import { runningLayer } from './running.ts'
 import type { RunningEtc } from './running.ts'
 import type { SysrootPaths } from './sysroot.ts'
+import {
+  holdInstance,
+  isInstanceHeld,
+  releaseInstance,
+} from './sysroot-holds.ts'
 
 export interface Instance {
   readonly name: string
@@ -46,10 +50,6 @@ const checkName = (name: string): string => {
 const pathOf = (paths: SysrootPaths, name: string): string =>
   join(paths.instances, checkName(name))
 
-/** Holds of instances are by name: two sysroots on one repository keep apart by path. */
-const holdName = (paths: SysrootPaths, name: string): string =>
-  `instance.${textToBytes(paths.instances).toString('base64url')}.${name}`
-
 /** Makes an instance. Errors: `INSTANCE_EXISTS`, `NOT_DEPLOYABLE`, system errors. */
 export const createInstance = (
   repository: Repository,
@@ -67,7 +67,8 @@ export const createInstance = (
   const hex = digestToHex(commit)
   try {
     makeDirectoryDurably(paths.instances)
-    setHold(repository.paths, holdName(paths, name), commit)
+    renewInstanceHolds(repository, paths)
+    holdInstance(repository, paths, name, commit)
     const temporary = join(paths.instances, `.${name}.${process.pid}.tmp`)
     makeDirectory(temporary, 0o700)
     for (const part of PARTS) {
@@ -133,6 +134,31 @@ export const listInstances = (paths: SysrootPaths): Instance[] =>
         .map(name => readInstance(paths, name))
     : []
 
+/**
+ * Makes the holds of instances anew whose sysroot came from elsewhere, or that
+ * an older program held by path. One that is damaged is left as it is.
+ */
+export const renewInstanceHolds = (
+  repository: Repository,
+  paths: SysrootPaths,
+): void => {
+  if (!existsSync(paths.instances)) return
+  for (const name of readdirSync(paths.instances)) {
+    if (!NAME.test(name) || isInstanceHeld(repository, paths, name)) continue
+    const commit = heldCommit(paths, name)
+    if (commit !== undefined) holdInstance(repository, paths, name, commit)
+  }
+}
+
+const heldCommit = (paths: SysrootPaths, name: string): Digest | undefined => {
+  try {
+    const record = readFileSync(join(pathOf(paths, name), RECORD), 'utf8')
+    return digestFromHex((JSON.parse(record) as Instance).commit)
+  } catch {
+    return undefined
+  }
+}
+
 /** Errors: `NOT_FOUND`, `DEPLOYMENT_IN_USE`. */
 export const removeInstance = async (
   repository: Repository,
@@ -174,7 +200,7 @@ const remove = (
   }
   syncDirectory(paths.instances)
   removeTree(textToBytes(gone))
-  removeHold(repository.paths, holdName(paths, name))
+  releaseInstance(repository, paths, name)
 }
 
 /** Runs a command in an instance; its exit status. */

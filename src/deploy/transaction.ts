@@ -8,7 +8,6 @@ import { existsSync, lstatSync, readdirSync } from '../system/files.ts'
 import { join } from 'node:path'
 import { textToBytes } from '../bytes/byte-text.ts'
 import { LayerHistory } from '../etc/history.ts'
-import { listHolds, removeHold, setHold } from '../store/holds.ts'
 import { OperationLog } from '../store/operation-log.ts'
 import type { Repository } from '../store/repository.ts'
 import { removeIfThere } from '../system/durable-file.ts'
@@ -34,8 +33,9 @@ import { readRecord } from './deployment.ts'
 import { LayerLocks } from './enterable.ts'
 import { runningDeployments } from './running.ts'
 import { keepLeaving } from './snapshot-layer.ts'
+import { DeploymentHolds } from './sysroot-holds.ts'
+import { renewInstanceHolds } from './instances.ts'
 import {
-  commitOf,
   deploymentName,
   deploymentPath,
   isSameDeployment,
@@ -59,6 +59,7 @@ export class Transaction {
   readonly #lock: FileLock
   readonly #layers: LayerLocks
   readonly #log: OperationLog
+  readonly #holds: DeploymentHolds
   #state: SysrootState
   /** What was committed last, for a person. */
   #done = ''
@@ -76,6 +77,7 @@ export class Transaction {
     this.#layers = new LayerLocks(paths, onWait)
     this.#log = new OperationLog(paths.operations, repository.paths.operations)
     this.#state = readSysroot(paths)
+    this.#holds = new DeploymentHolds(repository, paths, this.#state.id)
   }
 
   /** Waits for other changes of the same sysroot. */
@@ -117,7 +119,9 @@ export class Transaction {
       if (!path.endsWith(`/${current}`) && !path.endsWith(`/${previous}`))
         remove(path)
     this.#removeUnlisted()
-    this.#releaseHolds()
+    this.#holds.renew(this.#state.deployments)
+    renewInstanceHolds(this.repository, this.paths)
+    this.#holds.releaseOthers(this.#state.deployments)
     if (this.#state.serial === 0) return
     try {
       dropUnusedKernels(this.repository, this.paths, this.#state.deployments)
@@ -163,23 +167,9 @@ export class Transaction {
       )
   }
 
-  #holdName(id: DeploymentId): string {
-    return `${this.#state.id}.${deploymentName(id).replace('/', '.')}`
-  }
-
   /** Keeps the commit of a deployment from being pruned. */
   hold(id: DeploymentId): void {
-    setHold(this.repository.paths, this.#holdName(id), commitOf(id))
-  }
-
-  #releaseHolds(): void {
-    const wanted = new Set(
-      this.#state.deployments.map(id => this.#holdName(id)),
-    )
-    const own = new RegExp(`^${this.#state.id}\\.(?!instance\\.)`)
-    for (const { name } of listHolds(this.repository.paths))
-      if (own.test(name) && !wanted.has(name))
-        removeHold(this.repository.paths, name)
+    this.#holds.hold(id)
   }
 
   /** A serial that no deployment of this commit has or had lately. */
@@ -233,7 +223,7 @@ export class Transaction {
     this.inForce('show the boot entries', () => showLoader(this.paths))
     this.inForce('remove what is not booted any more', () => {
       dropUnusedBoot(this.repository, this.paths, deployments)
-      this.#releaseHolds()
+      this.#holds.releaseOthers(deployments)
     })
   }
 
