@@ -115,6 +115,27 @@ for (const [way, { beneath, inRoot }] of Object.entries(ways))
     handle.close()
   })
 
+t.test('a path may be longer than the system takes', async t => {
+  const dir = t.testdir({})
+  const root = openOf(dir)
+  const stack = new DirectoryStack(root)
+  const name = 'n'.repeat(255)
+  for (let i = 0; i < 20; i++) {
+    mkdirSync(stack.top.at(name))
+    stack.enter(name)
+  }
+  writeFileSync(stack.top.at('file'), 'far')
+  stack.close()
+  const far = root.beneath(Array.from({ length: 20 }, () => name).join('/'))
+  t.equal(textOf(far.openFile('file', constants.O_RDONLY)), 'far')
+  far.close()
+  t.throws(() => root.beneath('absent/too'), {
+    message: `cannot open ${dir}/absent/too: no such file or directory`,
+  })
+  removeTreeIn(root, name)
+  root.close()
+})
+
 const DEPTH = 300
 
 const deepTree = (root: DirectoryHandle): void => {

@@ -4,7 +4,7 @@
  */
 
 import { closeSync, constants, openSync, readlinkSync } from './files.ts'
-import { latin1ToBytes } from '../bytes/latin1.ts'
+import { latin1ToBytes, latin1ToDisplay } from '../bytes/latin1.ts'
 import { errnoOf } from '../errors.ts'
 import { check, tryShim } from './native.ts'
 
@@ -17,6 +17,7 @@ const RESOLVE_NO_SYMLINKS = 0x04
 const RESOLVE_BENEATH = 0x08
 const RESOLVE_IN_ROOT = 0x10
 
+const ENAMETOOLONG = 36
 const ENOSYS = 38
 /** As the kernel: MAXSYMLINKS of <linux/namei.h>. */
 const MAX_LINKS = 40
@@ -34,7 +35,14 @@ const tryOpenat2 = (
   const raw = latin1ToBytes(path === '' ? '.' : path)
   const result = tryShim()?.openat2(directory, raw, flags, 0, resolve)
   if (result === undefined || result === -ENOSYS) return undefined
-  return check(result, `cannot open ${path}`)
+  // What is too long as a whole may be short name by name.
+  if (result === -ENAMETOOLONG) return undefined
+  if (result >= 0) return result
+  const above = readlinkSync(`/proc/self/fd/${directory}`, {
+    encoding: 'latin1',
+  })
+  const shown = latin1ToDisplay(path === '' ? above : `${above}/${path}`)
+  return check(result, `cannot open ${shown}`)
 }
 
 const BENEATH = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS
