@@ -39,16 +39,26 @@ export const countDataBytes = (extents: readonly Extent[]): number =>
  * Refuses extents that `decodeExtents` would not take. Errors:
  * `LIMIT_EXCEEDED`; RangeError for what no splitting of a file gives.
  */
-const checkExtents = (extents: readonly Extent[], maxCount: number): void => {
+const checkExtents = (
+  extents: readonly Extent[],
+  maxCount: number,
+  minBytes = 1,
+): void => {
   if (extents.length > maxCount)
     throw beyondLimit(`a file has ${extents.length} extents`, maxCount)
   let total = 0
   let afterHole = false
-  for (const { lengthBytes, chunk } of extents) {
+  let afterShort = false
+  for (const [i, { lengthBytes, chunk }] of extents.entries()) {
     const isHole = chunk === undefined
     if (lengthBytes < 1 || (!isHole && lengthBytes > MAX_CHUNK_BYTES))
       throw new RangeError(`an extent of ${lengthBytes} bytes`)
     if (isHole && afterHole) throw new RangeError('a hole after a hole')
+    const isShort = lengthBytes < minBytes
+    const isLast = i === extents.length - 1
+    if ((afterShort && !isHole) || (isShort && isHole && !isLast))
+      throw new RangeError(`an extent of ${lengthBytes} bytes in a list`)
+    afterShort = isShort
     afterHole = isHole
     total += lengthBytes
     if (!Number.isSafeInteger(total))
@@ -116,10 +126,10 @@ export const decodeExtents = (
 
 /**
  * The extent list of a large file as an object of its own.
- * Errors: `LIMIT_EXCEEDED`.
+ * Errors: `LIMIT_EXCEEDED`; RangeError for what no splitting of a file gives.
  */
 export const encodeExtentList = (extents: readonly Extent[]): Buffer => {
-  checkExtents(extents, MAX_EXTENTS)
+  checkExtents(extents, MAX_EXTENTS, MIN_LISTED_EXTENT_BYTES)
   const writer = new MsgpackWriter(64 + extents.length * 40)
   writer.array(1 + extents.length * 2)
   writer.text(TAG)

@@ -78,11 +78,13 @@ const commit: Commit = {
 const numbered = <T>(count: number, make: (name: string) => T): T[] =>
   Array.from({ length: count }, (_, i) => make(String(i).padStart(9, '0')))
 
-const holes = (count: number): Extent[] =>
-  Array.from({ length: count }, (_, i) => ({
-    lengthBytes: 1,
-    chunk: i % 2 === 0 ? digest : undefined,
-  }))
+/** Chunks of a byte with holes between them. */
+const holes = (count: number, holeBytes = 1): Extent[] =>
+  Array.from({ length: count }, (_, i) =>
+    i % 2 === 0
+      ? { lengthBytes: 1, chunk: digest }
+      : { lengthBytes: holeBytes, chunk: undefined },
+  )
 
 const roundTrip = (object: FsObject): FsObject => {
   const writer = new MsgpackWriter()
@@ -223,9 +225,13 @@ t.test('directories and extent lists', t => {
     refused,
     'it is refused as soon as it is too large',
   )
-  const few = holes(1000)
+  const few = holes(1000, limits.MIN_LISTED_EXTENT_BYTES)
   t.same(decodeExtentList(encodeExtentList(few)), few)
+  const short = holes(1000, limits.MIN_LISTED_EXTENT_BYTES - 1)
+  t.throws(() => encodeExtentList(short), RangeError, 'short holes')
   const one = few[0] as Extent
+  t.throws(() => encodeExtentList([one, one]), RangeError, 'short chunks')
+  t.same(decodeExtentList(encodeExtentList([one])), [one])
   const many = Array<Extent>(limits.MAX_EXTENTS + 1).fill(one)
   t.throws(() => encodeExtentList(many), refused)
   t.end()
