@@ -10,6 +10,7 @@
 import type { FsObject, HardLinks, Xattr } from './fs-object.ts'
 import {
   beyondLimit,
+  LINK_GROUP_BYTES,
   MAX_DEVICE_MAJOR,
   MAX_DEVICE_MINOR,
   MAX_ID,
@@ -22,9 +23,6 @@ import {
   MAX_XATTRS,
 } from './limits.ts'
 import { kindOfMode } from './mode.ts'
-
-/** Bytes of the name of a group of hard links. */
-const GROUP_BYTES = 16
 
 const checkNumber = (what: string, value: number, max: number): void => {
   if (value >= 0 && value <= max) return
@@ -76,7 +74,7 @@ const checkXattrs = (xattrs: readonly Xattr[]): void => {
 
 const checkLinks = (links: HardLinks | undefined): void => {
   if (links === undefined) return
-  if (links.nlink < 2 || links.group.length !== GROUP_BYTES)
+  if (links.nlink < 2 || links.group.length !== LINK_GROUP_BYTES)
     throw new RangeError(`${links.nlink} hard links of a group`)
   checkNumber('number of hard links', links.nlink, MAX_NLINK)
 }

@@ -19,6 +19,7 @@ import {
 } from './extents.ts'
 import type { Extent } from './extents.ts'
 import {
+  LINK_GROUP_BYTES,
   MAX_DEVICE_MAJOR,
   MAX_DEVICE_MINOR,
   MAX_ID,
@@ -34,8 +35,6 @@ import {
 import { kindOfMode } from './mode.ts'
 
 export * from './mode.ts'
-
-export const LINK_GROUP_BYTES = 16
 
 /** An extended attribute; name and value are bytes as latin1 text. */
 export interface Xattr {

@@ -50,6 +50,8 @@ export const MAX_ID = 0xffffffff
 export const MAX_MODE = 0o177777
 export const MAX_NSEC = 999_999_999
 export const MAX_NLINK = 0xffffffff
+/** Bytes of the name of a group of hard links. */
+export const LINK_GROUP_BYTES = 16
 export const MAX_PARENTS = 16
 export const MAX_SUBJECT_BYTES = 4 * KIB
 export const MAX_BODY_BYTES = 1 * MIB

@@ -75,7 +75,12 @@ export const removeTreeIn = (
   }
 }
 
-/** The same for `path` (raw bytes), whose last name is not followed. */
+/** Empties `directory`, which stays. */
+export const removeAllIn = (directory: DirectoryHandle): void => {
+  for (const name of clear(directory)) removeTreeIn(directory, name)
+}
+
+/** Removes the directory `path` (raw bytes), whose last name is not followed; absent is well. */
 export const removeTree = (path: Buffer): void => {
   const text = bytesToLatin1(path).replace(/\/+$/, '')
   const slash = text.lastIndexOf('/')

@@ -7,13 +7,7 @@
  * link leads to), that directory itself is filled.
  */
 
-import {
-  chmodSync,
-  chownSync,
-  mkdirSync,
-  renameSync,
-  unlinkSync,
-} from '../system/files.ts'
+import { chmodSync, chownSync, mkdirSync, renameSync } from '../system/files.ts'
 import { randomBytes } from 'node:crypto'
 import { latin1ToBytes, latin1ToDisplay } from '../bytes/latin1.ts'
 import { DendroError, errnoOf, wrapSystemError } from '../errors.ts'
@@ -21,7 +15,7 @@ import type { DirectoryObject } from '../objects/fs-object.ts'
 import type { Repository } from '../store/repository.ts'
 import { DirectoryHandle, isSameFile } from '../system/directory-handle.ts'
 import { tryShim } from '../system/native.ts'
-import { removeTreeIn } from '../system/remove-tree.ts'
+import { removeAllIn, removeTreeIn } from '../system/remove-tree.ts'
 import { dropXattr, readXattrs, writeXattr } from '../system/xattr.ts'
 import { needsOf, refuseUnfit } from './checkout-needs.ts'
 import { CheckoutWriter } from './checkout-writer.ts'
@@ -191,12 +185,6 @@ const fillItself = (
       writeXattr(directory.itself, name, value)
     throw error
   }
-}
-
-const removeAllIn = (directory: DirectoryHandle): void => {
-  for (const entry of directory.list())
-    if (entry.isDirectory()) removeTreeIn(directory, entry.name)
-    else unlinkSync(directory.at(entry.name))
 }
 
 /**
