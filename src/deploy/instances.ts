@@ -23,10 +23,12 @@ import { runningLayer } from './running.ts'
 import type { RunningEtc } from './running.ts'
 import type { SysrootPaths } from './sysroot.ts'
 import {
-  holdInstance,
-  isInstanceHeld,
-  releaseInstance,
-} from './sysroot-holds.ts'
+  INSTANCE_RECORD,
+  instancePath,
+  isInstanceName,
+  renewInstanceHolds,
+} from './instance-records.ts'
+import { holdInstance, releaseInstance } from './sysroot-holds.ts'
 
 export interface Instance {
   readonly name: string
@@ -36,19 +38,7 @@ export interface Instance {
   readonly running: RunningEtc | undefined
 }
 
-const NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/
-const RECORD = 'instance.json'
 const PARTS = ['etc', 'var', 'root'] as const
-
-const checkName = (name: string): string => {
-  if (NAME.test(name)) return name
-  throw new DendroError('INVALID_ARGUMENT', `bad instance name '${name}'`, {
-    hint: 'use letters, digits, dots, dashes and underscores, at most 64',
-  })
-}
-
-const pathOf = (paths: SysrootPaths, name: string): string =>
-  join(paths.instances, checkName(name))
 
 /** Makes an instance. Errors: `INSTANCE_EXISTS`, `NOT_DEPLOYABLE`, system errors. */
 export const createInstance = (
@@ -58,7 +48,7 @@ export const createInstance = (
   commit: Digest,
 ): Instance => {
   requireMountPoints(repository, inspectCommit(repository, commit))
-  const path = pathOf(paths, name)
+  const path = instancePath(paths, name)
   if (existsSync(path))
     throw new DendroError('INSTANCE_EXISTS', `there is an instance ${name}`, {
       hint: `dendro instance rm ${name} removes it`,
@@ -78,7 +68,7 @@ export const createInstance = (
     }
     const record = { format: 1, commit: hex, createdSec }
     writeDurably(
-      join(temporary, RECORD),
+      join(temporary, INSTANCE_RECORD),
       Buffer.from(`${JSON.stringify(record)}\n`),
     )
     renameFile(temporary, path)
@@ -90,7 +80,7 @@ export const createInstance = (
 }
 
 const enterableOf = (paths: SysrootPaths, name: string): Enterable => {
-  const directory = pathOf(paths, name)
+  const directory = instancePath(paths, name)
   return {
     name: `instance ${name}`,
     directory,
@@ -104,7 +94,7 @@ const runningOf = (paths: SysrootPaths, name: string): RunningEtc | undefined =>
 
 /** Errors: `NOT_FOUND`, `CORRUPT_SYSROOT`. */
 export const readInstance = (paths: SysrootPaths, name: string): Instance => {
-  const path = join(pathOf(paths, name), RECORD)
+  const path = join(instancePath(paths, name), INSTANCE_RECORD)
   if (!existsSync(path))
     throw new DendroError('NOT_FOUND', `there is no instance ${name}`, {
       hint: 'dendro instance list lists them',
@@ -129,35 +119,10 @@ export const readInstance = (paths: SysrootPaths, name: string): Instance => {
 export const listInstances = (paths: SysrootPaths): Instance[] =>
   existsSync(paths.instances)
     ? readdirSync(paths.instances)
-        .filter(name => NAME.test(name))
+        .filter(isInstanceName)
         .sort()
         .map(name => readInstance(paths, name))
     : []
-
-/**
- * Makes the holds of instances anew whose sysroot came from elsewhere, or that
- * an older program held by path. One that is damaged is left as it is.
- */
-export const renewInstanceHolds = (
-  repository: Repository,
-  paths: SysrootPaths,
-): void => {
-  if (!existsSync(paths.instances)) return
-  for (const name of readdirSync(paths.instances)) {
-    if (!NAME.test(name) || isInstanceHeld(repository, paths, name)) continue
-    const commit = heldCommit(paths, name)
-    if (commit !== undefined) holdInstance(repository, paths, name, commit)
-  }
-}
-
-const heldCommit = (paths: SysrootPaths, name: string): Digest | undefined => {
-  try {
-    const record = readFileSync(join(pathOf(paths, name), RECORD), 'utf8')
-    return digestFromHex((JSON.parse(record) as Instance).commit)
-  } catch {
-    return undefined
-  }
-}
 
 /** Errors: `NOT_FOUND`, `DEPLOYMENT_IN_USE`. */
 export const removeInstance = async (
@@ -165,7 +130,7 @@ export const removeInstance = async (
   paths: SysrootPaths,
   name: string,
 ): Promise<void> => {
-  const path = pathOf(paths, name)
+  const path = instancePath(paths, name)
   if (!existsSync(path))
     throw new DendroError('NOT_FOUND', `there is no instance ${name}`, {
       hint: 'dendro instance list lists them',
@@ -183,7 +148,7 @@ const remove = (
   paths: SysrootPaths,
   name: string,
 ): void => {
-  const path = pathOf(paths, name)
+  const path = instancePath(paths, name)
   const running = runningOf(paths, name)
   if (running !== undefined)
     throw new DendroError(
@@ -216,7 +181,7 @@ export const runInInstance = async (
     repository,
     digestFromHex(instance.commit) as Digest,
   )
-  const path = pathOf(paths, name)
+  const path = instancePath(paths, name)
   const overlay = (part: (typeof PARTS)[number]) =>
     ({
       kind: 'overlay',

@@ -9,7 +9,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { DirectoryObject } from '../objects/fs-object.ts'
 import type { Repository } from '../store/repository.ts'
-import { followPath, readFileOf } from './commit-layout.ts'
+import { followPath, readFileOf } from '../tree/commit-file.ts'
 import { compareDebianVersions, compareRpmVersions } from './package-version.ts'
 
 export interface PackageList {

@@ -28,13 +28,13 @@ import {
   kernelPrefix,
   publishBoot,
 } from './bootable.ts'
-import { osRelease } from './commit-layout.ts'
+import { osRelease } from './os-release.ts'
 import { readRecord } from './deployment.ts'
 import { LayerLocks } from './enterable.ts'
 import { runningDeployments } from './running.ts'
 import { keepLeaving } from './snapshot-layer.ts'
 import { DeploymentHolds } from './sysroot-holds.ts'
-import { renewInstanceHolds } from './instances.ts'
+import { renewInstanceHolds } from './instance-records.ts'
 import {
   deploymentName,
   deploymentPath,

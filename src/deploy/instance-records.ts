@@ -1,0 +1,54 @@
+/** Where the instances of a sysroot stand, and the holds of their commits. */
+
+import { existsSync, readFileSync, readdirSync } from '../system/files.ts'
+import { join } from 'node:path'
+import { DendroError } from '../errors.ts'
+import { digestFromHex } from '../objects/digest.ts'
+import type { Digest } from '../objects/digest.ts'
+import type { Repository } from '../store/repository.ts'
+import type { SysrootPaths } from './sysroot.ts'
+import { holdInstance, isInstanceHeld } from './sysroot-holds.ts'
+
+const NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/
+
+/** The file of an instance's directory that says of which commit it is. */
+export const INSTANCE_RECORD = 'instance.json'
+
+export const isInstanceName = (name: string): boolean => NAME.test(name)
+
+/** The directory of an instance. Errors: `INVALID_ARGUMENT` for a bad name. */
+export const instancePath = (paths: SysrootPaths, name: string): string => {
+  if (isInstanceName(name)) return join(paths.instances, name)
+  throw new DendroError('INVALID_ARGUMENT', `bad instance name '${name}'`, {
+    hint: 'use letters, digits, dots, dashes and underscores, at most 64',
+  })
+}
+
+/**
+ * Makes the holds of instances anew whose sysroot came from elsewhere, or that
+ * an older program held by path. One that is damaged is left as it is.
+ */
+export const renewInstanceHolds = (
+  repository: Repository,
+  paths: SysrootPaths,
+): void => {
+  if (!existsSync(paths.instances)) return
+  for (const name of readdirSync(paths.instances)) {
+    if (!isInstanceName(name) || isInstanceHeld(repository, paths, name))
+      continue
+    const commit = heldCommit(paths, name)
+    if (commit !== undefined) holdInstance(repository, paths, name, commit)
+  }
+}
+
+const heldCommit = (paths: SysrootPaths, name: string): Digest | undefined => {
+  try {
+    const record = readFileSync(
+      join(instancePath(paths, name), INSTANCE_RECORD),
+      'utf8',
+    )
+    return digestFromHex((JSON.parse(record) as { commit: string }).commit)
+  } catch {
+    return undefined
+  }
+}
