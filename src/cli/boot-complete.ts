@@ -1,12 +1,12 @@
 /** dendro boot-complete */
 
-import { requireRoot } from '../deploy/enter.ts'
 import { deploymentName, shortName } from '../deploy/sysroot.ts'
 import { confirmBoot } from '../machine/confirm-boot.ts'
 import { parseVerb } from './arguments.ts'
 import type { Verb } from './arguments.ts'
 import { onWait, withSysroot } from './open-sysroot.ts'
 import { print, printJson } from './output.ts'
+import { requireRoot } from '../system/root-user.ts'
 
 const usage = 'boot-complete'
 

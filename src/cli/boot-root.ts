@@ -1,11 +1,11 @@
 /** dendro boot-root */
 
-import { requireRoot } from '../deploy/enter.ts'
 import { sysrootPaths } from '../deploy/sysroot.ts'
 import { bootRoot } from '../machine/boot-root.ts'
 import { parseVerb } from './arguments.ts'
 import type { Verb } from './arguments.ts'
 import { openRepository } from './open-repository.ts'
+import { requireRoot } from '../system/root-user.ts'
 
 const usage = 'boot-root NAME DIR'
 

@@ -1,6 +1,5 @@
 /** dendro install */
 
-import { requireRoot } from '../deploy/enter.ts'
 import { deploymentName, shortName, sysrootPaths } from '../deploy/sysroot.ts'
 import type { Deployed } from '../deploy/deploy.ts'
 import { fileSystemUuid, withNewDisk } from '../machine/disk.ts'
@@ -13,6 +12,7 @@ import type { Verb } from './arguments.ts'
 import { onWait } from './open-sysroot.ts'
 import { withReader } from './open-repository.ts'
 import { print, printJson, printLines } from './output.ts'
+import { requireRoot } from '../system/root-user.ts'
 
 const usage =
   'install REV [--karg ARG]... [--os NAME]\n' +

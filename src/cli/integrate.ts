@@ -1,11 +1,11 @@
 /** dendro integrate */
 
-import { requireRoot } from '../deploy/enter.ts'
 import { integrate } from '../machine/integrate.ts'
 import { absolutePath } from '../system/caller.ts'
 import { parseVerb } from './arguments.ts'
 import type { Verb } from './arguments.ts'
 import { print, printJson } from './output.ts'
+import { requireRoot } from '../system/root-user.ts'
 
 const usage = 'integrate [--no-initramfs] DIR'
 

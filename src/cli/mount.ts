@@ -88,7 +88,7 @@ const mount = async (
   if (context.global.json) printJson(mounted)
   if (parsed.flag('foreground')) {
     tellReady()
-    const { waitUntilUnmounted } = await import('./foreground.ts')
+    const { waitUntilUnmounted } = await import('../mount/foreground.ts')
     await waitUntilUnmounted(mounted.mountpoint)
   }
 }

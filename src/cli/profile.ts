@@ -1,6 +1,5 @@
 /** dendro profile */
 
-import { requireRoot } from '../deploy/enter.ts'
 import { chooseDeployment } from '../deploy/etc-view.ts'
 import { readSysroot } from '../deploy/sysroot.ts'
 import { readProfile, recordProfile } from '../machine/profile.ts'
@@ -8,6 +7,7 @@ import { parseVerb, usageError } from './arguments.ts'
 import type { Verb } from './arguments.ts'
 import { withSysroot } from './open-sysroot.ts'
 import { print, printJson } from './output.ts'
+import { requireRoot } from '../system/root-user.ts'
 
 const usage = 'profile record|show'
 

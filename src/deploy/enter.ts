@@ -6,7 +6,6 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { DendroError } from '../errors.ts'
 import { MS_NODEV, MS_REC, mountAt } from '../fuse/device.ts'
 import { openView } from '../mount/mounting.ts'
-import { isRoot } from '../mount/runtime-directory.ts'
 import type { Digest } from '../objects/digest.ts'
 import type { Repository } from '../store/repository.ts'
 import type { FileLock } from '../system/lock.ts'
@@ -31,6 +30,7 @@ import type { EnteredNamespace } from './running.ts'
 import { commitOf } from './sysroot.ts'
 import type { DeploymentId, SysrootPaths } from './sysroot.ts'
 import { varPath } from './var.ts'
+import { requireRoot } from '../system/root-user.ts'
 
 const CLONE_NEWNS = 0x00020000
 const MS_PRIVATE = 1 << 18
@@ -38,13 +38,6 @@ const MS_PRIVATE = 1 << 18
 /** Where a root is put together; only its own namespace sees it. */
 const ROOT_DIRECTORY = '/run/dendro/root'
 const SCRATCH_DIRECTORY = '/run/dendro/scratch'
-
-export const requireRoot = (what: string): void => {
-  if (isRoot()) return
-  throw new DendroError('PERMISSION_DENIED', `cannot ${what}: only root may`, {
-    hint: 'run it with sudo',
-  })
-}
 
 const mountedElsewhere = (
   what: string,

@@ -14,7 +14,7 @@ import { makeDirectory, renameFile, syncDirectory } from '../system/disk.ts'
 import { makeDirectoryDurably, writeDurably } from '../system/durable-file.ts'
 import { removeTree } from '../system/remove-tree.ts'
 import { inspectCommit } from './commit-layout.ts'
-import { requireRoot, runOnce } from './enter.ts'
+import { runOnce } from './enter.ts'
 import { lockEnterable, requireWritableLayer } from './enterable.ts'
 import type { Enterable } from './enterable.ts'
 import type { Command } from './entry-process.ts'
@@ -29,6 +29,7 @@ import {
   renewInstanceHolds,
 } from './instance-records.ts'
 import { holdInstance, releaseInstance } from './sysroot-holds.ts'
+import { requireRoot } from '../system/root-user.ts'
 
 export interface Instance {
   readonly name: string

@@ -4,11 +4,11 @@ import { mkdirSync, rmSync } from '../system/files.ts'
 import { join } from 'node:path'
 import { DendroError } from '../errors.ts'
 import { MNT_DETACH, MS_NODEV, mountAt, unmountAt } from '../fuse/device.ts'
-import { requireRoot } from './enter.ts'
 import { UNLOCKED_LAYER, runningLayer } from './running.ts'
 import type { RunningEtc } from './running.ts'
 import { layerPath, shortName } from './sysroot.ts'
 import type { DeploymentId, SysrootPaths } from './sysroot.ts'
+import { requireRoot } from '../system/root-user.ts'
 
 const LAYERS = '/run/dendro/unlocked'
 

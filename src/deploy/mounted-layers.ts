@@ -23,11 +23,11 @@ import {
 } from '../system/files.ts'
 import { join } from 'node:path'
 import { DendroError } from '../errors.ts'
-import { sharedBase } from '../mount/runtime-directory.ts'
 import { holdMountNamespace, ownMountNamespace } from '../system/namespaces.ts'
 import { deviceOf, readMountTable } from '../system/mount-table.ts'
 import type { MountEntry } from '../system/mount-table.ts'
 import { startTicksOf } from '../system/process.ts'
+import { sharedBase } from '../system/run-directory.ts'
 
 /** A process whose mount namespace dendro made. */
 export interface Holder {

@@ -38,7 +38,6 @@ import {
 import type { MountOptions } from './mount-options.ts'
 import {
   holdView,
-  isRoot,
   lockRuntimeDirectory,
   makeRuntimeDirectory,
   privateRuntimeDirectory,
@@ -53,6 +52,7 @@ import {
   sharedServerDirectory,
 } from './server-state.ts'
 import type { ServerConfig } from './server-config.ts'
+import { isRoot } from '../system/root-user.ts'
 
 export interface MountRequest {
   readonly mountpoint: string

@@ -4,8 +4,8 @@ import { DendroError } from '../errors.ts'
 import { MS_BIND, MS_RDONLY, MS_REMOUNT, mountAt } from '../fuse/device.ts'
 import { bindFlags, DEFAULT_MOUNT_OPTIONS } from './mount-options.ts'
 import type { MountOptions } from './mount-options.ts'
-import { isRoot } from './runtime-directory.ts'
 import { requireMount } from './unmounting.ts'
+import { isRoot } from '../system/root-user.ts'
 
 /** What the mount has and not the server, and what the kernel says of it. */
 const CHANGEABLE: readonly (keyof MountOptions)[] = [

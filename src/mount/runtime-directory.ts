@@ -13,7 +13,6 @@ import {
   mkdirSync,
   readdirSync,
   readlinkSync,
-  realpathSync,
   rmdirSync,
   rmSync,
   statSync,
@@ -37,20 +36,13 @@ import {
   VIEW_HOLD,
   VIEW_NODES,
 } from './server-config.ts'
+import { isRoot } from '../system/root-user.ts'
+import { sharedBase } from '../system/run-directory.ts'
 
 const mountNamespace = (): string =>
   /\[(\d+)\]/.exec(readlinkSync('/proc/self/ns/mnt'))?.[1] ?? '0'
 
-export const isRoot = (): boolean => process.geteuid?.() === 0
-
-const SHARED_BASE = '/run/dendro'
 const VIEW = 'view'
-
-/** What root's programs keep until the next boot. */
-export const sharedBase = (): string =>
-  // On a machine that booted from a deployment it is a link into the jail of
-  // its server; /run is root's alone, so nobody else made that link.
-  existsSync(SHARED_BASE) ? realpathSync(SHARED_BASE) : SHARED_BASE
 
 const baseDirectory = (): string => {
   if (isRoot()) return sharedBase()

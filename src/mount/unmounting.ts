@@ -16,10 +16,10 @@ import { serverProgram } from './keeper.ts'
 import { waitForEnd } from './server-end.ts'
 import { complaintIn } from './server-log.ts'
 import { findMountUsers } from './mount-users.ts'
-import { isRoot } from './runtime-directory.ts'
 import { isServer, readState, runtimeDirectoryOf } from './server-state.ts'
 import { SERVER_LOG } from './server-config.ts'
 import type { ServerStatistics } from './server-config.ts'
+import { isRoot } from '../system/root-user.ts'
 
 /** As the kernel: MAXSYMLINKS of <linux/namei.h>. */
 const MAX_LINKS = 40

@@ -2,7 +2,7 @@
 
 import { setTimeout as sleep } from 'node:timers/promises'
 import { FILESYSTEM_TYPE } from '../fuse/device.ts'
-import { unmountRepository } from '../mount/unmounting.ts'
+import { unmountRepository } from './unmounting.ts'
 import { findMount } from '../system/mount-table.ts'
 import { writeNote } from '../system/standard-streams.ts'
 
