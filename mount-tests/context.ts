@@ -11,9 +11,9 @@ import {
 } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { sharedRuntimeDirectory } from '../src/mount/runtime-directory.ts'
+import { sharedRuntimeDirectory } from '../src/server/runtime-directory.ts'
 import { findRepository } from '../src/store/layout.ts'
-import { isAlive, readState } from '../src/mount/server-state.ts'
+import { isAlive, readState } from '../src/server/server-state.ts'
 import { byteCommand } from '../src/system/byte-command.ts'
 import { readMountTable } from '../src/system/mount-table.ts'
 

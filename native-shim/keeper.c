@@ -38,7 +38,7 @@ enum { FUSE_FD = 3, STATE_FD = 4, SOCKET_FD = 5, EVENTS_FD = 6 };
 enum {
   LINE_BYTES = 8192,
   /*
-   * Where src/mount/shared-state.ts receives requests, length, then unique:
+   * Where src/server/shared-state.ts receives requests, length, then unique:
    * what is in hand, and what is served between two steps of it.
    */
   REQUEST_AT = 4096,
@@ -76,7 +76,7 @@ typedef enum { IDLE, STARTING, PAUSING, HANDING_OVER } phase_t;
 static const char *directory;
 static int64_t watchdog_ms;
 static char node[4096], program[4096];
-/* What Node is told (src/mount/server-flags.ts); ends with NULL. */
+/* What Node is told (src/server/server-flags.ts); ends with NULL. */
 static char **flags;
 static char previous_node[4096], previous_program[4096];
 static const volatile unsigned char *state;

@@ -17,9 +17,9 @@ const outdir = 'dist/bundle'
 const result = await build({
   entryPoints: [
     'src/cli/main.ts',
-    'src/mount/server-main.ts',
-    'src/mount/control.ts',
-    'src/mount/ahead-worker.ts',
+    'src/server/server-main.ts',
+    'src/server/control.ts',
+    'src/view/ahead-worker.ts',
     'src/machine/boot-control.ts',
     'src/store/compress-worker.ts',
     'src/tree/prefetch-worker.ts',

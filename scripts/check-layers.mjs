@@ -22,9 +22,21 @@ const LAYERS = {
     ['bytes', 'objects', 'chunking', 'system', 'store', 'refs'],
   ],
   fuse: ['the kernel protocol; knows nothing of objects', ['bytes', 'system']],
-  mount: [
-    'marries tree and fuse',
+  packages: [
+    'package databases in a commit',
+    ['objects', 'system', 'store', 'tree'],
+  ],
+  view: [
+    'commits as one filesystem: marries tree and fuse',
     ['bytes', 'objects', 'system', 'store', 'refs', 'tree', 'fuse'],
+  ],
+  server: [
+    'the process that serves a view, its control, its keeper',
+    ['bytes', 'objects', 'system', 'store', 'refs', 'tree', 'fuse', 'view'],
+  ],
+  mount: [
+    'asking for a mount, finding who serves, unmounting',
+    ['bytes', 'objects', 'system', 'store', 'tree', 'fuse', 'server'],
   ],
   upkeep: [
     'check, repair and prune',
@@ -34,8 +46,28 @@ const LAYERS = {
     '3-way merge: pure plan, then apply',
     ['bytes', 'objects', 'system', 'store', 'refs', 'tree'],
   ],
+  sysroot: [
+    'what a machine has: deployments, layers, boot entries, the transaction that changes them',
+    ['bytes', 'objects', 'system', 'store', 'refs', 'tree', 'packages', 'etc'],
+  ],
+  root: [
+    'a root put together and entered, instances',
+    [
+      'bytes',
+      'objects',
+      'system',
+      'store',
+      'tree',
+      'fuse',
+      'packages',
+      'server',
+      'mount',
+      'etc',
+      'sysroot',
+    ],
+  ],
   deploy: [
-    'deployments, rollback, run',
+    'deploy, rollback, undo, edits of /etc',
     [
       'bytes',
       'objects',
@@ -43,9 +75,10 @@ const LAYERS = {
       'store',
       'refs',
       'tree',
-      'fuse',
-      'mount',
+      'packages',
       'etc',
+      'sysroot',
+      'root',
     ],
   ],
   machine: [
@@ -56,26 +89,33 @@ const LAYERS = {
       'system',
       'store',
       'refs',
+      'packages',
+      'server',
       'mount',
       'upkeep',
+      'sysroot',
+      'root',
       'deploy',
     ],
   ],
   cli: [
     'parses and prints',
     [
-      'machine',
-      'etc',
-      'deploy',
       'bytes',
       'objects',
       'system',
       'store',
       'refs',
       'tree',
-      'fuse',
+      'packages',
+      'server',
       'mount',
       'upkeep',
+      'etc',
+      'sysroot',
+      'root',
+      'deploy',
+      'machine',
     ],
   ],
 }
@@ -89,6 +129,8 @@ const THROUGH_THE_DOOR = [
   'tree/importer.ts',
   'tree/stat-cache.ts',
   'etc/',
+  'sysroot/',
+  'root/',
   'deploy/',
 ]
 /** News, and the making of a repository that is not there yet. */
@@ -96,14 +138,14 @@ const BESIDE_THE_DOOR = [
   'store/event-log.ts',
   'store/layout.ts',
   // What is in memory alone, or lasts as long as a mount.
-  'deploy/assemble.ts',
-  'deploy/enter.ts',
-  'deploy/live.ts',
-  'deploy/mounted-layers.ts',
-  'deploy/packages.ts',
-  'deploy/skeleton.ts',
+  'root/assemble.ts',
+  'root/enter.ts',
+  'root/live.ts',
+  'sysroot/mounted-layers.ts',
+  'packages/packages.ts',
+  'root/skeleton.ts',
   // What tests stand on.
-  'deploy/small-sysroot.ts',
+  'sysroot/small-sysroot.ts',
 ]
 const CHANGES =
   /\b(?:write|writeFile|appendFile|rename|unlink|rm|rmdir|mkdir|truncate|ftruncate|fsync|symlink|link|copyFile)Sync\b/
@@ -134,7 +176,7 @@ const PURE = [
   'etc/record-formats',
   'etc/check-accounts',
   'etc/unified-diff',
-  'deploy/package-version',
+  'packages/package-version',
 ]
 /** Who may import node:fs: the door itself. */
 const MAY_IMPORT_FS = ['system/files.ts']

@@ -15,9 +15,9 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { join } from 'node:path'
-import { startEntry } from '../../src/deploy/entry-process.ts'
-import { layerIdentity } from '../../src/deploy/mounted-layers.ts'
-import { holdEntered } from '../../src/deploy/running.ts'
+import { startEntry } from '../../src/root/entry-process.ts'
+import { layerIdentity } from '../../src/sysroot/mounted-layers.ts'
+import { holdEntered } from '../../src/sysroot/running.ts'
 import { DENDRO } from '../context.ts'
 import type { CommandResult, TestTable } from '../context.ts'
 import { assemble, nextVersion, release, site } from '../site.ts'

@@ -1,6 +1,6 @@
 /** dendro boot-complete */
 
-import { deploymentName, shortName } from '../deploy/sysroot.ts'
+import { deploymentName, shortName } from '../sysroot/sysroot.ts'
 import { confirmBoot } from '../machine/confirm-boot.ts'
 import { parseVerb } from './arguments.ts'
 import type { Verb } from './arguments.ts'

@@ -1,6 +1,6 @@
 /** dendro boot-root */
 
-import { sysrootPaths } from '../deploy/sysroot.ts'
+import { sysrootPaths } from '../sysroot/sysroot.ts'
 import { bootRoot } from '../machine/boot-root.ts'
 import { parseVerb } from './arguments.ts'
 import type { Verb } from './arguments.ts'

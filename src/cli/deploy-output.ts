@@ -2,8 +2,8 @@
 
 import { latin1ToDisplay } from '../bytes/latin1.ts'
 import type { Deployed } from '../deploy/deploy.ts'
-import type { PackageChange } from '../deploy/packages.ts'
-import { deploymentName, shortName } from '../deploy/sysroot.ts'
+import type { PackageChange } from '../packages/packages.ts'
+import { deploymentName, shortName } from '../sysroot/sysroot.ts'
 import type { EtcNode } from '../etc/etc-node.ts'
 import { isInLayer } from '../etc/plan.ts'
 import type { PlanItem } from '../etc/plan.ts'

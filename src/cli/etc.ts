@@ -12,7 +12,7 @@ import {
   toEtcPath,
 } from '../deploy/etc-view.ts'
 import { planDeploy } from '../deploy/plan-deploy.ts'
-import { readSysroot } from '../deploy/sysroot.ts'
+import { readSysroot } from '../sysroot/sysroot.ts'
 import type { EtcChange } from '../etc/etc-diff.ts'
 import { LayerHistory } from '../etc/history.ts'
 import type { PlannedMerge } from '../etc/merge.ts'

@@ -2,7 +2,7 @@
 
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { SERVER_EVENTS } from '../mount/server-config.ts'
+import { SERVER_EVENTS } from '../server/server-config.ts'
 import { ownServers } from '../mount/servers.ts'
 import { readEvents } from '../store/event-log.ts'
 import type { LoggedEvent } from '../store/event-log.ts'

@@ -1,6 +1,6 @@
 /** dendro install */
 
-import { deploymentName, shortName, sysrootPaths } from '../deploy/sysroot.ts'
+import { deploymentName, shortName, sysrootPaths } from '../sysroot/sysroot.ts'
 import type { Deployed } from '../deploy/deploy.ts'
 import { fileSystemUuid, withNewDisk } from '../machine/disk.ts'
 import { install } from '../machine/install.ts'

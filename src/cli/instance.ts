@@ -5,9 +5,9 @@ import {
   listInstances,
   removeInstance,
   runInInstance,
-} from '../deploy/instances.ts'
-import type { Instance } from '../deploy/instances.ts'
-import { sysrootPaths } from '../deploy/sysroot.ts'
+} from '../root/instances.ts'
+import type { Instance } from '../root/instances.ts'
+import { sysrootPaths } from '../sysroot/sysroot.ts'
 import { resolveRevision } from '../refs/revision.ts'
 import { parseVerb, usageError } from './arguments.ts'
 import type { Verb, VerbContext } from './arguments.ts'

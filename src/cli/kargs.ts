@@ -2,7 +2,7 @@
 
 import { changeKernelArguments } from '../deploy/kernel-arguments.ts'
 import { deploymentAt } from '../deploy/switch.ts'
-import { deploymentName, readSysroot } from '../deploy/sysroot.ts'
+import { deploymentName, readSysroot } from '../sysroot/sysroot.ts'
 import { parseVerb } from './arguments.ts'
 import type { Verb } from './arguments.ts'
 import { onWait, toIndex, withSysroot } from './open-sysroot.ts'

@@ -1,8 +1,8 @@
 /** dendro live */
 
-import { lockUsr, unlockUsr } from '../deploy/live.ts'
+import { lockUsr, unlockUsr } from '../root/live.ts'
 import { runningOf } from '../deploy/plan-deploy.ts'
-import { readSysroot, sysrootPaths } from '../deploy/sysroot.ts'
+import { readSysroot, sysrootPaths } from '../sysroot/sysroot.ts'
 import { DendroError } from '../errors.ts'
 import { parseVerb, usageError } from './arguments.ts'
 import type { Verb } from './arguments.ts'

@@ -5,7 +5,7 @@
  */
 
 import { DendroError, errorLine, exitStatusOf } from '../errors.ts'
-import { isLaunched, tellLauncher } from '../mount/launcher.ts'
+import { isLaunched, tellLauncher } from '../server/launcher.ts'
 import { callerArguments } from '../system/caller.ts'
 import { writeNote } from '../system/standard-streams.ts'
 import type { GlobalOptions, Verb } from './arguments.ts'

@@ -1,8 +1,8 @@
 /** dendro op */
 
 import { existsSync } from '../system/files.ts'
-import { sysrootPaths } from '../deploy/sysroot.ts'
-import type { SysrootPaths } from '../deploy/sysroot.ts'
+import { sysrootPaths } from '../sysroot/sysroot.ts'
+import type { SysrootPaths } from '../sysroot/sysroot.ts'
 import { listOperations } from '../deploy/undo.ts'
 import { parseVerb, usageError } from './arguments.ts'
 import type { GlobalOptions, Verb } from './arguments.ts'

@@ -1,7 +1,7 @@
 /** The sysroot that a command means, with its repository. */
 
-import { sysrootPaths } from '../deploy/sysroot.ts'
-import type { SysrootPaths } from '../deploy/sysroot.ts'
+import { sysrootPaths } from '../sysroot/sysroot.ts'
+import type { SysrootPaths } from '../sysroot/sysroot.ts'
 import type { Repository } from '../store/repository.ts'
 import { usageError } from './arguments.ts'
 import type { GlobalOptions } from './arguments.ts'

@@ -1,7 +1,7 @@
 /** dendro profile */
 
 import { chooseDeployment } from '../deploy/etc-view.ts'
-import { readSysroot } from '../deploy/sysroot.ts'
+import { readSysroot } from '../sysroot/sysroot.ts'
 import { readProfile, recordProfile } from '../machine/profile.ts'
 import { parseVerb, usageError } from './arguments.ts'
 import type { Verb } from './arguments.ts'

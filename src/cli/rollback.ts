@@ -1,6 +1,6 @@
 /** dendro rollback */
 
-import { deploymentName, shortName } from '../deploy/sysroot.ts'
+import { deploymentName, shortName } from '../sysroot/sysroot.ts'
 import { rollback } from '../deploy/switch.ts'
 import { parseVerb } from './arguments.ts'
 import type { Verb } from './arguments.ts'

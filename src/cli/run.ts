@@ -1,9 +1,9 @@
 /** dendro run */
 
-import { runInCommit, runInDeployment } from '../deploy/enter.ts'
+import { runInCommit, runInDeployment } from '../root/enter.ts'
 import { chooseDeployment } from '../deploy/etc-view.ts'
-import { commitOf, readSysroot, sysrootPaths } from '../deploy/sysroot.ts'
-import type { SysrootPaths } from '../deploy/sysroot.ts'
+import { commitOf, readSysroot, sysrootPaths } from '../sysroot/sysroot.ts'
+import type { SysrootPaths } from '../sysroot/sysroot.ts'
 import type { Digest } from '../objects/digest.ts'
 import { resolveRevision } from '../refs/revision.ts'
 import type { Repository } from '../store/repository.ts'

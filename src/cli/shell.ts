@@ -1,7 +1,7 @@
 /** dendro shell */
 
-import { inspectCommit } from '../deploy/commit-layout.ts'
-import { shellOf } from '../deploy/enter.ts'
+import { inspectCommit } from '../sysroot/commit-layout.ts'
+import { shellOf } from '../root/enter.ts'
 import type { Verb } from './arguments.ts'
 import { enterAndExit } from './run.ts'
 

@@ -2,7 +2,7 @@
 
 import { statusOf } from '../deploy/status.ts'
 import type { DeploymentStatus } from '../deploy/status.ts'
-import { deploymentName } from '../deploy/sysroot.ts'
+import { deploymentName } from '../sysroot/sysroot.ts'
 import { parseVerb } from './arguments.ts'
 import type { Verb } from './arguments.ts'
 import { etcPath } from './deploy-output.ts'

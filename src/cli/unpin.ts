@@ -1,7 +1,7 @@
 /** dendro unpin */
 
 import { setPinned } from '../deploy/switch.ts'
-import { deploymentName, shortName } from '../deploy/sysroot.ts'
+import { deploymentName, shortName } from '../sysroot/sysroot.ts'
 import { parseVerb } from './arguments.ts'
 import type { Verb } from './arguments.ts'
 import { onWait, toIndex, withSysroot } from './open-sysroot.ts'

@@ -11,11 +11,11 @@ import type { PlanItem } from '../etc/plan.ts'
 import { DirectoryHandle } from '../system/directory-handle.ts'
 import { syncDirectory } from '../system/disk.ts'
 import { makeDirectoryDurably } from '../system/durable-file.ts'
-import { conflictPath, readRecord } from './deployment.ts'
-import type { Conflict } from './deployment.ts'
+import { conflictPath, readRecord } from '../sysroot/deployment.ts'
+import type { Conflict } from '../sysroot/deployment.ts'
 import type { PlannedEtc } from './plan-deploy.ts'
-import type { DeploymentId } from './sysroot.ts'
-import type { Transaction } from './transaction.ts'
+import type { DeploymentId } from '../sysroot/sysroot.ts'
+import type { Transaction } from '../sysroot/transaction.ts'
 
 /**
  * New conflicts, and those of the deployments it is made of that nobody settled;

@@ -31,9 +31,9 @@ import { guardDisk } from '../system/disk.ts'
 import { FaultyDisk, Stopped } from '../system/faulty-disk.ts'
 import type { Fault } from '../system/faulty-disk.ts'
 import { commitDirectory } from '../tree/commit.ts'
-import { inspectCommit } from './commit-layout.ts'
+import { inspectCommit } from '../sysroot/commit-layout.ts'
 import { deploy } from './deploy.ts'
-import { readRecord } from './deployment.ts'
+import { readRecord } from '../sysroot/deployment.ts'
 import { remerge } from './remerge.ts'
 import { resetEtc } from './etc-verbs.ts'
 import { rollback, undeploy } from './switch.ts'
@@ -43,8 +43,8 @@ import {
   layerPath,
   readSysroot,
   sysrootPaths,
-} from './sysroot.ts'
-import type { SysrootPaths } from './sysroot.ts'
+} from '../sysroot/sysroot.ts'
+import type { SysrootPaths } from '../sysroot/sysroot.ts'
 import { undo } from './undo.ts'
 
 const base = mkdtempSync(join(tmpdir(), 'dendro-deploy-crash-'))

@@ -16,32 +16,32 @@ import { DendroError, errnoOf, wrapSystemError } from '../errors.ts'
 import type { PlannedMerge } from '../etc/merge.ts'
 import { digestToHex } from '../objects/digest.ts'
 import type { Repository } from '../store/repository.ts'
-import { runtimeOf } from './bootable.ts'
-import { inspectCommit } from './commit-layout.ts'
-import type { CommitLayout } from './commit-layout.ts'
-import type { Conflict } from './deployment.ts'
+import { runtimeOf } from '../sysroot/bootable.ts'
+import { inspectCommit } from '../sysroot/commit-layout.ts'
+import type { CommitLayout } from '../sysroot/commit-layout.ts'
+import type { Conflict } from '../sysroot/deployment.ts'
 import { makeDeployment, snapshotBefore } from './make-deployment.ts'
-import { diffPackages, readPackages } from './packages.ts'
-import type { PackageChange } from './packages.ts'
+import { diffPackages, readPackages } from '../packages/packages.ts'
+import type { PackageChange } from '../packages/packages.ts'
 import { planDeploy } from './plan-deploy.ts'
 import type { PlannedDeploy } from './plan-deploy.ts'
-import { runningDeployments } from './running.ts'
+import { runningDeployments } from '../sysroot/running.ts'
 import {
   commitOf,
   deploymentName,
   deploymentPath,
   isSameDeployment,
   shortName,
-} from './sysroot.ts'
+} from '../sysroot/sysroot.ts'
 import type {
   DeploymentId,
   ListedDeployment,
   SysrootPaths,
   SysrootState,
-} from './sysroot.ts'
-import { withTransaction } from './transaction.ts'
-import type { Transaction } from './transaction.ts'
-import { growVar } from './var.ts'
+} from '../sysroot/sysroot.ts'
+import { withTransaction } from '../sysroot/transaction.ts'
+import type { Transaction } from '../sysroot/transaction.ts'
+import { growVar } from '../sysroot/var.ts'
 
 export const DEFAULT_KEEP = 3
 

@@ -9,12 +9,12 @@ import { globToRegExp } from '../etc/policy.ts'
 import type { EtcPut } from '../etc/put-changes.ts'
 import { ancestorsOf, isAtOrBelow } from '../etc/raw-path.ts'
 import type { Repository } from '../store/repository.ts'
-import type { Conflict, DeploymentRecord } from './deployment.ts'
+import type { Conflict, DeploymentRecord } from '../sysroot/deployment.ts'
 import { edit, putsTowards, toldPaths } from './etc-edit.ts'
 import type { Edit } from './etc-edit.ts'
 import { conflictVersion, requireConflict, shownPath } from './etc-view.ts'
 import type { EtcView } from './etc-view.ts'
-import type { SysrootPaths } from './sysroot.ts'
+import type { SysrootPaths } from '../sysroot/sysroot.ts'
 
 const withoutConflicts = (
   record: DeploymentRecord,

@@ -12,15 +12,19 @@ import { readLayer } from '../etc/layer.ts'
 import type { Changes } from '../etc/layer.ts'
 import { markOverlaps } from '../etc/merge-text.ts'
 import type { Repository } from '../store/repository.ts'
-import { inspectCommit } from './commit-layout.ts'
+import { inspectCommit } from '../sysroot/commit-layout.ts'
 import { oldVersion } from './conflict-versions.ts'
 import type { Side } from './conflict-versions.ts'
-import { readRecord } from './deployment.ts'
-import type { Conflict, DeploymentRecord } from './deployment.ts'
+import { readRecord } from '../sysroot/deployment.ts'
+import type { Conflict, DeploymentRecord } from '../sysroot/deployment.ts'
 import { noDeployment, runningOf } from './plan-deploy.ts'
 import { deploymentAt } from './switch.ts'
-import { commitOf, deploymentPath, layerPath } from './sysroot.ts'
-import type { ListedDeployment, SysrootPaths, SysrootState } from './sysroot.ts'
+import { commitOf, deploymentPath, layerPath } from '../sysroot/sysroot.ts'
+import type {
+  ListedDeployment,
+  SysrootPaths,
+  SysrootState,
+} from '../sysroot/sysroot.ts'
 
 /** The deployment meant: of an index, the running one, or the default. */
 export const chooseDeployment = (

@@ -2,11 +2,15 @@
 
 import { DendroError } from '../errors.ts'
 import type { Repository } from '../store/repository.ts'
-import { lostInGrub } from './kernel-words.ts'
+import { lostInGrub } from '../sysroot/kernel-words.ts'
 import { deploymentAt } from './switch.ts'
-import { isKernelArgument, isSameDeployment, shortName } from './sysroot.ts'
-import type { ListedDeployment, SysrootPaths } from './sysroot.ts'
-import { withTransaction } from './transaction.ts'
+import {
+  isKernelArgument,
+  isSameDeployment,
+  shortName,
+} from '../sysroot/sysroot.ts'
+import type { ListedDeployment, SysrootPaths } from '../sysroot/sysroot.ts'
+import { withTransaction } from '../sysroot/transaction.ts'
 
 export interface KernelArgumentChange {
   readonly append: readonly string[]

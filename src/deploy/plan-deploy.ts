@@ -15,15 +15,15 @@ import { digestToHex } from '../objects/digest.ts'
 import type { Digest } from '../objects/digest.ts'
 import { parseRevision, refOf, resolveRevision } from '../refs/revision.ts'
 import type { Repository } from '../store/repository.ts'
-import { inspectCommit } from './commit-layout.ts'
-import { osRelease } from './os-release.ts'
-import type { CommitLayout } from './commit-layout.ts'
+import { inspectCommit } from '../sysroot/commit-layout.ts'
+import { osRelease } from '../packages/os-release.ts'
+import type { CommitLayout } from '../sysroot/commit-layout.ts'
 import type { DeployOptions } from './deploy.ts'
-import { readRecord, wasBooted } from './deployment.ts'
-import type { Settled } from './deployment.ts'
-import { requireMountPoints } from './mount-points.ts'
-import { runningDeployments } from './running.ts'
-import type { LayerPlaces } from './snapshot-layer.ts'
+import { readRecord, wasBooted } from '../sysroot/deployment.ts'
+import type { Settled } from '../sysroot/deployment.ts'
+import { requireMountPoints } from '../root/mount-points.ts'
+import { runningDeployments } from '../sysroot/running.ts'
+import type { LayerPlaces } from '../sysroot/snapshot-layer.ts'
 import {
   checkOsName,
   commitOf,
@@ -32,13 +32,13 @@ import {
   layerPath,
   readSysroot,
   shortName,
-} from './sysroot.ts'
+} from '../sysroot/sysroot.ts'
 import type {
   DeploymentId,
   ListedDeployment,
   SysrootPaths,
   SysrootState,
-} from './sysroot.ts'
+} from '../sysroot/sysroot.ts'
 import { sysusersOf } from './sysusers.ts'
 
 /** The deployment that runs, if one of `state` does: that of this namespace. */

@@ -7,21 +7,25 @@
  * its own. docs/etc-merge.md, "Once more"
  */
 
-import { inspectCommit } from './commit-layout.ts'
+import { inspectCommit } from '../sysroot/commit-layout.ts'
 import type { Repository } from '../store/repository.ts'
 import { carryOut, retrying } from './deploy.ts'
 import type { Deployed } from './deploy.ts'
-import { readRecord, wasBooted } from './deployment.ts'
+import { readRecord, wasBooted } from '../sysroot/deployment.ts'
 import { noDeployment, planFor, runningOf } from './plan-deploy.ts'
-import { runningDeployments } from './running.ts'
+import { runningDeployments } from '../sysroot/running.ts'
 import {
   commitOf,
   deploymentName,
   isSameDeployment,
   shortName,
-} from './sysroot.ts'
-import type { ListedDeployment, SysrootPaths, SysrootState } from './sysroot.ts'
-import { withTransaction } from './transaction.ts'
+} from '../sysroot/sysroot.ts'
+import type {
+  ListedDeployment,
+  SysrootPaths,
+  SysrootState,
+} from '../sysroot/sysroot.ts'
+import { withTransaction } from '../sysroot/transaction.ts'
 
 /** A deployment that a merge may be made into again, and whose /etc goes in. */
 interface Remergeable {

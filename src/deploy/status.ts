@@ -3,23 +3,23 @@
 import { isDamage } from '../errors.ts'
 import { layerFingerprint } from '../etc/layer.ts'
 import type { Repository } from '../store/repository.ts'
-import { fallbackTo } from './boot-state.ts'
-import type { BootState } from './boot-state.ts'
-import { readRecord } from './deployment.ts'
-import type { DeploymentRecord } from './deployment.ts'
+import { fallbackTo } from '../sysroot/boot-state.ts'
+import type { BootState } from '../sysroot/boot-state.ts'
+import { readRecord } from '../sysroot/deployment.ts'
+import type { DeploymentRecord } from '../sysroot/deployment.ts'
 import { changesOf, readEtc } from './etc-view.ts'
 import type { EtcView } from './etc-view.ts'
 import { runningOf } from './plan-deploy.ts'
 import { remergeable } from './remerge.ts'
-import { runningDeployments } from './running.ts'
-import type { RunningEtc } from './running.ts'
+import { runningDeployments } from '../sysroot/running.ts'
+import type { RunningEtc } from '../sysroot/running.ts'
 import {
   commitOf,
   deploymentName,
   isSameDeployment,
   readSysroot,
-} from './sysroot.ts'
-import type { ListedDeployment, SysrootPaths } from './sysroot.ts'
+} from '../sysroot/sysroot.ts'
+import type { ListedDeployment, SysrootPaths } from '../sysroot/sysroot.ts'
 
 export interface DeploymentStatus {
   readonly index: number

@@ -3,10 +3,18 @@
 import { DendroError } from '../errors.ts'
 import type { Repository } from '../store/repository.ts'
 import { noDeployment, runningOf } from './plan-deploy.ts'
-import { runningDeployments } from './running.ts'
-import { deploymentName, isSameDeployment, shortName } from './sysroot.ts'
-import type { ListedDeployment, SysrootPaths, SysrootState } from './sysroot.ts'
-import { withTransaction } from './transaction.ts'
+import { runningDeployments } from '../sysroot/running.ts'
+import {
+  deploymentName,
+  isSameDeployment,
+  shortName,
+} from '../sysroot/sysroot.ts'
+import type {
+  ListedDeployment,
+  SysrootPaths,
+  SysrootState,
+} from '../sysroot/sysroot.ts'
+import { withTransaction } from '../sysroot/transaction.ts'
 
 /** The deployment of an index as `status` shows it. Errors: `NO_DEPLOYMENT`. */
 export const deploymentAt = (

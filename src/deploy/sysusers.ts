@@ -2,7 +2,7 @@
 
 import { CommitDefaults } from '../etc/defaults.ts'
 import type { Repository } from '../store/repository.ts'
-import type { CommitLayout } from './commit-layout.ts'
+import type { CommitLayout } from '../sysroot/commit-layout.ts'
 import { readFileOf } from '../tree/commit-file.ts'
 
 const PLACE = 'usr/lib/sysusers.d'

@@ -6,7 +6,7 @@ import { restorePath } from './etc-restore.ts'
 import { ownPath, resetEtc } from './etc-verbs.ts'
 import { etcLog } from './etc-view.ts'
 import { changeKernelArguments } from './kernel-arguments.ts'
-import { SmallSysroot } from './small-sysroot.ts'
+import { SmallSysroot } from '../sysroot/small-sysroot.ts'
 import { setPinned } from './switch.ts'
 import { listOperations, undo } from './undo.ts'
 

@@ -10,21 +10,21 @@ import { mergeNewestFirst, OperationLog } from '../store/operation-log.ts'
 import type { Operation } from '../store/operation-log.ts'
 import type { Repository } from '../store/repository.ts'
 import { makeDirectory, syncDirectory } from '../system/disk.ts'
-import { writeRecord } from './deployment.ts'
-import type { DeploymentRecord } from './deployment.ts'
+import { writeRecord } from '../sysroot/deployment.ts'
+import type { DeploymentRecord } from '../sysroot/deployment.ts'
 import { undoEdit } from './etc-restore.ts'
-import { runningDeployments } from './running.ts'
-import { bringBack } from './snapshot-layer.ts'
+import { runningDeployments } from '../sysroot/running.ts'
+import { bringBack } from '../sysroot/snapshot-layer.ts'
 import {
   commitOf,
   deploymentName,
   layerPath,
   readSysroot,
   shortName,
-} from './sysroot.ts'
-import type { ListedDeployment, SysrootPaths } from './sysroot.ts'
-import { withTransaction } from './transaction.ts'
-import type { Transaction } from './transaction.ts'
+} from '../sysroot/sysroot.ts'
+import type { ListedDeployment, SysrootPaths } from '../sysroot/sysroot.ts'
+import { withTransaction } from '../sysroot/transaction.ts'
+import type { Transaction } from '../sysroot/transaction.ts'
 
 /** `s12` is operation 12 of the sysroot, `r7` number 7 of the repository. */
 export interface LoggedOperation extends Operation {

@@ -3,7 +3,7 @@
  *
  * Node ids are positive integers below 2^53; names and link targets are
  * latin1 text. An answer that is an errno is thrown as `FuseErrno`; anything
- * else that is thrown becomes an errno in one place (mount/errno.ts).
+ * else that is thrown becomes an errno in one place (server/errno.ts).
  */
 
 import type { Steps } from '../steps.ts'

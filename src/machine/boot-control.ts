@@ -1,16 +1,16 @@
 /**
  * The control thread of a server that boots a machine: puts the root together,
  * beside the thread that serves what it looks into, tells the launcher how it
- * went, and goes on as any other (mount/control.ts).
+ * went, and goes on as any other (server/control.ts).
  */
 
 import { workerData } from 'node:worker_threads'
-import { assembleRoot } from '../deploy/assemble.ts'
-import type { RootParts } from '../deploy/assemble.ts'
-import type { CommitLayout } from '../deploy/commit-layout.ts'
+import { assembleRoot } from '../root/assemble.ts'
+import type { RootParts } from '../root/assemble.ts'
+import type { CommitLayout } from '../sysroot/commit-layout.ts'
 import { errorLine } from '../errors.ts'
-import type { ControlSetup } from '../mount/control.ts'
-import { READY_LINE, tellLauncher } from '../mount/launcher.ts'
+import type { ControlSetup } from '../server/control.ts'
+import { READY_LINE, tellLauncher } from '../server/launcher.ts'
 import { dropView } from '../mount/unmounting.ts'
 import { Repository } from '../store/repository.ts'
 
@@ -32,4 +32,4 @@ try {
   tellLauncher(errorLine(error))
   dropView(view)
 }
-void import('../mount/control.ts')
+void import('../server/control.ts')

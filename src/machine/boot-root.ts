@@ -1,11 +1,11 @@
 /** The beginning of a boot: in the jail of the initramfs the root is put together. */
 
-import { assembleRoot } from '../deploy/assemble.ts'
-import { beginBoot } from '../deploy/begin-boot.ts'
-import { inspectCommit } from '../deploy/commit-layout.ts'
-import { deploymentParts } from '../deploy/enter.ts'
-import { commitOf, deploymentName, readSysroot } from '../deploy/sysroot.ts'
-import type { SysrootPaths } from '../deploy/sysroot.ts'
+import { assembleRoot } from '../root/assemble.ts'
+import { beginBoot } from '../root/begin-boot.ts'
+import { inspectCommit } from '../sysroot/commit-layout.ts'
+import { deploymentParts } from '../root/enter.ts'
+import { commitOf, deploymentName, readSysroot } from '../sysroot/sysroot.ts'
+import type { SysrootPaths } from '../sysroot/sysroot.ts'
 import { DendroError, errorLine } from '../errors.ts'
 import { openPermanentView } from '../mount/mounting.ts'
 import type { Repository } from '../store/repository.ts'

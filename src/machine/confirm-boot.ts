@@ -2,16 +2,16 @@
 
 import { readdirSync } from '../system/files.ts'
 import { join } from 'node:path'
-import { fallbackTo } from '../deploy/boot-state.ts'
-import { markBooted } from '../deploy/deployment.ts'
+import { fallbackTo } from '../sysroot/boot-state.ts'
+import { markBooted } from '../sysroot/deployment.ts'
 import { runningOf } from '../deploy/plan-deploy.ts'
 import {
   deploymentName,
   isSameDeployment,
   shortName,
-} from '../deploy/sysroot.ts'
-import type { ListedDeployment, SysrootPaths } from '../deploy/sysroot.ts'
-import { withTransaction } from '../deploy/transaction.ts'
+} from '../sysroot/sysroot.ts'
+import type { ListedDeployment, SysrootPaths } from '../sysroot/sysroot.ts'
+import { withTransaction } from '../sysroot/transaction.ts'
 import { DendroError } from '../errors.ts'
 import type { Repository } from '../store/repository.ts'
 import { removeIfThere } from '../system/durable-file.ts'

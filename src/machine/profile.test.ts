@@ -1,6 +1,6 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
 import t from 'tap'
-import { sysrootPaths } from '../deploy/sysroot.ts'
+import { sysrootPaths } from '../sysroot/sysroot.ts'
 import type { Place } from '../store/pack-reader.ts'
 import { joinRanges, readProfile } from './profile.ts'
 import { contentDigest } from './runtime-digest.ts'

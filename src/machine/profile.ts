@@ -10,10 +10,10 @@ import {
   readFileSync,
 } from '../system/files.ts'
 import { join } from 'node:path'
-import type { SysrootPaths } from '../deploy/sysroot.ts'
+import type { SysrootPaths } from '../sysroot/sysroot.ts'
 import { DendroError } from '../errors.ts'
 import { askServer } from '../mount/control-client.ts'
-import { sharedServerDirectory } from '../mount/server-state.ts'
+import { sharedServerDirectory } from '../server/server-state.ts'
 import { digestFromHex } from '../objects/digest.ts'
 import type { Place } from '../store/pack-reader.ts'
 import type { Repository } from '../store/repository.ts'

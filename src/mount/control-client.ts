@@ -7,7 +7,7 @@ import { DendroError, errnoOf } from '../errors.ts'
 import { childOf, O_PATH, openPlace } from '../system/held-path.ts'
 import type { FilePlace } from '../system/held-path.ts'
 import { MIB } from '../units.ts'
-import { CONTROL_SOCKET } from './server-config.ts'
+import { CONTROL_SOCKET } from '../server/server-config.ts'
 
 const TIMEOUT_MS = 5000
 const RETRY_MS = 20

@@ -12,12 +12,12 @@ import {
   NODE_OBJECT,
   NODE_ROOT,
   NodeTable,
-} from './node-table.ts'
-import type { NodeKey } from './node-table.ts'
-import { ROOT_PATH_KEY } from './node-identity.ts'
-import { NodeRows, ROW_BYTES } from './node-rows.ts'
-import { compareSnapshots } from './view-names.ts'
-import type { ViewDirectory, ViewNode } from './view-names.ts'
+} from '../view/node-table.ts'
+import type { NodeKey } from '../view/node-table.ts'
+import { ROOT_PATH_KEY } from '../view/node-identity.ts'
+import { NodeRows, ROW_BYTES } from '../view/node-rows.ts'
+import { compareSnapshots } from '../view/view-names.ts'
+import type { ViewDirectory, ViewNode } from '../view/view-names.ts'
 
 const container = Buffer.from('c'.repeat(32))
 const keyOf = (n: number): NodeKey => new Uint32Array([n % 7, n, 0, 1])

@@ -27,9 +27,14 @@ import type { Repository } from '../store/repository.ts'
 import { shim } from '../system/native.ts'
 import { findMount } from '../system/mount-table.ts'
 import { requirePath, splitPath } from '../tree/lookup.ts'
-import { becomeServer } from './become-server.ts'
-import type { ControlProgram } from './control.ts'
-import { bindLine, isLaunched, READY_LINE, tellLauncher } from './launcher.ts'
+import { becomeServer } from '../server/become-server.ts'
+import type { ControlProgram } from '../server/control.ts'
+import {
+  bindLine,
+  isLaunched,
+  READY_LINE,
+  tellLauncher,
+} from '../server/launcher.ts'
 import {
   bindFlags,
   bindOptions,
@@ -41,17 +46,17 @@ import {
   lockRuntimeDirectory,
   makeRuntimeDirectory,
   privateRuntimeDirectory,
-} from './runtime-directory.ts'
-import type { Kept } from './keeper.ts'
-import { storedDescriptors } from './service-manager.ts'
+} from '../server/runtime-directory.ts'
+import type { Kept } from '../server/keeper.ts'
+import { storedDescriptors } from '../server/service-manager.ts'
 import { adoptServer, startServer } from './start-server.ts'
 import {
   isAlive,
   isServed,
   readState,
   sharedServerDirectory,
-} from './server-state.ts'
-import type { ServerConfig } from './server-config.ts'
+} from '../server/server-state.ts'
+import type { ServerConfig } from '../server/server-config.ts'
 import { isRoot } from '../system/root-user.ts'
 
 export interface MountRequest {

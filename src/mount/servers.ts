@@ -16,7 +16,7 @@ import { HeldDirectory, openDirectory } from '../system/held-path.ts'
 import type { HeldPath } from '../system/held-path.ts'
 import { listNames } from '../system/plain-file.ts'
 import { askServer } from './control-client.ts'
-import { isAlive, readState } from './server-state.ts'
+import { isAlive, readState } from '../server/server-state.ts'
 
 /** A directory, and where in it runtime directories are. */
 interface Base {

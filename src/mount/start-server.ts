@@ -6,12 +6,16 @@ import { join } from 'node:path'
 import { DendroError } from '../errors.ts'
 import { byteCommand } from '../system/byte-command.ts'
 import { nativePath } from '../system/native.ts'
-import { serverProgram } from './keeper.ts'
-import type { Kept } from './keeper.ts'
-import { parseStartError } from './start-error.ts'
-import { cleanEnvironment, READY_FD, SERVER_LOG } from './server-config.ts'
-import type { ServerConfig } from './server-config.ts'
-import { serverFlags } from './server-flags.ts'
+import { serverProgram } from '../server/keeper.ts'
+import type { Kept } from '../server/keeper.ts'
+import { parseStartError } from '../server/start-error.ts'
+import {
+  cleanEnvironment,
+  READY_FD,
+  SERVER_LOG,
+} from '../server/server-config.ts'
+import type { ServerConfig } from '../server/server-config.ts'
+import { serverFlags } from '../server/server-flags.ts'
 
 const START_TIMEOUT_MS = 30_000
 

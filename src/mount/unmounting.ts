@@ -12,13 +12,17 @@ import type { MountEntry } from '../system/mount-table.ts'
 import { check } from '../system/native.ts'
 import { sizeOfPlace } from '../system/plain-file.ts'
 import { askServer } from './control-client.ts'
-import { serverProgram } from './keeper.ts'
+import { serverProgram } from '../server/keeper.ts'
 import { waitForEnd } from './server-end.ts'
 import { complaintIn } from './server-log.ts'
-import { findMountUsers } from './mount-users.ts'
-import { isServer, readState, runtimeDirectoryOf } from './server-state.ts'
-import { SERVER_LOG } from './server-config.ts'
-import type { ServerStatistics } from './server-config.ts'
+import { findMountUsers } from '../server/mount-users.ts'
+import {
+  isServer,
+  readState,
+  runtimeDirectoryOf,
+} from '../server/server-state.ts'
+import { SERVER_LOG } from '../server/server-config.ts'
+import type { ServerStatistics } from '../server/server-config.ts'
 import { isRoot } from '../system/root-user.ts'
 
 /** As the kernel: MAXSYMLINKS of <linux/namei.h>. */

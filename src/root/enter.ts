@@ -13,23 +13,27 @@ import { check, shim } from '../system/native.ts'
 import { assembleRoot, mountInterfaces } from './assemble.ts'
 import type { RootParts } from './assemble.ts'
 import { followPath } from '../tree/commit-file.ts'
-import { inspectCommit } from './commit-layout.ts'
-import type { CommitLayout } from './commit-layout.ts'
+import { inspectCommit } from '../sysroot/commit-layout.ts'
+import type { CommitLayout } from '../sysroot/commit-layout.ts'
 import { startEntry } from './entry-process.ts'
 import type { Command, Entry, Place } from './entry-process.ts'
 import {
   enterableOf,
   lockEnterable,
   requireWritableLayer,
-} from './enterable.ts'
-import type { Enterable } from './enterable.ts'
-import { dropRecord, ownRecordRemover, recordCopy } from './mounted-layers.ts'
-import type { LayerRecord } from './mounted-layers.ts'
-import { holdEntered, reachable, runningLayer } from './running.ts'
-import type { EnteredNamespace } from './running.ts'
-import { commitOf } from './sysroot.ts'
-import type { DeploymentId, SysrootPaths } from './sysroot.ts'
-import { varPath } from './var.ts'
+} from '../sysroot/enterable.ts'
+import type { Enterable } from '../sysroot/enterable.ts'
+import {
+  dropRecord,
+  ownRecordRemover,
+  recordCopy,
+} from '../sysroot/mounted-layers.ts'
+import type { LayerRecord } from '../sysroot/mounted-layers.ts'
+import { holdEntered, reachable, runningLayer } from '../sysroot/running.ts'
+import type { EnteredNamespace } from '../sysroot/running.ts'
+import { commitOf } from '../sysroot/sysroot.ts'
+import type { DeploymentId, SysrootPaths } from '../sysroot/sysroot.ts'
+import { varPath } from '../sysroot/var.ts'
 import { requireRoot } from '../system/root-user.ts'
 
 const CLONE_NEWNS = 0x00020000

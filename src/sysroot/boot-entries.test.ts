@@ -1,6 +1,9 @@
 import t from 'tap'
 import { bootFiles } from './boot-entries.ts'
-import { changedArguments, checkKernelArgument } from './kernel-arguments.ts'
+import {
+  changedArguments,
+  checkKernelArgument,
+} from '../deploy/kernel-arguments.ts'
 import type { ListedDeployment } from './sysroot.ts'
 
 const commit = 'a'.repeat(64)

@@ -24,11 +24,11 @@ import { hasSpareProcessor } from '../system/processors.ts'
 import { siblingModule } from '../system/sibling-module.ts'
 import { requirePath } from '../tree/lookup.ts'
 import { MIB } from '../units.ts'
-import { Ahead } from './ahead.ts'
+import { Ahead } from '../view/ahead.ts'
 import type { ControlProgram, ControlSetup } from './control.ts'
 import { failures, toErrno } from './errno.ts'
 import { eventLogOf, tellDamage } from './news.ts'
-import { ACL_PREFIX } from './posix-acl.ts'
+import { ACL_PREFIX } from '../view/posix-acl.ts'
 import { ReadLog } from './read-log.ts'
 import { GATE, GATE_ENDING, isForMachine, VIEW_NODES } from './server-config.ts'
 import type {
@@ -38,9 +38,9 @@ import type {
 } from './server-config.ts'
 import { writeState } from './server-state.ts'
 import type { SharedState } from './shared-state.ts'
-import { View } from './view.ts'
-import type { ViewOptions } from './view.ts'
-import { fileJournal } from './virtual-journal.ts'
+import { View } from '../view/view.ts'
+import type { ViewOptions } from '../view/view.ts'
+import { fileJournal } from '../view/virtual-journal.ts'
 
 /** Frames that the serving thread decoded; the ring of ahead.ts comes on top. */
 const FRAME_CACHE_BYTES = 3 * MIB

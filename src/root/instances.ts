@@ -13,22 +13,22 @@ import type { Repository } from '../store/repository.ts'
 import { makeDirectory, renameFile, syncDirectory } from '../system/disk.ts'
 import { makeDirectoryDurably, writeDurably } from '../system/durable-file.ts'
 import { removeTree } from '../system/remove-tree.ts'
-import { inspectCommit } from './commit-layout.ts'
+import { inspectCommit } from '../sysroot/commit-layout.ts'
 import { runOnce } from './enter.ts'
-import { lockEnterable, requireWritableLayer } from './enterable.ts'
-import type { Enterable } from './enterable.ts'
+import { lockEnterable, requireWritableLayer } from '../sysroot/enterable.ts'
+import type { Enterable } from '../sysroot/enterable.ts'
 import type { Command } from './entry-process.ts'
 import { requireMountPoints } from './mount-points.ts'
-import { runningLayer } from './running.ts'
-import type { RunningEtc } from './running.ts'
-import type { SysrootPaths } from './sysroot.ts'
+import { runningLayer } from '../sysroot/running.ts'
+import type { RunningEtc } from '../sysroot/running.ts'
+import type { SysrootPaths } from '../sysroot/sysroot.ts'
 import {
   INSTANCE_RECORD,
   instancePath,
   isInstanceName,
   renewInstanceHolds,
-} from './instance-records.ts'
-import { holdInstance, releaseInstance } from './sysroot-holds.ts'
+} from '../sysroot/instance-records.ts'
+import { holdInstance, releaseInstance } from '../sysroot/sysroot-holds.ts'
 import { requireRoot } from '../system/root-user.ts'
 
 export interface Instance {

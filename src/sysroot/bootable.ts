@@ -36,7 +36,7 @@ import { removeTree } from '../system/remove-tree.ts'
 import { checkoutTree } from '../tree/checkout.ts'
 import { lookUpPath } from '../tree/lookup.ts'
 import { readContent } from '../tree/read-file.ts'
-import { compareDebianVersions } from './package-version.ts'
+import { compareDebianVersions } from '../packages/package-version.ts'
 import { commitOf } from './sysroot.ts'
 import type { ListedDeployment, SysrootPaths } from './sysroot.ts'
 

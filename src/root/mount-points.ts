@@ -8,8 +8,8 @@ import { latin1ToDisplay } from '../bytes/latin1.ts'
 import type { FsObject } from '../objects/fs-object.ts'
 import type { Repository } from '../store/repository.ts'
 import { followPath } from '../tree/commit-file.ts'
-import { notDeployable } from './commit-layout.ts'
-import type { CommitLayout } from './commit-layout.ts'
+import { notDeployable } from '../sysroot/commit-layout.ts'
+import type { CommitLayout } from '../sysroot/commit-layout.ts'
 
 /** Mount points that a root needs whatever the commit has, with their permissions. */
 export const MOUNT_POINTS: ReadonlyMap<string, number> = new Map([

@@ -18,7 +18,7 @@ import { makeDirectoryDurably } from '../system/durable-file.ts'
 import { joinRaw } from '../tree/scan.ts'
 import { checkDepth } from '../tree/walk.ts'
 import type { CommitLayout } from './commit-layout.ts'
-import { PACKAGE_DATABASES } from './packages.ts'
+import { PACKAGE_DATABASES } from '../packages/packages.ts'
 import type { SysrootPaths } from './sysroot.ts'
 
 export const varPath = (paths: SysrootPaths, os: string): string =>

@@ -28,7 +28,7 @@ import {
   kernelPrefix,
   publishBoot,
 } from './bootable.ts'
-import { osRelease } from './os-release.ts'
+import { osRelease } from '../packages/os-release.ts'
 import { readRecord } from './deployment.ts'
 import { LayerLocks } from './enterable.ts'
 import { runningDeployments } from './running.ts'

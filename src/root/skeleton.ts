@@ -17,7 +17,7 @@ import { MS_NODEV, MS_RDONLY, mountAt } from '../fuse/device.ts'
 import type { DirectoryObject } from '../objects/fs-object.ts'
 import type { Repository } from '../store/repository.ts'
 import type { DirectoryHandle } from '../system/directory-handle.ts'
-import type { CommitLayout } from './commit-layout.ts'
+import type { CommitLayout } from '../sysroot/commit-layout.ts'
 import { isReplaced, MOUNT_POINTS } from './mount-points.ts'
 import { RootMounts } from './root-mounts.ts'
 

@@ -4,10 +4,10 @@ import t from 'tap'
 import type { Test } from 'tap'
 import { guardDisk } from '../system/disk.ts'
 import type { DiskOperation } from '../system/disk.ts'
-import { deploy } from './deploy.ts'
+import { deploy } from '../deploy/deploy.ts'
 import { putFiles, SmallSysroot } from './small-sysroot.ts'
-import { rollback } from './switch.ts'
-import { undo } from './undo.ts'
+import { rollback } from '../deploy/switch.ts'
+import { undo } from '../deploy/undo.ts'
 
 /** Fails the operations that `isBad` picks, as a file system would. */
 const failing = (code: string, isBad: (operation: DiskOperation) => boolean) =>

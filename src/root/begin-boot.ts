@@ -5,9 +5,9 @@ import { join } from 'node:path'
 import { UPDATE_MARK } from '../etc/layer.ts'
 import { syncDirectory } from '../system/disk.ts'
 import { removeIfThere, writeDurably } from '../system/durable-file.ts'
-import { markBooted } from './deployment.ts'
-import type { DeploymentId, SysrootPaths } from './sysroot.ts'
-import { varPath } from './var.ts'
+import { markBooted } from '../sysroot/deployment.ts'
+import type { DeploymentId, SysrootPaths } from '../sysroot/sysroot.ts'
+import { varPath } from '../sysroot/var.ts'
 
 /** Holds the commit that was booted last, whose /usr /var was updated for. */
 const lastBootPath = (paths: SysrootPaths, os: string): string =>

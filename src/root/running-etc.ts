@@ -11,7 +11,7 @@ import { DirectoryHandle } from '../system/directory-handle.ts'
 import { readFileSync } from '../system/files.ts'
 import { deviceOf, parseMountTable } from '../system/mount-table.ts'
 import type { MountEntry } from '../system/mount-table.ts'
-import type { RunningEtc } from './running.ts'
+import type { RunningEtc } from '../sysroot/running.ts'
 
 export interface OpenEtc {
   /** The caller closes it. */

@@ -23,7 +23,7 @@ import type { InHand } from '../fuse/fatal-request.ts'
 import type { Negotiated } from '../fuse/negotiate.ts'
 import { COUNTERS } from '../fuse/tally.ts'
 import { check, shim } from '../system/native.ts'
-import { NodeRows, ROW_BYTES } from './node-rows.ts'
+import { NodeRows, ROW_BYTES } from '../view/node-rows.ts'
 
 const MAGIC = 0x52444e44 // "DNDR"
 const VERSION = 3
