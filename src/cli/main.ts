@@ -8,49 +8,49 @@ import { DendroError, errorLine, exitStatusOf } from '../errors.ts'
 import { isLaunched, tellLauncher } from '../server/launcher.ts'
 import { callerArguments } from '../system/caller.ts'
 import { writeNote } from '../system/standard-streams.ts'
-import type { GlobalOptions, Verb } from './arguments.ts'
-import { print, printLines, warn } from './output.ts'
+import type { GlobalOptions, Verb } from './shared/arguments.ts'
+import { print, printLines, warn } from './shared/output.ts'
 
 /** Verb to the module that holds it; loaded when called, to start fast. */
 const VERBS: Readonly<Record<string, () => Promise<{ verb: Verb }>>> = {
-  init: () => import('./init.ts'),
-  commit: () => import('./commit.ts'),
-  log: () => import('./log.ts'),
-  show: () => import('./show.ts'),
-  refs: () => import('./refs.ts'),
-  tag: () => import('./tag.ts'),
-  'rev-parse': () => import('./rev-parse.ts'),
-  ls: () => import('./ls.ts'),
-  cat: () => import('./cat.ts'),
-  diff: () => import('./diff.ts'),
-  checkout: () => import('./checkout.ts'),
-  mount: () => import('./mount.ts'),
-  umount: () => import('./umount.ts'),
-  fsck: () => import('./fsck.ts'),
-  prune: () => import('./prune.ts'),
-  events: () => import('./events.ts'),
-  repo: () => import('./repo.ts'),
-  deploy: () => import('./deploy.ts'),
-  upgrade: () => import('./upgrade.ts'),
-  rollback: () => import('./rollback.ts'),
-  status: () => import('./status.ts'),
-  pin: () => import('./pin.ts'),
-  unpin: () => import('./unpin.ts'),
-  undeploy: () => import('./undeploy.ts'),
-  etc: () => import('./etc.ts'),
-  root: () => import('./root.ts'),
-  run: () => import('./run.ts'),
-  shell: () => import('./shell.ts'),
-  live: () => import('./live.ts'),
-  instance: () => import('./instance.ts'),
-  kargs: () => import('./kargs.ts'),
-  integrate: () => import('./integrate.ts'),
-  install: () => import('./install.ts'),
-  profile: () => import('./profile.ts'),
-  'boot-root': () => import('./boot-root.ts'),
-  'boot-complete': () => import('./boot-complete.ts'),
-  op: () => import('./op.ts'),
-  undo: () => import('./undo.ts'),
+  init: () => import('./verbs/init.ts'),
+  commit: () => import('./verbs/commit.ts'),
+  log: () => import('./verbs/log.ts'),
+  show: () => import('./verbs/show.ts'),
+  refs: () => import('./verbs/refs.ts'),
+  tag: () => import('./verbs/tag.ts'),
+  'rev-parse': () => import('./verbs/rev-parse.ts'),
+  ls: () => import('./verbs/ls.ts'),
+  cat: () => import('./verbs/cat.ts'),
+  diff: () => import('./verbs/diff.ts'),
+  checkout: () => import('./verbs/checkout.ts'),
+  mount: () => import('./verbs/mount.ts'),
+  umount: () => import('./verbs/umount.ts'),
+  fsck: () => import('./verbs/fsck.ts'),
+  prune: () => import('./verbs/prune.ts'),
+  events: () => import('./verbs/events.ts'),
+  repo: () => import('./verbs/repo.ts'),
+  deploy: () => import('./verbs/deploy.ts'),
+  upgrade: () => import('./verbs/upgrade.ts'),
+  rollback: () => import('./verbs/rollback.ts'),
+  status: () => import('./verbs/status.ts'),
+  pin: () => import('./verbs/pin.ts'),
+  unpin: () => import('./verbs/unpin.ts'),
+  undeploy: () => import('./verbs/undeploy.ts'),
+  etc: () => import('./verbs/etc.ts'),
+  root: () => import('./verbs/root.ts'),
+  run: () => import('./verbs/run.ts'),
+  shell: () => import('./verbs/shell.ts'),
+  live: () => import('./verbs/live.ts'),
+  instance: () => import('./verbs/instance.ts'),
+  kargs: () => import('./verbs/kargs.ts'),
+  integrate: () => import('./verbs/integrate.ts'),
+  install: () => import('./verbs/install.ts'),
+  profile: () => import('./verbs/profile.ts'),
+  'boot-root': () => import('./verbs/boot-root.ts'),
+  'boot-complete': () => import('./verbs/boot-complete.ts'),
+  op: () => import('./verbs/op.ts'),
+  undo: () => import('./verbs/undo.ts'),
 }
 
 const HELP = 'usage: dendro [--repo DIR] [--sysroot DIR] [--json] VERB ...'
@@ -140,7 +140,7 @@ const splitOption = (word: string): [string, string | undefined] => {
 const run = async (argv: readonly string[]): Promise<void> => {
   const { global, name, args, wantsHelp, wantsVersion } = parseInvocation(argv)
   if (wantsVersion) {
-    const { packageVersion } = await import('./version.ts')
+    const { packageVersion } = await import('./verbs/version.ts')
     print(`dendro ${packageVersion()}`)
     return
   }

@@ -1,0 +1,169 @@
+/** dendro etc conflicts and resolve */
+
+import { spawnSync } from 'node:child_process'
+import {
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from '../../system/files.ts'
+import { tmpdir } from 'node:os'
+import { basename, join } from 'node:path'
+import { bytesToText } from '../../bytes/byte-text.ts'
+import { latin1ToBytes, latin1ToDisplay } from '../../bytes/latin1.ts'
+import { conflictPath } from '../../sysroot/deployment.ts'
+import type { Conflict } from '../../sysroot/deployment.ts'
+import { resolveConflict } from '../../deploy/etc-verbs.ts'
+import type { Resolution } from '../../deploy/etc-verbs.ts'
+import {
+  chooseDeployment,
+  conflictVersion,
+  editableConflict,
+  readEtc,
+  requireConflict,
+  textOf,
+  toEtcPath,
+} from '../../deploy/etc-view.ts'
+import type { EtcView } from '../../deploy/etc-view.ts'
+import { deploymentPath, readSysroot } from '../../sysroot/sysroot.ts'
+import type { SysrootPaths } from '../../sysroot/sysroot.ts'
+import { DendroError } from '../../errors.ts'
+import { hasMarkers } from '../../etc/merge-text.ts'
+import { unifiedDiff } from '../../etc/unified-diff.ts'
+import { byteCommand } from '../../system/byte-command.ts'
+import { callerVariable } from '../../system/caller.ts'
+import { usageError } from './arguments.ts'
+import type { Parsed, VerbContext } from './arguments.ts'
+import { etcPath } from './deploy-output.ts'
+import { optionalIndex, withSysroot } from './open-sysroot.ts'
+import { jsonPath, print, printJson, printRaw } from './output.ts'
+
+export const listConflicts = async (
+  context: VerbContext,
+  parsed: Parsed,
+  usage: string,
+): Promise<void> => {
+  const index = optionalIndex(parsed.positionals[0], usage)
+  await withSysroot(context.global, (repository, paths) => {
+    const state = readSysroot(paths)
+    const chosen = chooseDeployment(
+      paths,
+      state,
+      index ?? (state.deployments.length > 0 ? 0 : undefined),
+    )
+    const view = readEtc(repository, paths, chosen)
+    const { conflicts } = view.record
+    const directory = deploymentPath(paths, chosen)
+    if (context.global.json)
+      printJson({
+        conflicts: conflicts.map(conflict => ({
+          ...jsonPath(conflict.path),
+          why: conflict.why,
+          versions: conflictPath(directory, conflict.number),
+        })),
+      })
+    else
+      for (const conflict of conflicts) {
+        print(`${etcPath(conflict.path)}: ${conflict.why}`)
+        print(
+          `    base, mine, theirs: ${conflictPath(directory, conflict.number)}`,
+        )
+        if (parsed.flag('unified')) printConflict(paths, view, conflict)
+      }
+  })
+}
+
+const printConflict = (
+  paths: SysrootPaths,
+  view: EtcView,
+  conflict: Conflict,
+): void => {
+  const mine = textOf(conflictVersion(paths, view, conflict, 'mine'))
+  const theirs = textOf(conflictVersion(paths, view, conflict, 'theirs'))
+  if (mine === undefined || theirs === undefined) return
+  const name = latin1ToDisplay(conflict.path)
+  const names = [`mine/${name}`, `theirs/${name}`] as const
+  for (const line of unifiedDiff(mine, theirs, names)) printRaw(line)
+}
+
+const CHOICES = ['mine', 'theirs', 'edit', 'merged'] as const
+
+export const resolveCommand = async (
+  context: VerbContext,
+  parsed: Parsed,
+  usage: string,
+): Promise<void> => {
+  const chosen = CHOICES.filter(choice => parsed.flag(choice))
+  const [choice] = chosen
+  if (choice === undefined || chosen.length > 1)
+    throw usageError('name one of --mine, --theirs, --edit, --merged', usage)
+  const path = toEtcPath(parsed.positionals[0] as string)
+  await withSysroot(context.global, async (repository, paths) => {
+    const state = readSysroot(paths)
+    // Conflicts come with a new deployment, which does not run yet.
+    const index = optionalIndex(parsed.string('deployment'), usage) ?? 0
+    const view = readEtc(
+      repository,
+      paths,
+      chooseDeployment(paths, state, index),
+    )
+    const conflict = requireConflict(view, path)
+    const resolution: Resolution =
+      choice === 'edit' ? { bytes: edit(paths, view, conflict) } : choice
+    if (choice === 'merged') refuseMarkers(view, path)
+    await resolveConflict(repository, paths, path, resolution, index)
+    if (context.global.json) printJson({ ...jsonPath(path), resolved: choice })
+    else print(`settled ${etcPath(path)}: ${choice}`)
+  })
+}
+
+const refuseMarkers = (view: EtcView, path: string): void => {
+  const text = textOf(view.changes.get(path))
+  if (text !== undefined && hasMarkers(text)) throw marked(path)
+}
+
+const marked = (path: string): DendroError =>
+  new DendroError(
+    'NOT_A_CONFLICT',
+    `cannot settle ${etcPath(path)}: it still has conflict markers`,
+    { hint: 'edit them out, or settle it with --mine or --theirs' },
+  )
+
+/** What the editor makes of the three versions. */
+const edit = (
+  paths: SysrootPaths,
+  view: EtcView,
+  conflict: Conflict,
+): Buffer => {
+  const text = editableConflict(paths, view, conflict)
+  if (text === undefined)
+    throw new DendroError(
+      'NOT_A_CONFLICT',
+      `cannot edit ${etcPath(conflict.path)}: not both versions are text`,
+      { hint: 'settle it with --mine, --theirs or --merged' },
+    )
+  const directory = mkdtempSync(join(tmpdir(), 'dendro-edit-'))
+  const file = join(
+    directory,
+    basename(bytesToText(latin1ToBytes(conflict.path))),
+  )
+  try {
+    writeFileSync(file, Buffer.from(text, 'latin1'), { mode: 0o600 })
+    const editor = callerVariable('VISUAL') ?? callerVariable('EDITOR') ?? 'vi'
+    const { status, error } = spawnSync(
+      ...byteCommand('sh', ['-c', `${editor} "$1"`, 'sh', file]),
+      { stdio: 'inherit' },
+    )
+    if (status !== 0)
+      throw new DendroError(
+        'IO_ERROR',
+        `cannot edit ${etcPath(conflict.path)}: ${editor} ended with ${error?.message ?? status}`,
+        { hint: 'set VISUAL or EDITOR' },
+      )
+    const bytes = readFileSync(file)
+    if (hasMarkers(bytes.toString('latin1'))) throw marked(conflict.path)
+    return bytes
+  } finally {
+    rmSync(directory, { recursive: true, force: true })
+  }
+}

@@ -1,0 +1,52 @@
+/** dendro cat */
+
+import { DendroError } from '../../errors.ts'
+import { textToLatin1 } from '../../bytes/latin1.ts'
+import { requirePath } from '../../tree/lookup.ts'
+import { readContent } from '../../tree/read-file.ts'
+import { parseVerb } from '../shared/arguments.ts'
+import type { Verb } from '../shared/arguments.ts'
+import { loadRevision, withReader } from '../shared/open-repository.ts'
+import { printBytes, printJson } from '../shared/output.ts'
+
+const usage = 'cat REV PATH'
+
+const ZEROS = Buffer.alloc(64 * 1024)
+
+export const verb: Verb = {
+  usage,
+  summary: 'write the content of a file of a commit to stdout',
+  run: context => {
+    const parsed = parseVerb(context, usage, {}, [2, 2])
+    const [revision, path] = parsed.positionals as [string, string]
+    return withReader(context.global, repository => {
+      const { commit } = loadRevision(repository, revision)
+      const object = requirePath(repository, commit.root, textToLatin1(path))
+      if (object.kind !== 'file')
+        throw new DendroError(
+          'IS_A_DIRECTORY',
+          `cannot read ${path}: it is a ${object.kind}`,
+          {
+            hint: 'dendro ls lists directories, dendro ls -l shows link targets',
+          },
+        )
+      if (context.global.json) {
+        const parts = [...readContent(repository, object)].map(
+          run => run.bytes ?? Buffer.alloc(run.lengthBytes),
+        )
+        printJson({
+          path,
+          size: object.sizeBytes,
+          base64: Buffer.concat(parts).toString('base64'),
+        })
+        return
+      }
+      for (const { bytes, lengthBytes } of readContent(repository, object)) {
+        if (bytes !== undefined) printBytes(bytes)
+        else
+          for (let left = lengthBytes; left > 0; left -= ZEROS.length)
+            printBytes(ZEROS.subarray(0, Math.min(left, ZEROS.length)))
+      }
+    })
+  },
+}

@@ -1,0 +1,85 @@
+/** dendro diff */
+
+import { latin1ToDisplay } from '../../bytes/latin1.ts'
+import { sizeOf } from '../../objects/fs-object.ts'
+import { diffTrees } from '../../tree/diff.ts'
+import type { Change, ChangeKind } from '../../tree/diff.ts'
+import { formatBytes } from '../../units.ts'
+import { parseVerb } from '../shared/arguments.ts'
+import type { Verb } from '../shared/arguments.ts'
+import { loadRevision, withReader } from '../shared/open-repository.ts'
+import { jsonPath, LinePrinter, print, printJson } from '../shared/output.ts'
+
+const usage = 'diff A B [--stat]'
+
+const bytesOf = (object: Change['before']): number =>
+  object?.kind === 'file' ? sizeOf(object) : 0
+
+interface Sums {
+  readonly counts: Record<ChangeKind, number>
+  bytesBefore: number
+  bytesAfter: number
+}
+
+const add = (sums: Sums, change: Change): void => {
+  sums.counts[change.kind]++
+  sums.bytesBefore += bytesOf(change.before)
+  sums.bytesAfter += bytesOf(change.after)
+}
+
+const describeJson = ({ kind, path, before, after }: Change) => ({
+  kind,
+  ...jsonPath(path),
+  bytesBefore: bytesOf(before),
+  bytesAfter: bytesOf(after),
+})
+
+const describeSizes = ({ before, after }: Change): string =>
+  `${formatBytes(bytesOf(before))} -> ${formatBytes(bytesOf(after))}  `.padStart(
+    24,
+  )
+
+export const verb: Verb = {
+  usage,
+  summary:
+    'list the paths that differ between two commits\n\n' +
+    'A added, D deleted, M modified, T another type. Equal subtrees are not\n' +
+    'opened, so the time goes with the changes.',
+  run: context => {
+    const options = { stat: { type: 'boolean' } } as const
+    const parsed = parseVerb(context, usage, options, [2, 2])
+    const [a, b] = parsed.positionals as [string, string]
+    return withReader(context.global, repository => {
+      const before = loadRevision(repository, a).commit.root
+      const after = loadRevision(repository, b).commit.root
+      const sums: Sums = {
+        counts: { A: 0, D: 0, M: 0, T: 0 },
+        bytesBefore: 0,
+        bytesAfter: 0,
+      }
+      if (context.global.json) {
+        const changes: object[] = []
+        diffTrees(repository, before, after, change => {
+          add(sums, change)
+          changes.push(describeJson(change))
+        })
+        printJson({ changes, ...sums })
+        return
+      }
+      const withSizes = parsed.flag('stat')
+      const lines = new LinePrinter()
+      diffTrees(repository, before, after, change => {
+        if (withSizes) add(sums, change)
+        const sizes = withSizes ? describeSizes(change) : ''
+        lines.add(`${change.kind} ${sizes}${latin1ToDisplay(change.path)}`)
+      })
+      lines.flush()
+      const { counts, bytesBefore, bytesAfter } = sums
+      if (withSizes)
+        print(
+          `${counts.A} added, ${counts.D} deleted, ${counts.M} modified, ${counts.T} of another type; ` +
+            `${formatBytes(bytesBefore)} -> ${formatBytes(bytesAfter)}`,
+        )
+    })
+  },
+}

@@ -1,0 +1,85 @@
+/** dendro root */
+
+import { absolutePath } from '../../system/caller.ts'
+import { mkdirSync, realpathSync, statSync } from '../../system/files.ts'
+import { assembleRoot, releaseRoot } from '../../root/assemble.ts'
+import { beginBoot } from '../../root/begin-boot.ts'
+import { inspectCommit } from '../../sysroot/commit-layout.ts'
+import { deploymentParts } from '../../root/enter.ts'
+import { enterableOf, lockEnterable } from '../../sysroot/enterable.ts'
+import { chooseDeployment } from '../../deploy/etc-view.ts'
+import { commitOf, deploymentName, readSysroot } from '../../sysroot/sysroot.ts'
+import { DendroError, wrapSystemError } from '../../errors.ts'
+import { openView } from '../../mount/mounting.ts'
+import type { FileLock } from '../../system/lock.ts'
+import { parseVerb, usageError } from '../shared/arguments.ts'
+import type { Verb } from '../shared/arguments.ts'
+import { toIndex, withSysroot } from '../shared/open-sysroot.ts'
+import { printJson } from '../shared/output.ts'
+import { requireRoot } from '../../system/root-user.ts'
+
+const usage = 'root assemble [N] DIR\n       dendro root release DIR'
+
+export const verb: Verb = {
+  usage,
+  summary:
+    'put the root of a deployment together at DIR, or take it apart\n\n' +
+    'Without N it is the running deployment, else the default one. /etc is the\n' +
+    "deployment's and /var that of its OS, both writable; all else is read-only.",
+  run: async context => {
+    const parsed = parseVerb(context, usage, {}, [2, 3])
+    const [action, ...rest] = parsed.positionals as [string, string, string?]
+    requireRoot('assemble a root')
+    const directory = absolutePath(rest.at(-1) as string)
+    if (action === 'release' && rest.length === 1) {
+      releaseRoot(realDirectory(directory))
+      return
+    }
+    if (action !== 'assemble')
+      throw usageError(`unknown action ${action}`, usage)
+    const index = rest.length === 2 ? toIndex(rest[0], usage) : undefined
+    await withSysroot(context.global, async (repository, paths) => {
+      const deployment = chooseDeployment(paths, readSysroot(paths), index)
+      const layout = inspectCommit(repository, commitOf(deployment))
+      const target = emptyDirectory(directory)
+      const view = await openView(repository)
+      let lock: FileLock | undefined
+      try {
+        lock = await lockEnterable(enterableOf(paths, deployment))
+        const parts = deploymentParts(paths, deployment)
+        beginBoot(paths, deployment)
+        assembleRoot(repository, view.path, layout, parts, target)
+      } finally {
+        lock?.release()
+        view.release()
+      }
+      if (context.global.json)
+        printJson({ deployment: deploymentName(deployment), root: target })
+    })
+  },
+}
+
+/** The real path of what may be a root, or the path as it is. */
+const realDirectory = (path: string): string => {
+  try {
+    return realpathSync(path)
+  } catch {
+    // Nothing is assembled there; that is said of it as it was given.
+    return path
+  }
+}
+
+/** The real path of a directory, made if need be. */
+const emptyDirectory = (path: string): string => {
+  try {
+    mkdirSync(path, { recursive: true })
+    const real = realpathSync(path)
+    if (statSync(real).isDirectory()) return real
+  } catch (error) {
+    throw wrapSystemError(`cannot assemble a root at ${path}`, error)
+  }
+  throw new DendroError(
+    'NOT_A_DIRECTORY',
+    `cannot assemble a root at ${path}: it is not a directory`,
+  )
+}
