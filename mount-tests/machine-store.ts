@@ -11,7 +11,7 @@ import { fileURLToPath } from 'node:url'
 import { DENDRO, TestContext } from './context.ts'
 
 const PROJECT = resolve(fileURLToPath(import.meta.url), '../../..')
-const LIBRARY = join(PROJECT, 'scripts/initramfs/dendro-lib')
+const LIBRARY = join(PROJECT, 'scripts/shipped/initramfs/dendro-lib')
 const TREES = join(
   process.env['DENDRO_FIXTURES'] ?? '/var/tmp/dendro-fixtures',
   'machine',
@@ -37,7 +37,11 @@ export const machineStore = (t: TestContext): MachineStore => {
 }
 
 const make = (t: TestContext): MachineStore => {
-  t.run(join(PROJECT, 'scripts/make-machine-trees'), [TREES, 'old', 'new'])
+  t.run(join(PROJECT, 'scripts/testing/make-machine-trees'), [
+    TREES,
+    'old',
+    'new',
+  ])
   const directory = mkdtempSync(join(TREES, 'store-'))
   process.on('exit', () => rmSync(directory, { recursive: true, force: true }))
   const store = new TestContext(directory)

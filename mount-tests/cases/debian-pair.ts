@@ -9,8 +9,10 @@ import type { TestTable } from '../context.ts'
 
 const FIXTURES = process.env['DENDRO_FIXTURES'] ?? '/var/tmp/dendro-fixtures'
 const PAIR = join(FIXTURES, 'pair')
-const MAKE_PAIR = new URL('../../../scripts/make-release-pair', import.meta.url)
-  .pathname
+const MAKE_PAIR = new URL(
+  '../../../scripts/testing/make-release-pair',
+  import.meta.url,
+).pathname
 
 let shared: TestContext | undefined
 

@@ -10,8 +10,10 @@ import { deploymentsOf } from '../machine-store.ts'
 
 const FIXTURES = process.env['DENDRO_FIXTURES'] ?? '/var/tmp/dendro-fixtures'
 const PAIR = join(FIXTURES, 'pair')
-const MAKE_PAIR = new URL('../../../scripts/make-release-pair', import.meta.url)
-  .pathname
+const MAKE_PAIR = new URL(
+  '../../../scripts/testing/make-release-pair',
+  import.meta.url,
+).pathname
 /** Empty in a new system, all of them. */
 const EMPTY = ['environment', 'machine-id', 'subgid', 'subuid']
 const STEP = `cd /etc; wc -c ${EMPTY.join(' ')}; stat -c %h ${EMPTY.join(' ')}; systemctl --failed --no-legend --plain`

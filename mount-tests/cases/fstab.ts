@@ -8,7 +8,7 @@ import { addStep, bootContainer } from '../container.ts'
 import { deploymentsOf, machineStore } from '../machine-store.ts'
 import type { CommandResult, TestContext, TestTable } from '../context.ts'
 
-const HELPER = join(dirname(DENDRO), 'mount.dendro')
+const HELPER = join(dirname(DENDRO), 'shipped/mount.dendro')
 
 /** Runs `script` with the helper where mount(8) looks; $1 is the test's directory. */
 const withHelper = (t: TestContext, script: string): CommandResult => {

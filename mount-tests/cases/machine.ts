@@ -137,7 +137,7 @@ export const tests: TestTable = {
     const disk = copyDisk(t)
     onDisk(t, disk, root => {
       for (const runtime of runtimesByBuild(root).values())
-        writeFileSync(join(runtime, 'scripts/server-flags'), 'case (\n')
+        writeFileSync(join(runtime, 'scripts/shipped/server-flags'), 'case (\n')
     })
     const run = bootInNamespace(t, disk, '', VERSION)
     assert.match(run.text, /^2$/m)

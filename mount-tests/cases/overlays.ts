@@ -13,8 +13,10 @@ import { pictureOf } from '../tree-picture.ts'
 
 const FIXTURES = process.env['DENDRO_FIXTURES'] ?? '/var/tmp/dendro-fixtures'
 const PAIR = join(FIXTURES, 'pair')
-const MAKE_PAIR = new URL('../../../scripts/make-release-pair', import.meta.url)
-  .pathname
+const MAKE_PAIR = new URL(
+  '../../../scripts/testing/make-release-pair',
+  import.meta.url,
+).pathname
 /** In this tree all times are the same. */
 const CLAMP = '--mtime=clamp=1000000000'
 

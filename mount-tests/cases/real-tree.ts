@@ -9,7 +9,7 @@ import type { TestTable } from '../context.ts'
 
 const FIXTURES = process.env['DENDRO_FIXTURES'] ?? '/var/tmp/dendro-fixtures'
 const TREE = join(FIXTURES, 'tree')
-const MAKE_TREE = new URL('../../../scripts/make-tree', import.meta.url)
+const MAKE_TREE = new URL('../../../scripts/testing/make-tree', import.meta.url)
   .pathname
 const READERS = 64
 const DIFF_REQUESTS = 300

@@ -47,8 +47,8 @@ const MOVED: ReadonlyMap<string, string> = new Map([
 /** Links below /usr; where mount(8) looks for what mounts and remounts a type. */
 const COMMANDS = [
   ['bin/dendro', 'dendro'],
-  ['sbin/mount.dendro', 'mount.dendro'],
-  ['sbin/mount.fuse.dendro', 'mount.dendro'],
+  ['sbin/mount.dendro', 'shipped/mount.dendro'],
+  ['sbin/mount.fuse.dendro', 'shipped/mount.dendro'],
 ] as const
 
 const UNITS = ['dendro-boot-complete.service', 'dendro-finalize.service']
@@ -102,7 +102,7 @@ const installProgram = (root: string): void => {
   mkdirSync(wants, { recursive: true })
   for (const unit of UNITS) {
     copyFileSync(
-      join(packageRoot(), 'scripts/systemd', unit),
+      join(packageRoot(), 'scripts/shipped/systemd', unit),
       join(units, unit),
     )
     chmodSync(join(units, unit), 0o644)
@@ -190,7 +190,7 @@ const GENERATORS: readonly Generator[] = [
 
 /** Where one of both is a leftover, the one that can be run counts. */
 const installInitramfsParts = (root: string): Generator | undefined => {
-  const from = join(packageRoot(), 'scripts/initramfs')
+  const from = join(packageRoot(), 'scripts/shipped/initramfs')
   const found = GENERATORS.filter(({ directory }) =>
     existsSync(join(root, directory)),
   )

@@ -1,7 +1,7 @@
 /**
  * What a server tells the launcher that started it in the background and waits
  * on descriptor 3 for one line: "ready", what is to be bound, or why not.
- * Launchers: scripts/dendro, and scripts/initramfs/dendro-lib at a boot.
+ * Launchers: scripts/dendro, and scripts/shipped/initramfs/dendro-lib at a boot.
  */
 
 import { closeSync, writeSync } from '../system/files.ts'

@@ -8,7 +8,7 @@ test('the launcher starts a server with the same flags', t => {
   const script = '. "$1"; printf %s "$dendro_flags"'
   const flags = execFileSync(
     'sh',
-    ['-euc', script, 'sh', join(packageRoot(), 'scripts/server-flags')],
+    ['-euc', script, 'sh', join(packageRoot(), 'scripts/shipped/server-flags')],
     { encoding: 'utf8' },
   )
   t.equal(flags, serverFlags().join(' '))

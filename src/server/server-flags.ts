@@ -4,7 +4,7 @@ import { hasSpareProcessor, isEmulated } from '../system/processors.ts'
 
 /**
  * Little memory, and no code that is slow until it ran often, if that costs
- * nobody else's time. As scripts/server-flags. docs/decisions/ahead.md
+ * nobody else's time. As scripts/shipped/server-flags. docs/decisions/ahead.md
  */
 export const serverFlags = (): string[] => [
   '--max-semi-space-size=2',

@@ -1,4 +1,4 @@
-/** What the initramfs left word of: scripts/initramfs/dendro-lib writes it. */
+/** What the initramfs left word of: scripts/shipped/initramfs/dendro-lib writes it. */
 
 import { readFileSync } from '../system/files.ts'
 

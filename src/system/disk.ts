@@ -4,7 +4,7 @@
  * Everything else that a repository does to a disk is reading. So a test that
  * stands in this door sees every operation that a power cut, a full disk or a
  * bad sector could hit, and can make it happen there (faulty-disk.ts).
- * scripts/check-layers.mjs refuses other ways to change files in the folders
+ * scripts/build/check-layers.mjs refuses other ways to change files in the folders
  * that write repositories.
  */
 

@@ -5,7 +5,7 @@
  * is escaped reaches the system as that byte, and names that come back as text
  * come back escaped; Node itself would put U+FFFD in both. Buffers and
  * descriptors pass as they are. An error names what is behind a descriptor.
- * src/ imports files from here alone (scripts/check-layers.mjs).
+ * src/ imports files from here alone (scripts/build/check-layers.mjs).
  */
 
 import fs from 'node:fs'

@@ -37,7 +37,7 @@ export const verb: Verb = {
         options: { type: 'string', short: 'o', multiple: true },
         subdir: { type: 'string' },
         foreground: { type: 'boolean', short: 'f' },
-        // For scripts/mount.dendro.
+        // For scripts/shipped/mount.dendro.
         fstab: { type: 'boolean' },
         sloppy: { type: 'boolean' },
       },

@@ -18,7 +18,7 @@ installkernel() {
 
 install() {
   inst_multiple mount umount setsid chroot nproc mkdir mv rm ln cat sync
-  inst_simple /usr/lib/dendro/scripts/initramfs/dendro-lib /usr/lib/dendro/initramfs/dendro-lib
+  inst_simple /usr/lib/dendro/scripts/shipped/initramfs/dendro-lib /usr/lib/dendro/initramfs/dendro-lib
   # shellcheck disable=SC2154
   inst_hook cmdline 30 "$moddir/dracut-cmdline.sh"
   inst_hook mount 10 "$moddir/dracut-mount.sh"

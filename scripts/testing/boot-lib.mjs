@@ -15,7 +15,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
-const project = fileURLToPath(new URL('..', import.meta.url))
+const project = fileURLToPath(new URL('../..', import.meta.url))
 export const dendro = join(project, 'scripts/dendro')
 const fixtures = process.env.DENDRO_FIXTURES ?? '/var/tmp/dendro-fixtures'
 export const logs = join(project, 'dist/boot-logs')
@@ -205,7 +205,12 @@ export const prepare = wanted => {
   const names = wanted.filter(name => !prepared.has(name))
   if (names.length === 0) return
   const trees = join(fixtures, 'machine')
-  sh('"$@" >&2', join(project, 'scripts/make-machine-trees'), trees, ...names)
+  sh(
+    '"$@" >&2',
+    join(project, 'scripts/testing/make-machine-trees'),
+    trees,
+    ...names,
+  )
   sh('test -d "$2" || "$1" --repo "$2" init', dendro, repository)
   for (const name of names) {
     const { ref, version } = TREES[name]

@@ -10,8 +10,8 @@ import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
 import { randomInt } from 'node:crypto'
 import { existsSync, mkdirSync, rmSync } from 'node:fs'
-import { kernelParameter } from '../dist/src/sysroot/kernel-words.js'
-import { damageFile } from '../dist/mount-tests/damage-file.js'
+import { kernelParameter } from '../../dist/src/sysroot/kernel-words.js'
+import { damageFile } from '../../dist/mount-tests/damage-file.js'
 import {
   boot,
   bring,

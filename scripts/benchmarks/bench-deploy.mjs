@@ -56,7 +56,7 @@ const prepare = (from, to) =>
 
 try {
   install({ ostree: 'ostree' })
-  sh('"$1" "$2"', join(project, 'scripts/make-release-pair'), pair)
+  sh('"$1" "$2"', join(project, 'scripts/testing/make-release-pair'), pair)
   const [old, next] = ['old', 'new'].map(name => join(base, name))
   prepare(join(pair, 'old'), old)
   prepare(join(pair, 'new'), next)

@@ -6,7 +6,7 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { dirname, join, relative, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
-const root = join(dirname(fileURLToPath(import.meta.url)), '..', 'src')
+const root = join(dirname(fileURLToPath(import.meta.url)), '../..', 'src')
 const base = ['errors', 'errno-words', 'units', 'steps']
 
 /** Folder: what it is for, and what it may import besides itself. */
@@ -201,7 +201,7 @@ const checkFile = path => {
   const layer = LAYERS[folder]
   if (layer === undefined) {
     problems.push(
-      `${name}: there is no layer '${folder}'; name it in scripts/check-layers.mjs`,
+      `${name}: there is no layer '${folder}'; name it in scripts/build/check-layers.mjs`,
     )
     return
   }

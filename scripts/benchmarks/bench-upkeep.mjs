@@ -161,7 +161,7 @@ const benchPrune = async () => {
 }
 
 try {
-  sh('"$1" "$2" >&2', join(project, 'scripts/make-tree'), tree)
+  sh('"$1" "$2" >&2', join(project, 'scripts/testing/make-tree'), tree)
   install({ borg: 'borgbackup', restic: 'restic' })
   console.log(
     `${machine()} Tree: ${sizeInWords(tree)}. Medians of ${rounds}.\n`,

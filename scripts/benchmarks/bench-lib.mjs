@@ -5,7 +5,7 @@ import { cpus } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
-export const project = resolve(dirname(fileURLToPath(import.meta.url)), '..')
+export const project = resolve(dirname(fileURLToPath(import.meta.url)), '../..')
 export const dendro = join(project, 'scripts/dendro')
 export const fixtures =
   process.env.DENDRO_FIXTURES ?? '/var/tmp/dendro-fixtures'
@@ -94,10 +94,10 @@ export const install = programs => {
     )
 }
 
-/** A tree of scripts/make-tree, made when it is not there. */
+/** A tree of scripts/testing/make-tree, made when it is not there. */
 export const realTree = (name, ...options) => {
   const tree = join(fixtures, name)
-  sh('"$@" >&2', join(project, 'scripts/make-tree'), tree, ...options)
+  sh('"$@" >&2', join(project, 'scripts/testing/make-tree'), tree, ...options)
   return tree
 }
 
