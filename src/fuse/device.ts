@@ -12,6 +12,7 @@ import { closeSync, constants, existsSync, openSync } from '../system/files.ts'
 import { DendroError, wrapSystemError } from '../errors.ts'
 import { byteCommand } from '../system/byte-command.ts'
 import { check, shim } from '../system/native.ts'
+import { isProgramMissing, spawnFailure } from '../system/spawn-failure.ts'
 
 export const MS_RDONLY = 1
 export const MS_NOSUID = 2
@@ -124,10 +125,12 @@ export const mountDeviceAsUser = (
     if (result.error !== undefined)
       throw new DendroError(
         'MOUNT_FAILED',
-        'cannot mount: fusermount3 is not installed',
+        `cannot mount: ${spawnFailure('fusermount3', result.error)}`,
         {
           cause: result.error,
-          hint: 'install the package fuse3',
+          ...(isProgramMissing(result.error)
+            ? { hint: 'install the package fuse3' }
+            : {}),
         },
       )
     if (result.status !== 0)

@@ -20,8 +20,9 @@ import {
 } from '../system/files.ts'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { DendroError } from '../errors.ts'
+import { DendroError, wrapSystemError } from '../errors.ts'
 import { byteCommand } from '../system/byte-command.ts'
+import { isProgramMissing } from '../system/spawn-failure.ts'
 import { MIB } from '../units.ts'
 
 export interface DiskRequest {
@@ -40,17 +41,19 @@ export const MIN_DISK_BYTES = 512 * MIB
 const failed = (what: string, why: string, hint: string): DendroError =>
   new DendroError('IO_ERROR', `${what}: ${why}`, { hint })
 
-/** Runs a tool; what it printed. Errors: `NOT_FOUND`, `IO_ERROR`. */
+/** Runs a tool; what it printed. Errors: `NOT_FOUND`, `IO_ERROR`, system errors. */
 const tool = (name: string, args: readonly string[], input = ''): string => {
   const result = spawnSync(...byteCommand(name, args), {
     input,
     encoding: 'utf8',
     env: { PATH: '/usr/sbin:/usr/bin:/sbin:/bin', LC_ALL: 'C' },
   })
-  if (result.error !== undefined)
+  if (isProgramMissing(result.error))
     throw new DendroError('NOT_FOUND', `cannot run ${name}: it is missing`, {
       hint: `install ${PACKAGES[name] ?? name}`,
     })
+  if (result.error !== undefined)
+    throw wrapSystemError(`cannot run ${name}`, result.error)
   if (result.status !== 0)
     throw failed(
       `${name} failed`,

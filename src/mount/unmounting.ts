@@ -24,6 +24,7 @@ import {
 import { SERVER_LOG } from '../server/server-config.ts'
 import type { ServerStatistics } from '../server/server-config.ts'
 import { isRoot } from '../system/root-user.ts'
+import { spawnFailure } from '../system/spawn-failure.ts'
 
 /** As the kernel: MAXSYMLINKS of <linux/namei.h>. */
 const MAX_LINKS = 40
@@ -200,7 +201,15 @@ const unmountAsUser = async (
   let text = ''
   child.stderr.on('data', (data: Buffer) => (text += data.toString()))
   const status = await new Promise<number | null>((resolve, reject) => {
-    child.on('error', reject)
+    child.on('error', error =>
+      reject(
+        new DendroError(
+          'NOT_FOUND',
+          `cannot unmount ${entry.mountpoint}: ${spawnFailure('fusermount3', error)}`,
+          { cause: error },
+        ),
+      ),
+    )
     child.on('close', resolve)
   })
   if (status === 0) return

@@ -20,6 +20,7 @@ import { describeHolders, lockHolders } from './lock-holders.ts'
 import type { LockHolder } from './lock-holders.ts'
 import { check, tryShim } from './native.ts'
 import { openPlain, statPlace } from './plain-file.ts'
+import { spawnFailure } from './spawn-failure.ts'
 
 const LOCK_SH = 1
 const LOCK_EX = 2
@@ -89,7 +90,7 @@ const lockDescriptor = (
   if (result.error !== undefined)
     throw new DendroError(
       'NATIVE_UNAVAILABLE',
-      `cannot lock ${String(path)}: neither the native part nor the flock tool is there`,
+      `cannot lock ${String(path)}: the native part is not there, and ${spawnFailure('flock', result.error)}`,
       {
         cause: result.error,
         hint: 'install util-linux or run scripts/build-shim',
