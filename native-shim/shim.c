@@ -3,22 +3,21 @@
  *
  * Every function returns a non-negative result or -errno as a number, and
  * throws only when an argument has the wrong type. No policy, no formats, no
- * state. Contract: native-shim/shim.d.ts
+ * state. Contract: native-shim/shim.d.ts; those of /dev/fuse: shim-fuse.c
  */
 #define _GNU_SOURCE
-#define NAPI_VERSION 8
+#include "shim.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <linux/nsfs.h>
 #include <linux/openat2.h>
-#include <node_api.h>
-#include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdbool.h>
-#include <stdint.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -31,85 +30,11 @@
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
 #include <sys/un.h>
-#include <sys/uio.h>
 #include <sys/xattr.h>
 #include <time.h>
 #include <unistd.h>
 
-/* A head and the most parts that a reply of 1 MiB has. */
-#define MAX_PARTS 132
-#define MAX_ARGS (3 + 3 * MAX_PARTS)
-
-typedef struct {
-  napi_env env;
-  napi_value argv[MAX_ARGS];
-  size_t argc;
-  bool failed;
-} args_t;
-
-static args_t get_args(napi_env env, napi_callback_info info) {
-  args_t a = {.env = env, .argc = MAX_ARGS, .failed = false};
-  if (napi_get_cb_info(env, info, &a.argc, a.argv, NULL, NULL) != napi_ok)
-    a.failed = true;
-  return a;
-}
-
-static void bad_argument(args_t *a, const char *what) {
-  if (!a->failed) napi_throw_type_error(a->env, NULL, what);
-  a->failed = true;
-}
-
-static double get_number(args_t *a, size_t i) {
-  double value = 0;
-  if (i >= a->argc || napi_get_value_double(a->env, a->argv[i], &value) != napi_ok)
-    bad_argument(a, "expected a number");
-  return value;
-}
-
-/* Bytes of any typed array; valid while the call lasts. */
-static void *get_bytes(args_t *a, size_t i, size_t *length) {
-  void *data = NULL;
-  napi_typedarray_type type;
-  size_t count = 0;
-  static const size_t width[] = {1, 1, 1, 2, 2, 4, 4, 4, 8, 8, 8};
-  if (i >= a->argc ||
-      napi_get_typedarray_info(a->env, a->argv[i], &type, &count, &data, NULL,
-                               NULL) != napi_ok) {
-    bad_argument(a, "expected a typed array");
-    *length = 0;
-    return NULL;
-  }
-  *length = count * width[type];
-  return data;
-}
-
-/* Copies a byte path or string and ends it with NUL; false when too long. */
-static bool get_path(args_t *a, size_t i, char *out, size_t size) {
-  size_t length;
-  const void *data = get_bytes(a, i, &length);
-  if (a->failed || length >= size) return false;
-  if (length > 0) memcpy(out, data, length);
-  out[length] = 0;
-  return true;
-}
-
-static napi_value number(napi_env env, double value) {
-  napi_value result;
-  return napi_create_double(env, value, &result) == napi_ok ? result : NULL;
-}
-
-static napi_value result_of(napi_env env, long result) {
-  return number(env, result < 0 ? -errno : result);
-}
-
-#define FUNCTION(name) \
-  static napi_value name(napi_env env, napi_callback_info info)
-#define PATH(variable, index)                                 \
-  char variable[PATH_MAX];                                    \
-  if (!get_path(&a, index, variable, sizeof variable))        \
-    return a.failed ? NULL : number(env, -ENAMETOOLONG)
-
-FUNCTION(shim_mount) {
+static FUNCTION(shim_mount) {
   args_t a = get_args(env, info);
   PATH(source, 0);
   PATH(target, 1);
@@ -120,7 +45,7 @@ FUNCTION(shim_mount) {
   return result_of(env, mount(source, target, type, flags, data));
 }
 
-FUNCTION(shim_umount) {
+static FUNCTION(shim_umount) {
   args_t a = get_args(env, info);
   PATH(target, 0);
   int flags = (int)get_number(&a, 1);
@@ -129,7 +54,7 @@ FUNCTION(shim_umount) {
 }
 
 /* By number: C libraries have the calls only since 2022. */
-FUNCTION(shim_detached_mount) {
+static FUNCTION(shim_detached_mount) {
   args_t a = get_args(env, info);
   PATH(type, 0);
   enum { CREATE = 6 /* FSCONFIG_CMD_CREATE */ };
@@ -143,26 +68,26 @@ FUNCTION(shim_detached_mount) {
   return number(env, (double)result);
 }
 
-FUNCTION(shim_unshare) {
+static FUNCTION(shim_unshare) {
   args_t a = get_args(env, info);
   int flags = (int)get_number(&a, 0);
   if (a.failed) return NULL;
   return result_of(env, unshare(flags));
 }
 
-FUNCTION(shim_namespace_owner) {
+static FUNCTION(shim_namespace_owner) {
   args_t a = get_args(env, info);
   int fd = (int)get_number(&a, 0);
   if (a.failed) return NULL;
   return result_of(env, ioctl(fd, NS_GET_USERNS));
 }
 
-FUNCTION(shim_eventfd) {
+static FUNCTION(shim_eventfd) {
   (void)info;
   return result_of(env, eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
 }
 
-FUNCTION(shim_socketpair) {
+static FUNCTION(shim_socketpair) {
   args_t a = get_args(env, info);
   size_t length;
   int32_t *out = get_bytes(&a, 0, &length);
@@ -175,35 +100,8 @@ FUNCTION(shim_socketpair) {
   return number(env, 0);
 }
 
-/* Receives one descriptor sent with SCM_RIGHTS. Blocks. */
-FUNCTION(shim_receive_fd) {
-  args_t a = get_args(env, info);
-  int sock = (int)get_number(&a, 0);
-  if (a.failed) return NULL;
-  char byte;
-  struct iovec iov = {.iov_base = &byte, .iov_len = 1};
-  union {
-    struct cmsghdr header;
-    char space[CMSG_SPACE(sizeof(int))];
-  } control;
-  struct msghdr message = {.msg_iov = &iov,
-                           .msg_iovlen = 1,
-                           .msg_control = &control,
-                           .msg_controllen = sizeof control};
-  ssize_t got;
-  do got = recvmsg(sock, &message, MSG_CMSG_CLOEXEC);
-  while (got < 0 && errno == EINTR);
-  if (got < 0) return number(env, -errno);
-  struct cmsghdr *header = CMSG_FIRSTHDR(&message);
-  if (got == 0 || header == NULL || header->cmsg_type != SCM_RIGHTS)
-    return number(env, -EPROTO);
-  int fd;
-  memcpy(&fd, CMSG_DATA(header), sizeof fd);
-  return number(env, fd);
-}
-
 /* A datagram to a Unix socket, with descriptors by SCM_RIGHTS. */
-FUNCTION(shim_send_datagram) {
+static FUNCTION(shim_send_datagram) {
   args_t a = get_args(env, info);
   size_t path_length, text_length, fds_length;
   const char *path = get_bytes(&a, 0, &path_length);
@@ -246,7 +144,7 @@ FUNCTION(shim_send_datagram) {
   return number(env, result);
 }
 
-FUNCTION(shim_memfd) {
+static FUNCTION(shim_memfd) {
   args_t a = get_args(env, info);
   PATH(name, 0);
   return result_of(env, memfd_create(name, MFD_CLOEXEC));
@@ -258,7 +156,7 @@ static void unmap(napi_env env, void *data, void *hint) {
 }
 
 /* The first `length` bytes of a file as an ArrayBuffer that others share. */
-FUNCTION(shim_map_shared) {
+static FUNCTION(shim_map_shared) {
   args_t a = get_args(env, info);
   int fd = (int)get_number(&a, 0);
   size_t length = (size_t)get_number(&a, 1);
@@ -275,130 +173,7 @@ FUNCTION(shim_map_shared) {
   return result;
 }
 
-FUNCTION(shim_set_non_blocking) {
-  args_t a = get_args(env, info);
-  int fd = (int)get_number(&a, 0);
-  if (a.failed) return NULL;
-  int flags = fcntl(fd, F_GETFL);
-  if (flags < 0) return number(env, -errno);
-  return result_of(env, fcntl(fd, F_SETFL, flags | O_NONBLOCK));
-}
-
-static int64_t now_ns(void) {
-  struct timespec t;
-  clock_gettime(CLOCK_MONOTONIC, &t);
-  return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
-}
-
-/* Headers of <linux/fuse.h>: fuse_in_header and fuse_out_header. */
-enum { IN_OPCODE_AT = 4, IN_UNIQUE_AT = 8, IN_HEADER_BYTES = 40 };
-
-/*
- * What is refused at once: requests with this opcode whose u32 at `at`, masked,
- * is `value` get `error`; counters[opcode] and counters[counter] count them.
- */
-typedef struct {
-  uint32_t opcode, at, mask, value, error, counter;
-} refusal_t;
-
-/*
- * Answers a request that is refused at once; then its length is zeroed, as for
- * every request that is answered. One that the kernel does not take the answer
- * to is left to the caller.
- */
-static bool refuse(int fd, unsigned char *request, ssize_t length,
-                   const refusal_t *refusal) {
-  uint32_t opcode, value;
-  if (length < IN_HEADER_BYTES || (size_t)length < refusal->at + sizeof value)
-    return false;
-  memcpy(&opcode, request + IN_OPCODE_AT, 4);
-  memcpy(&value, request + refusal->at, 4);
-  if (opcode != refusal->opcode || (value & refusal->mask) != refusal->value)
-    return false;
-  struct {
-    uint32_t length;
-    int32_t error;
-    uint64_t unique;
-  } reply = {.length = 16, .error = -(int32_t)refusal->error};
-  memcpy(&reply.unique, request + IN_UNIQUE_AT, 8);
-  if (write(fd, &reply, sizeof reply) < 0) return false;
-  memset(request, 0, 4);
-  return true;
-}
-
-/*
- * One request from a non-blocking /dev/fuse: tries for `spin` microseconds,
- * then sleeps in poll. 0 means that the wake descriptor was written to.
- * With a negative `spin` it does not wait at all: -EAGAIN.
- */
-FUNCTION(shim_fuse_receive) {
-  args_t a = get_args(env, info);
-  int fd = (int)get_number(&a, 0);
-  int wake = (int)get_number(&a, 1);
-  size_t length;
-  void *buffer = get_bytes(&a, 2, &length);
-  int64_t spin_ns = (int64_t)(get_number(&a, 3) * 1000);
-  int timeout_ms = (int)get_number(&a, 4);
-  size_t refusal_length;
-  const refusal_t *refusal = get_bytes(&a, 5, &refusal_length);
-  size_t counters_length;
-  double *counters = get_bytes(&a, 6, &counters_length);
-  if (a.failed) return NULL;
-  size_t slots = counters_length / sizeof *counters;
-  if (refusal_length < sizeof *refusal || refusal->opcode >= slots ||
-      refusal->counter >= slots)
-    return number(env, -EFAULT);
-  int64_t until = spin_ns > 0 ? now_ns() + spin_ns : 0;
-  for (;;) {
-    ssize_t got = read(fd, buffer, length);
-    if (got >= 0) {
-      if (!refuse(fd, buffer, got, refusal)) return number(env, (double)got);
-      counters[refusal->opcode]++;
-      counters[refusal->counter]++;
-      continue;
-    }
-    if (errno == EINTR || errno == ENOENT) continue;
-    if (errno != EAGAIN || spin_ns < 0) return number(env, -errno);
-    if (until != 0 && now_ns() < until) continue;
-    struct pollfd fds[2] = {{.fd = fd, .events = POLLIN},
-                            {.fd = wake, .events = POLLIN}};
-    int ready = poll(fds, 2, timeout_ms);
-    if (ready < 0 && errno != EINTR) return number(env, -errno);
-    if (ready == 0) return number(env, -EAGAIN);
-    if (fds[1].revents & POLLIN) {
-      uint64_t count;
-      if (read(wake, &count, sizeof count) > 0) return number(env, 0);
-    }
-    until = 0;
-  }
-}
-
-/* writev of head[0, headLength) and of body[begin, begin + length) for each. */
-FUNCTION(shim_write_parts) {
-  args_t a = get_args(env, info);
-  int fd = (int)get_number(&a, 0);
-  struct iovec parts[1 + MAX_PARTS];
-  size_t size;
-  char *head = get_bytes(&a, 1, &size);
-  size_t length = (size_t)get_number(&a, 2);
-  if (a.failed) return NULL;
-  if (length > size || a.argc > MAX_ARGS || a.argc % 3 != 0)
-    return number(env, -EFAULT);
-  parts[0] = (struct iovec){.iov_base = head, .iov_len = length};
-  int count = 1;
-  for (size_t i = 3; i < a.argc; i += 3) {
-    char *body = get_bytes(&a, i, &size);
-    size_t begin = (size_t)get_number(&a, i + 1);
-    length = (size_t)get_number(&a, i + 2);
-    if (a.failed) return NULL;
-    if (begin > size || length > size - begin) return number(env, -EFAULT);
-    if (length > 0)
-      parts[count++] = (struct iovec){.iov_base = body + begin, .iov_len = length};
-  }
-  return result_of(env, writev(fd, parts, count));
-}
-
-FUNCTION(shim_flock) {
+static FUNCTION(shim_flock) {
   args_t a = get_args(env, info);
   int fd = (int)get_number(&a, 0);
   int operation = (int)get_number(&a, 1);
@@ -409,7 +184,7 @@ FUNCTION(shim_flock) {
   return result_of(env, result);
 }
 
-FUNCTION(shim_lseek) {
+static FUNCTION(shim_lseek) {
   args_t a = get_args(env, info);
   int fd = (int)get_number(&a, 0);
   off_t offset = (off_t)get_number(&a, 1);
@@ -419,7 +194,7 @@ FUNCTION(shim_lseek) {
 }
 
 /* Tells the kernel that bytes of an open file will be needed. */
-FUNCTION(shim_prefetch) {
+static FUNCTION(shim_prefetch) {
   args_t a = get_args(env, info);
   int fd = (int)get_number(&a, 0);
   off_t offset = (off_t)get_number(&a, 1);
@@ -428,7 +203,7 @@ FUNCTION(shim_prefetch) {
   return number(env, -posix_fadvise(fd, offset, length, POSIX_FADV_WILLNEED));
 }
 
-FUNCTION(shim_openat2) {
+static FUNCTION(shim_openat2) {
   args_t a = get_args(env, info);
   int directory = (int)get_number(&a, 0);
   PATH(path, 1);
@@ -440,7 +215,7 @@ FUNCTION(shim_openat2) {
 }
 
 /* Names of the directory at `fd` as struct linux_dirent64, some at a time. */
-FUNCTION(shim_getdents) {
+static FUNCTION(shim_getdents) {
   args_t a = get_args(env, info);
   int fd = (int)get_number(&a, 0);
   size_t length;
@@ -449,7 +224,7 @@ FUNCTION(shim_getdents) {
   return result_of(env, syscall(SYS_getdents64, fd, names, length));
 }
 
-FUNCTION(shim_get_xattr) {
+static FUNCTION(shim_get_xattr) {
   args_t a = get_args(env, info);
   PATH(path, 0);
   PATH(name, 1);
@@ -461,7 +236,7 @@ FUNCTION(shim_get_xattr) {
                                : lgetxattr(path, name, value, length));
 }
 
-FUNCTION(shim_list_xattr) {
+static FUNCTION(shim_list_xattr) {
   args_t a = get_args(env, info);
   PATH(path, 0);
   size_t length;
@@ -472,7 +247,7 @@ FUNCTION(shim_list_xattr) {
                                : llistxattr(path, list, length));
 }
 
-FUNCTION(shim_lsetxattr) {
+static FUNCTION(shim_lsetxattr) {
   args_t a = get_args(env, info);
   PATH(path, 0);
   PATH(name, 1);
@@ -482,14 +257,14 @@ FUNCTION(shim_lsetxattr) {
   return result_of(env, lsetxattr(path, name, value, length, 0));
 }
 
-FUNCTION(shim_lremovexattr) {
+static FUNCTION(shim_lremovexattr) {
   args_t a = get_args(env, info);
   PATH(path, 0);
   PATH(name, 1);
   return result_of(env, lremovexattr(path, name));
 }
 
-FUNCTION(shim_exchange) {
+static FUNCTION(shim_exchange) {
   args_t a = get_args(env, info);
   PATH(one, 0);
   PATH(other, 1);
@@ -499,7 +274,7 @@ FUNCTION(shim_exchange) {
 }
 
 /* Fields of struct stat as doubles; order in shim.d.ts. */
-FUNCTION(shim_stat_at) {
+static FUNCTION(shim_stat_at) {
   args_t a = get_args(env, info);
   int directory = (int)get_number(&a, 0);
   PATH(path, 1);
@@ -530,7 +305,7 @@ FUNCTION(shim_stat_at) {
 }
 
 /* madvise(MADV_DONTNEED): clean pages of a file come back when touched. */
-FUNCTION(shim_drop_pages) {
+static FUNCTION(shim_drop_pages) {
   args_t a = get_args(env, info);
   uintptr_t address = (uintptr_t)get_number(&a, 0);
   size_t length = (size_t)get_number(&a, 1);
@@ -538,7 +313,7 @@ FUNCTION(shim_drop_pages) {
   return result_of(env, madvise((void *)address, length, MADV_DONTNEED));
 }
 
-FUNCTION(shim_set_mtime) {
+static FUNCTION(shim_set_mtime) {
   args_t a = get_args(env, info);
   PATH(path, 0);
   struct timespec times[2] = {
@@ -548,7 +323,7 @@ FUNCTION(shim_set_mtime) {
   return result_of(env, utimensat(AT_FDCWD, path, times, AT_SYMLINK_NOFOLLOW));
 }
 
-FUNCTION(shim_mknod) {
+static FUNCTION(shim_mknod) {
   args_t a = get_args(env, info);
   PATH(path, 0);
   mode_t mode = (mode_t)get_number(&a, 1);
@@ -564,7 +339,7 @@ static void ignore(int signal) { (void)signal; }
  * SIGCONT to this process, again and again: the kernel delivers it to one that
  * is stopped as well. With a handler, for the timer of an ignored signal stops.
  */
-FUNCTION(shim_continue_every) {
+static FUNCTION(shim_continue_every) {
   args_t a = get_args(env, info);
   long ms = (long)get_number(&a, 0);
   if (a.failed) return NULL;
@@ -582,7 +357,7 @@ FUNCTION(shim_continue_every) {
 }
 
 /* Ends the process at once, also while another thread sleeps in the kernel. */
-FUNCTION(shim_exit) {
+static FUNCTION(shim_exit) {
   args_t a = get_args(env, info);
   int code = (int)get_number(&a, 0);
   if (a.failed) return NULL;

@@ -1,5 +1,5 @@
 /**
- * Contract of native-shim/shim.c: system calls only.
+ * Contract of native-shim/shim.c and shim-fuse.c: system calls only.
  *
  * Every function returns a result >= 0, or -errno. Paths and names are bytes
  * without a NUL at the end, shorter than PATH_MAX (4096), else -ENAMETOOLONG.
