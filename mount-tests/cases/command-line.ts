@@ -4,6 +4,7 @@ import assert from 'node:assert/strict'
 import { readdirSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs'
 import { DENDRO, waitFor } from '../context.ts'
 import type { TestContext, TestTable } from '../context.ts'
+import { openDevices } from '../devices.ts'
 
 const start = (t: TestContext): void => {
   writeFileSync(`${t.makeDirectory('source')}/file`, 'content\n')
@@ -90,6 +91,7 @@ export const tests: TestTable = {
     ])
   },
   'mounts of an ordinary user, with such names': t => {
+    openDevices(t)
     const said = withOddName(
       t,
       `chmod 0777 .; export XDG_RUNTIME_DIR="$PWD/run$odd" DENDRO_REPO="$PWD/repo$odd"

@@ -1,10 +1,11 @@
 /** An ordinary user mounts through fusermount3. */
 
 import assert from 'node:assert/strict'
-import { chmodSync, chownSync, statSync, writeFileSync } from 'node:fs'
+import { chmodSync, chownSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { waitFor } from '../context.ts'
 import type { CommandResult, TestContext, TestTable } from '../context.ts'
+import { openDevices } from '../devices.ts'
 
 /** nobody: fusermount3 wants a user that has a name. */
 const UID = 65534
@@ -19,20 +20,11 @@ const asUser = (t: TestContext, ...args: string[]): CommandResult =>
     },
   )
 
-/** Where no udev has opened /dev/fuse to everybody, this namespace gets one that is. */
-const openDevice = (t: TestContext): void => {
-  if ((statSync('/dev/fuse').mode & 0o006) === 0o006) return
-  t.sh(
-    'mknod -m 666 "$1" c 10 229; mount --bind "$1" /dev/fuse',
-    t.path('fuse'),
-  )
-}
-
 const start = (t: TestContext): string => {
   const source = t.makeDirectory('source')
   writeFileSync(join(source, 'file'), 'one\n')
   t.sh('mkdir "$1/sub"; echo deep > "$1/sub/deep"', source)
-  openDevice(t)
+  openDevices(t)
   t.dendro('init')
   // Of root's, and opened on purpose.
   chmodSync(t.repository, 0o755)
