@@ -10,17 +10,13 @@
 import { spawn } from 'node:child_process'
 import { writeSync } from 'node:fs'
 import type { FuseHandler } from '../src/fuse/handler.ts'
-import {
-  ENOENT,
-  IN_UNIQUE,
-  OPCODE_NAMES,
-  OUT_HEADER_BYTES,
-} from '../src/fuse/layout.ts'
+import { ENOENT, IN_UNIQUE, OUT_HEADER_BYTES } from '../src/fuse/layout.ts'
+import { opcodeName } from '../src/fuse/opcodes.ts'
 import { outcomesOf, outstandingIn } from '../src/fuse/tally.ts'
 import { EMPTY_HANDLER, mountBare, plainAttributes } from './bare-session.ts'
 
 const mountpoint = process.argv[2] as string
-const stray: (string | undefined)[] = []
+const stray: string[] = []
 
 const answerNow = (): void => {
   const reply = Buffer.alloc(OUT_HEADER_BYTES)
@@ -43,7 +39,7 @@ const handler: FuseHandler = {
 }
 
 const { fd, session, options } = mountBare(mountpoint, handler, {
-  onStray: opcode => stray.push(OPCODE_NAMES[opcode]),
+  onStray: opcode => stray.push(opcodeName(opcode)),
 })
 const script = 'test ! -e "$1/once" && test ! -e "$1/twice" && umount "$1"'
 spawn('sh', ['-c', script, 'sh', mountpoint], { stdio: 'inherit' })

@@ -5,6 +5,9 @@
 
 export type Steps<T> = Generator<undefined, T, undefined>
 
+/** Does work in steps to its end, as it sees fit. Throws what a step throws. */
+export type Through = <T>(steps: Steps<T>) => T
+
 /** Does all steps at once. Throws what one of them throws. */
 export const finish = <T>(steps: Steps<T>): T => {
   for (;;) {

@@ -1,6 +1,7 @@
 import t from 'tap'
-import { BODY_AT, Exchange } from './exchange.ts'
+import { Exchange } from './exchange.ts'
 import * as kernel from './layout.ts'
+import { BODY_AT } from './reply.ts'
 import { SetAside } from './set-aside.ts'
 
 const write = (bytes: Buffer, opcode: number, unique: bigint): number => {

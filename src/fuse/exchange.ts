@@ -4,21 +4,29 @@
  * one is an exchange of its own, so that the two cannot mix.
  */
 
+import { finish } from '../steps.ts'
+import type { Through } from '../steps.ts'
+import { Arguments } from './arguments.ts'
 import type { Slice } from './handler.ts'
 import * as kernel from './layout.ts'
 import { MAX_PAGES } from './negotiate.ts'
-import { DirectoryPage, nodesIn } from './reply.ts'
+import type { Operation } from './operation.ts'
+import { operationOf } from './opcodes.ts'
+import { BODY_AT, DirectoryPage } from './reply.ts'
 import { Request } from './request.ts'
 import { sendParts } from './send-parts.ts'
 
 const PAGE_BYTES = 4096
 const REPLY_BYTES = MAX_PAGES * PAGE_BYTES + PAGE_BYTES
 
-/** Where the body of an answer stands in `Exchange.reply`. */
-export const BODY_AT = kernel.OUT_HEADER_BYTES
-
 export class Exchange {
   readonly request: Request
+  /** The row of the table of opcodes that the request belongs to. */
+  operation: Operation = operationOf(0)
+  /** What the request asks, decoded. */
+  readonly asked = new Arguments()
+  /** Does what is answered in steps. */
+  readonly through: Through
   /** The answer: room for the header, and behind it for the body. */
   readonly reply = Buffer.allocUnsafeSlow(REPLY_BYTES)
   /** Writes directory records into the body. */
@@ -28,22 +36,33 @@ export class Exchange {
   /** How often a resend was asked for before the request was received. */
   resends = 0
 
-  /** Requests are received into `bytes`. */
-  constructor(bytes: Buffer) {
+  /** Requests are received into `bytes`; steps are done at once where `through` is left out. */
+  constructor(bytes: Buffer, through: Through = finish) {
     this.request = new Request(bytes)
+    this.through = through
   }
 
   /** Takes what was received; false when it is no whole request. */
   accept(lengthBytes: number, resends: number): boolean {
     this.body = undefined
     this.resends = resends
-    return this.request.accept(lengthBytes)
+    const isWhole = this.request.accept(lengthBytes)
+    if (isWhole) this.operation = operationOf(this.request.opcode)
+    return isWhole
   }
 
   /** Lets the answer be `bytes`; returns their length. */
   answerWith(bytes: Buffer): number {
     this.body = [{ bytes, begin: 0, lengthBytes: bytes.length }]
     return bytes.length
+  }
+
+  /** Lets the answer be `parts`; returns their length. */
+  answerInParts(parts: readonly Slice[]): number {
+    this.body = parts
+    let lengthBytes = 0
+    for (const part of parts) lengthBytes += part.lengthBytes
+    return lengthBytes
   }
 
   /**
@@ -59,12 +78,6 @@ export class Exchange {
     for (let i = 0; i < 8; i++)
       reply[8 + i] = bytes[kernel.IN_UNIQUE + i] as number
     const body = errno === 0 ? this.body : undefined
-    return sendParts(fd, reply, BODY_AT, body, lengthBytes)
-  }
-
-  /** The nodes that the answer tells the kernel of: a lookup of each. */
-  nodesTold(lengthBytes: number): Iterable<number> {
-    const end = BODY_AT + lengthBytes
-    return nodesIn(this.reply, BODY_AT, end, this.request.opcode)
+    return sendParts(fd, reply, body, lengthBytes)
   }
 }

@@ -8,6 +8,7 @@
 export const FUSE_KERNEL_VERSION = 7
 export const FUSE_KERNEL_MINOR_VERSION = 45
 
+// enum fuse_opcode; opcodes.ts has a row for each.
 export const FUSE_LOOKUP = 1
 export const FUSE_FORGET = 2
 export const FUSE_GETATTR = 3
@@ -36,6 +37,9 @@ export const FUSE_OPENDIR = 27
 export const FUSE_READDIR = 28
 export const FUSE_RELEASEDIR = 29
 export const FUSE_FSYNCDIR = 30
+export const FUSE_GETLK = 31
+export const FUSE_SETLK = 32
+export const FUSE_SETLKW = 33
 export const FUSE_ACCESS = 34
 export const FUSE_CREATE = 35
 export const FUSE_INTERRUPT = 36
@@ -50,29 +54,12 @@ export const FUSE_READDIRPLUS = 44
 export const FUSE_RENAME2 = 45
 export const FUSE_LSEEK = 46
 export const FUSE_COPY_FILE_RANGE = 47
+export const FUSE_SETUPMAPPING = 48
+export const FUSE_REMOVEMAPPING = 49
 export const FUSE_SYNCFS = 50
 export const FUSE_TMPFILE = 51
 export const FUSE_STATX = 52
-
-/** Names for statistics; an opcode without one is shown as `OPCODE_<n>`. */
-export const OPCODE_NAMES: readonly (string | undefined)[] = (() => {
-  const names: (string | undefined)[] = []
-  const put = (text: string): void => {
-    for (const pair of text.split(' ')) {
-      const [number, name] = pair.split(':')
-      names[Number(number)] = name
-    }
-  }
-  put('1:LOOKUP 2:FORGET 3:GETATTR 4:SETATTR 5:READLINK 6:SYMLINK 8:MKNOD')
-  put('9:MKDIR 10:UNLINK 11:RMDIR 12:RENAME 13:LINK 14:OPEN 15:READ 16:WRITE')
-  put('17:STATFS 18:RELEASE 20:FSYNC 21:SETXATTR 22:GETXATTR 23:LISTXATTR')
-  put('24:REMOVEXATTR 25:FLUSH 26:INIT 27:OPENDIR 28:READDIR 29:RELEASEDIR')
-  put('30:FSYNCDIR 34:ACCESS 35:CREATE 36:INTERRUPT 37:BMAP 38:DESTROY')
-  put('39:IOCTL 40:POLL 41:NOTIFY_REPLY 42:BATCH_FORGET 43:FALLOCATE')
-  put('44:READDIRPLUS 45:RENAME2 46:LSEEK 47:COPY_FILE_RANGE 50:SYNCFS')
-  put('51:TMPFILE 52:STATX')
-  return names
-})()
+export const FUSE_COPY_FILE_RANGE_64 = 53
 
 /** Opcodes above this one are counted in one slot. */
 export const MAX_COUNTED_OPCODE = 63
@@ -109,6 +96,13 @@ export const IOCTL_OUT_SIZE = 28
 export const FS_IOC_GETFLAGS = 0x80086601
 export const FS_IOC_FSGETXATTR = 0x801c581f
 
+/** In struct fuse_read_in, also of READDIR and READDIRPLUS. */
+export const READ_OFFSET = 8
+export const READ_SIZE = 16
+
+/** struct fuse_getxattr_in: the name stands behind it. */
+export const GETXATTR_IN_BYTES = 8
+
 /** In struct fuse_lseek_in. */
 export const LSEEK_OFFSET = 8
 export const LSEEK_WHENCE = 16
@@ -126,6 +120,7 @@ export const INIT_OUT_BYTES = 64
 export const STATFS_OUT_BYTES = 80
 export const IOCTL_OUT_BYTES = 16
 export const LSEEK_OUT_BYTES = 8
+export const GETXATTR_OUT_BYTES = 8
 /** Longer names are no file's. */
 export const NAME_MAX_BYTES = 255
 export const FORGET_ONE_BYTES = 16

@@ -4,13 +4,13 @@ import {
   ATTR_OUT_BYTES,
   DIRENT_BYTES,
   ENTRY_OUT_BYTES,
-  FUSE_LOOKUP,
-  FUSE_READDIRPLUS,
   FUSE_ROOT_ID,
+  GETXATTR_OUT_BYTES,
   INIT_OUT_BYTES,
   IOCTL_OUT_BYTES,
   LSEEK_OUT_BYTES,
   NAME_MAX_BYTES,
+  OUT_HEADER_BYTES,
   STATFS_OUT_BYTES,
 } from './layout.ts'
 import type {
@@ -20,6 +20,11 @@ import type {
   RecordBlock,
   RecordIdentities,
 } from './handler.ts'
+
+/** Where the body of an answer stands, behind room for its header. */
+export const BODY_AT = OUT_HEADER_BYTES
+/** Instead of the length of a body: no answer is owed. */
+export const NO_REPLY = -1
 
 /** For ever: the kernel saturates what does not fit its jiffies. */
 const FOREVER_SEC = 0x7fffffff
@@ -153,6 +158,16 @@ export const writeLseekOut = (
   return LSEEK_OUT_BYTES
 }
 
+/** struct fuse_getxattr_out: how long the answer would be. */
+export const writeGetxattrOut = (
+  out: Buffer,
+  at: number,
+  valueBytes: number,
+): number => {
+  writeU64(out, at, valueBytes)
+  return GETXATTR_OUT_BYTES
+}
+
 /** struct fuse_ioctl_out, and so many bytes of data, all zero: success. */
 export const writeIoctlOut = (
   out: Buffer,
@@ -282,25 +297,21 @@ export class DirectoryPage implements DirectorySink {
   }
 }
 
-/** The nodes that an answer in `out` tells the kernel of: a lookup of each. */
-export function* nodesIn(
+/** The node that a fuse_entry_out tells the kernel of: a lookup of it. */
+export const nodesInEntry = (out: Buffer, at: number): Iterable<number> => {
+  const nodeId = out.readUInt32LE(at) + out.readUInt32LE(at + 4) * HIGH
+  // None for one that says only that there is no such name, or for a dot.
+  return nodeId > FUSE_ROOT_ID ? [nodeId] : []
+}
+
+/** The nodes that records of READDIRPLUS tell the kernel of: a lookup of each. */
+export function* nodesInRecords(
   out: Buffer,
   begin: number,
   end: number,
-  opcode: number,
 ): Generator<number, void, undefined> {
-  if (opcode === FUSE_LOOKUP) yield* nodeAt(out, begin)
-  if (opcode !== FUSE_READDIRPLUS) return
   for (let at = begin; at < end;) {
-    yield* nodeAt(out, at)
-    const nameBytes = out.readUInt32LE(at + ENTRY_OUT_BYTES + 16)
-    const record = ENTRY_OUT_BYTES + DIRENT_BYTES + nameBytes
-    at += Math.ceil(record / 8) * 8
+    yield* nodesInEntry(out, at)
+    at += direntPlusBytes(out.readUInt32LE(at + ENTRY_OUT_BYTES + 16))
   }
-}
-
-/** None for an entry that says only that there is no such name, or for a dot. */
-function* nodeAt(out: Buffer, at: number): Generator<number, void, undefined> {
-  const nodeId = out.readUInt32LE(at) + out.readUInt32LE(at + 4) * HIGH
-  if (nodeId > FUSE_ROOT_ID) yield nodeId
 }

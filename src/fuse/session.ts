@@ -1,18 +1,14 @@
 /**
- * The conversation with the kernel: receives a request, asks the handler,
- * replies; one thread, nothing waits for anything but the kernel. READs are
- * answered in steps, and between them whatever else came.
+ * The conversation with the kernel: receives a request, answers it as the table
+ * of opcodes says, and knows what becomes of the answer. The order in which
+ * that is done, and for how long is waited: scheduler.ts.
  *
  * Errors of the device: docs/fuse.md has the reasons.
  */
 
 import { DendroError } from '../errors.ts'
-import { finish } from '../steps.ts'
-import type { Steps } from '../steps.ts'
 import { check, shim } from '../system/native.ts'
-import { Burst } from './burst.ts'
-import { Dispatch, NO_REPLY } from './dispatch.ts'
-import type { DispatchOptions, Through } from './dispatch.ts'
+import { answerRequest } from './dispatch.ts'
 import { Exchange } from './exchange.ts'
 import { FATAL_DEATHS, FatalRequest } from './fatal-request.ts'
 import type { InHand } from './fatal-request.ts'
@@ -20,14 +16,25 @@ import { FuseErrno } from './handler.ts'
 import type { FuseHandler } from './handler.ts'
 import * as kernel from './layout.ts'
 import { sendResend } from './notify.ts'
-import { isForget, TERMINAL_REFUSAL } from './refusals.ts'
+import type { DispatchOptions, Served } from './operation.ts'
+import { opcodeName } from './opcodes.ts'
+import { TERMINAL_REFUSAL } from './operations-refused.ts'
+import { NO_REPLY } from './reply.ts'
+import { FOR_EVER, NO_SLEEP, Scheduler, SourceFailed } from './scheduler.ts'
+import type { Arrival, RequestSource, SchedulerOptions } from './scheduler.ts'
 import { SetAside } from './set-aside.ts'
 import { Tally } from './tally.ts'
 
 /** A read-only server gets no large requests; room for batches of FORGETs. */
 export const REQUEST_BYTES = 128 * 1024
 
-export interface SessionOptions extends DispatchOptions {
+/** What of the scheduling is settled by who serves. */
+type Scheduling = Pick<
+  SchedulerOptions<Exchange>,
+  'spinMicros' | 'onBurst' | 'isCalled' | 'onWake'
+>
+
+export interface SessionOptions extends DispatchOptions, Scheduling {
   /**
    * Where requests are received, at least REQUEST_BYTES each. In memory that
    * outlives the process they are the journal of what is in hand.
@@ -37,8 +44,6 @@ export interface SessionOptions extends DispatchOptions {
     /** What is served between two steps of `request`. */
     readonly between: Buffer
   }
-  /** How long to spin for the next request before sleeping. */
-  readonly spinMicros: () => number
   /** Requests by opcode and by outcome (tally.ts); written by this thread alone. */
   readonly counters: Float64Array
   /** Turns what a handler threw into an errno. */
@@ -47,47 +52,30 @@ export interface SessionOptions extends DispatchOptions {
   readonly onReady: () => void
   /** Called once, so long after INIT; until then nothing is done but to answer. */
   readonly settled?: { readonly afterMs: number; readonly then: () => void }
-  /** Told when requests begin to come one right behind the other, and end to. */
-  readonly onBurst?: (isOn: boolean) => void
   /** Told of an answer, by opcode, that the kernel did not take, though it should. */
   readonly onStray?: (opcode: number) => void
-  /** Whether `onWake` is to be called though requests come without a pause. */
-  readonly isCalled?: () => boolean
-  /** Called when the wake descriptor was written to; true: stop serving. */
-  readonly onWake: () => boolean
 }
 
-/** Ask for a request that is there already. */
-const NO_SLEEP = -1
-const FOR_EVER = -1
-
-/** So many others are answered between two steps of what is in hand. */
-const MAX_BETWEEN = 16
 /** In `Exchange.resends`: of a server that died, which may have answered it. */
 const OF_THE_DEAD = -1
-
-/** The conversation failed, not what was asked for: nobody can be answered. */
-class Broken extends Error {}
 
 export class Session {
   readonly #fd: number
   readonly #wakeFd: number
-  readonly #handler: FuseHandler
   readonly #options: SessionOptions
-  readonly #dispatch: Dispatch
+  readonly #served: Served
   readonly #tally: Tally
+  readonly #scheduler: Scheduler<Exchange>
   /** What is in hand, and what is served between two steps of it. */
   readonly #exchange: Exchange
   readonly #between: Exchange
-  /** READs that came while another request was in hand. */
-  readonly #aside = new SetAside()
-  readonly #burst: Burst
   readonly #fatal = new FatalRequest()
-  #settlesAt: number | undefined
   /** How often the kernel was asked to send again what is not answered. */
   #resends = 0
   /** Opcodes of answers that went astray, not told yet. */
   readonly #stray: number[] = []
+  /** The errno (negative) that receiving ended with. */
+  #ended = 0
 
   /** `fd` is /dev/fuse, non-blocking and mounted; `wakeFd` an eventfd. */
   constructor(
@@ -98,13 +86,41 @@ export class Session {
   ) {
     this.#fd = fd
     this.#wakeFd = wakeFd
-    this.#handler = handler
     this.#options = options
-    this.#dispatch = new Dispatch(handler, options)
+    this.#served = { handler, options }
     this.#tally = new Tally(options.counters)
-    this.#exchange = new Exchange(options.journal.request)
-    this.#between = new Exchange(options.journal.between)
-    this.#burst = new Burst(options.onBurst ?? (() => undefined))
+    const { request, between } = options.journal
+    this.#exchange = new Exchange(request, steps =>
+      this.#scheduler.through(steps),
+    )
+    this.#between = new Exchange(between)
+    this.#scheduler = this.#makeScheduler(handler, options)
+  }
+
+  #makeScheduler(
+    handler: FuseHandler,
+    { spinMicros, onBurst, isCalled, onWake }: Scheduling,
+  ): Scheduler<Exchange> {
+    const source: RequestSource<Exchange> = {
+      receive: (exchange, spin, timeoutMs) =>
+        this.#receive(exchange, spin, timeoutMs),
+      isInSteps: exchange => exchange.operation.isInSteps === true,
+      serve: exchange => this.#serve(exchange),
+      clear: exchange => exchange.request.clear(),
+    }
+    return new Scheduler(this.#exchange, this.#between, {
+      source,
+      aside: new SetAside(),
+      // Should this server die, the kernel sends again what is unanswered; where
+      // it cannot (before 6.9) there is one request at a time.
+      mayServeBetween: () => this.#canResend,
+      followUp: () => handler.followUp?.(),
+      idle: handler.idle,
+      spinMicros,
+      onBurst,
+      isCalled,
+      onWake,
+    })
   }
 
   /**
@@ -123,9 +139,9 @@ export class Session {
       this.#fatal.countDeath(last.request.bytes, inHand)
     const opcode = isInHand ? exchange.request.opcode : 0
     const comesAgain = opcode !== kernel.FUSE_INIT && this.resend() === 0
-    if (!comesAgain && isInHand && !isForget(opcode)) {
+    if (!comesAgain && isInHand && exchange.operation.isUnanswered !== true) {
       this.#tally.received(opcode)
-      this.#serve(exchange, this.#through)
+      this.#serve(exchange)
     }
     exchange.request.clear()
     this.#between.request.clear()
@@ -143,11 +159,11 @@ export class Session {
 
   /** Serves until unmounted or told to stop. Blocks the thread. */
   run(): 'unmounted' | 'stopped' {
-    try {
-      return this.#serveAll()
-    } finally {
-      this.#burst.quiet()
-    }
+    if (this.#scheduler.run() === 'stopped') return 'stopped'
+    const ended = this.#ended
+    if (ended !== -kernel.ENODEV && ended !== -kernel.ECONNABORTED)
+      check(ended, 'cannot receive from /dev/fuse')
+    return 'unmounted'
   }
 
   get #canResend(): boolean {
@@ -155,29 +171,37 @@ export class Session {
     return (flags2 & kernel.FUSE_HAS_RESEND) !== 0
   }
 
-  /** Receives a request into `exchange`; else 0 or -errno as `fuseReceive`. */
-  #receive(exchange: Exchange, spin: number, timeoutMs: number): number {
+  /** Receives a request into `exchange`. */
+  #receive(exchange: Exchange, spin: number, timeoutMs: number): Arrival {
     let got =
       this.#stray.length > 0 ? this.#tellStray(exchange) : -kernel.EAGAIN
-    if (got === -kernel.EAGAIN)
-      got = shim().fuseReceive(
-        this.#fd,
-        this.#wakeFd,
-        exchange.request.bytes,
-        spin,
-        timeoutMs,
-        TERMINAL_REFUSAL,
-        this.#options.counters,
-      )
-    if (got <= 0) return got
+    if (got === -kernel.EAGAIN) got = this.#read(exchange, spin, timeoutMs)
+    if (got === -kernel.EAGAIN) return 'nothing'
+    if (got === 0) return 'call'
+    if (got < 0) {
+      this.#ended = got
+      return 'end'
+    }
     if (!exchange.accept(got, this.#resends))
       throw new DendroError(
         'IO_ERROR',
         'bad request from /dev/fuse: its length does not match',
       )
-    this.#burst.arrived()
     this.#tally.received(exchange.request.opcode)
-    return got
+    return 'request'
+  }
+
+  /** As `fuseReceive` of the shim. */
+  #read(exchange: Exchange, spin: number, timeoutMs: number): number {
+    return shim().fuseReceive(
+      this.#fd,
+      this.#wakeFd,
+      exchange.request.bytes,
+      spin,
+      timeoutMs,
+      TERMINAL_REFUSAL,
+      this.#options.counters,
+    )
   }
 
   /**
@@ -186,135 +210,37 @@ export class Session {
    */
   #tellStray(exchange: Exchange): number {
     const stray = this.#stray.splice(0)
-    const got = shim().fuseReceive(
-      this.#fd,
-      this.#wakeFd,
-      exchange.request.bytes,
-      NO_SLEEP,
-      FOR_EVER,
-      TERMINAL_REFUSAL,
-      this.#options.counters,
-    )
+    const got = this.#read(exchange, NO_SLEEP, FOR_EVER)
     if (got > 0 || got === -kernel.EAGAIN)
       for (const opcode of stray) this.#options.onStray?.(opcode)
     return got
   }
 
-  #serveAll(): 'unmounted' | 'stopped' {
-    const { spinMicros, onWake, isCalled } = this.#options
-    const burst = this.#burst
-    const idle = this.#handler.idle
-    const exchange = this.#exchange
-    for (;;) {
-      if (this.#serveAside()) continue
-      if (isCalled?.() === true && onWake()) return 'stopped'
-      const settlesMs = this.#untilSettled()
-      const prepare = settlesMs === FOR_EVER ? idle : undefined
-      let got =
-        prepare === undefined
-          ? -kernel.EAGAIN
-          : this.#receive(exchange, NO_SLEEP, FOR_EVER)
-      if (got === -kernel.EAGAIN) {
-        if (prepare?.() === true) continue
-        const isSettled = settlesMs === FOR_EVER
-        const patienceMs = isSettled ? burst.patienceMs : settlesMs
-        got = this.#receive(exchange, spinMicros(), patienceMs)
-        if (got === -kernel.EAGAIN) {
-          burst.quiet()
-          continue
-        }
-      }
-      if (got > 0) this.#answer()
-      else if (got === 0) {
-        if (onWake()) return 'stopped'
-      } else if (got === -kernel.ENODEV || got === -kernel.ECONNABORTED)
-        return 'unmounted'
-      else check(got, 'cannot receive from /dev/fuse')
-    }
-  }
-
-  /** Milliseconds until there is something to do besides requests. */
-  #untilSettled(): number {
-    if (this.#settlesAt === undefined) return FOR_EVER
-    const left = Math.ceil(this.#settlesAt - performance.now())
-    if (left > 0) return left
-    this.#settlesAt = undefined
-    this.#options.settled?.then()
-    return FOR_EVER
-  }
-
-  /** Answers what came meanwhile, and the first READ that was set aside. */
-  #serveAside(): boolean {
-    if (this.#aside.isEmpty) return false
-    this.#serveWaiting()
-    this.#aside.shift(this.#exchange)
-    this.#answer()
-    return true
-  }
-
-  /** Answers what is there already, but READs: they are set aside. */
-  #serveWaiting(): void {
-    const between = this.#between
-    for (let i = 0; i < MAX_BETWEEN; i++) {
-      // What is wrong is met again by who waits for the next request.
-      if (this.#receive(between, NO_SLEEP, FOR_EVER) <= 0) return
-      if (between.request.opcode === kernel.FUSE_READ) this.#aside.push(between)
-      else this.#serve(between, finish)
-      between.request.clear()
-    }
-  }
-
-  /**
-   * Does work step by step; who looks up a name does not wait for a megabyte
-   * of somebody else. Should this server die, the kernel sends again what is
-   * unanswered; where it cannot (before 6.9) there is one request at a time.
-   */
-  readonly #through = <T>(steps: Steps<T>): T => {
-    const mayServe = this.#canResend
-    for (;;) {
-      const { done, value } = steps.next()
-      if (done === true) return value
-      if (!mayServe) continue
-      try {
-        this.#serveWaiting()
-      } catch (cause) {
-        throw new Broken(`cannot serve: ${String(cause)}`, { cause })
-      }
-    }
-  }
-
-  /** Answers what is in hand, and does what follows from it. */
-  #answer(): void {
-    this.#serve(this.#exchange, this.#through)
-    this.#exchange.request.clear()
-    const steps = this.#handler.followUp?.()
-    if (steps !== undefined) this.#through(steps)
-  }
-
-  #serve(exchange: Exchange, through: Through): void {
+  /** Answers the request in `exchange`, which is in hand no more then. */
+  #serve(exchange: Exchange): void {
     const { request } = exchange
-    const { opcode } = request
     let length = 0
     let errno = 0
     try {
-      if (this.#fatal.isIn(request.bytes))
-        throw new DendroError(
-          'IO_ERROR',
-          `a ${kernel.OPCODE_NAMES[opcode] ?? opcode} request ended ${FATAL_DEATHS} servers; it is not tried again`,
-        )
-      length = this.#dispatch.answer(exchange, through)
+      if (this.#fatal.isIn(request.bytes)) throw fatalError(exchange)
+      length = answerRequest(exchange, this.#served)
     } catch (error) {
-      if (error instanceof Broken) throw error
+      if (error instanceof SourceFailed) throw error
       errno =
         error instanceof FuseErrno ? error.errno : this.#options.toErrno(error)
     }
     if (length === NO_REPLY) this.#tally.forgotten()
     else this.#send(exchange, errno, length)
-    if (opcode !== kernel.FUSE_INIT) return
-    this.#options.onReady()
-    const { settled } = this.#options
+    if (request.opcode === kernel.FUSE_INIT) this.#begin()
+    request.clear()
+  }
+
+  /** INIT was answered. */
+  #begin(): void {
+    const { onReady, settled } = this.#options
+    onReady()
     if (settled !== undefined)
-      this.#settlesAt = performance.now() + settled.afterMs
+      this.#scheduler.settle(settled.afterMs, settled.then)
   }
 
   #send(exchange: Exchange, errno: number, length: number): void {
@@ -354,15 +280,15 @@ export class Session {
    */
   #notTaken(exchange: Exchange): void {
     this.#tally.unwanted()
-    const { opcode } = exchange.request
     if (exchange.resends !== this.#resends) return
-    if (opcode !== kernel.FUSE_INTERRUPT) this.#stray.push(opcode)
+    if (exchange.operation.mayFindNobody !== true)
+      this.#stray.push(exchange.request.opcode)
   }
 
   /** The kernel did not take the answer, so it counted none of the lookups in it. */
   #takeBack(exchange: Exchange, length: number): void {
-    for (const nodeId of exchange.nodesTold(length))
-      this.#handler.forget(nodeId, 1)
+    const told = exchange.operation.nodesTold?.(exchange, length) ?? []
+    for (const nodeId of told) this.#served.handler.forget(nodeId, 1)
   }
 }
 
@@ -371,3 +297,9 @@ const isWhole = (exchange: Exchange): boolean => {
   const lengthBytes = exchange.request.bytes.readUInt32LE(kernel.IN_LEN)
   return exchange.accept(lengthBytes, OF_THE_DEAD)
 }
+
+const fatalError = ({ request }: Exchange): DendroError =>
+  new DendroError(
+    'IO_ERROR',
+    `a ${opcodeName(request.opcode)} request ended ${FATAL_DEATHS} servers; it is not tried again`,
+  )

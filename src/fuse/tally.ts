@@ -53,6 +53,14 @@ export const outcomesOf = (counters: Float64Array): Outcomes => {
   }
 }
 
+/** How many requests came of each opcode, of those that came. */
+export const countsByOpcode = (
+  counters: Float64Array,
+): [opcode: number, count: number][] =>
+  [...counters.subarray(0, MAX_COUNTED_OPCODE + 1).entries()].filter(
+    ([, count]) => count > 0,
+  )
+
 /** Received, and nothing has become of them yet. */
 export const outstandingIn = (counters: Float64Array): number => {
   const { received, ...settled } = outcomesOf(counters)

@@ -12,9 +12,10 @@ import {
 } from 'node:worker_threads'
 import { latin1ToDisplay } from '../bytes/latin1.ts'
 import { DendroError } from '../errors.ts'
-import { ENOSYS, MAX_COUNTED_OPCODE, OPCODE_NAMES } from '../fuse/layout.ts'
+import { ENOSYS } from '../fuse/layout.ts'
+import { opcodeName } from '../fuse/opcodes.ts'
 import type { Invalidation } from '../fuse/notify.ts'
-import { makeCounters, outcomesOf } from '../fuse/tally.ts'
+import { countsByOpcode, makeCounters, outcomesOf } from '../fuse/tally.ts'
 import { digestFromHex } from '../objects/digest.ts'
 import type { Digest } from '../objects/digest.ts'
 import type { EventLog } from '../store/event-log.ts'
@@ -237,7 +238,7 @@ export class Service {
 
   /** Tells of an answer that the kernel did not take, though it should. */
   tellStray(opcode: number): void {
-    const request = OPCODE_NAMES[opcode] ?? `OPCODE_${opcode}`
+    const request = opcodeName(opcode)
     this.#send({ type: 'stray', request })
   }
 
@@ -297,10 +298,8 @@ export class Service {
 
   #requestCounts(): Record<string, number> {
     const counts: Record<string, number> = {}
-    for (let opcode = 0; opcode <= MAX_COUNTED_OPCODE; opcode++) {
-      const count = this.#counters[opcode] as number
-      if (count > 0) counts[OPCODE_NAMES[opcode] ?? `OPCODE_${opcode}`] = count
-    }
+    for (const [opcode, count] of countsByOpcode(this.#counters))
+      counts[opcodeName(opcode)] = count
     return counts
   }
 
