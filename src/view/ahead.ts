@@ -1,6 +1,6 @@
 /**
  * What is done before it is asked for, on a thread of its own
- * (ahead-worker.ts):
+ * (ahead-thread.ts):
  *
  * - frames that follow the one being read are decoded into a ring;
  * - files that will be read next are put into the page cache, so that no READ
@@ -12,62 +12,17 @@
 
 import { MessageChannel, Worker } from 'node:worker_threads'
 import type { MessagePort } from 'node:worker_threads'
-import type { Digest } from '../objects/digest.ts'
 import { FrameRing, makeRingMemory } from '../store/frame-ring.ts'
 import type { RingMemory } from '../store/frame-ring.ts'
-import type { Place } from '../store/pack-reader.ts'
 import type { HeldDirectory } from '../system/held-path.ts'
 import { siblingModule } from '../system/sibling-module.ts'
+import { WORD } from './ahead-words.ts'
+import { encodeJob } from './store-job.ts'
+import type { StoreItem } from './store-job.ts'
 
 /** Frames in the ring, and how many of them are decoded ahead. */
 const RING_SLOTS = 16
 const FRAMES_AHEAD = 8
-
-/** Words that the two threads share. */
-export const WORD = {
-  /** Raised with every piece of news. */
-  bell: 0,
-  /** Jobs that are done or dropped. */
-  completed: 1,
-  /** The job that the reader is in, and the last entry that it asked for. */
-  progressJob: 2,
-  progressIndex: 3,
-  /** 1: drop all jobs, and say so on the wake descriptor. */
-  cancel: 4,
-  /** 1 while the other thread has work or looks for it. */
-  awake: 5,
-  /** Files that were stored. */
-  stored: 6,
-  count: 7,
-} as const
-
-/** A part of a file: a whole chunk. */
-export interface StorePart {
-  readonly digest: Digest
-  readonly place: Place
-}
-
-/** A file to be stored: its parts, from its first byte to its last. */
-export interface StoreItem {
-  /** Its place in the directory. */
-  readonly index: number
-  readonly nodeId: number
-  readonly parts: readonly StorePart[]
-}
-
-/** Numbers of an item and of a part in a job. */
-export const ITEM_NUMBERS = 3
-export const PART_NUMBERS = 4
-
-export interface StoreJob {
-  readonly id: number
-  /** Names of the packs that parts count. */
-  readonly packs: readonly string[]
-  /** Per item index, node id, parts; per part pack, frame, offset, length. */
-  readonly numbers: Float64Array
-  /** 32 characters a part. */
-  readonly digests: string
-}
 
 export interface AheadSetup {
   readonly memory: RingMemory
@@ -77,6 +32,7 @@ export interface AheadSetup {
   readonly port: MessagePort
   readonly fuseFd: number
   readonly wakeFd: number
+  /** See `WORD`. */
   readonly words: Int32Array
 }
 
@@ -155,30 +111,4 @@ export class Ahead {
     Atomics.add(this.#words, WORD.bell, 1)
     Atomics.notify(this.#words, WORD.bell)
   }
-}
-
-const encodeJob = (id: number, items: readonly StoreItem[]): StoreJob => {
-  const packs: string[] = []
-  let parts = 0
-  for (const item of items) parts += item.parts.length
-  const numbers = new Float64Array(
-    items.length * ITEM_NUMBERS + parts * PART_NUMBERS,
-  )
-  let digests = ''
-  let at = 0
-  for (const { index, nodeId, parts } of items) {
-    numbers[at++] = index
-    numbers[at++] = nodeId
-    numbers[at++] = parts.length
-    for (const { digest, place } of parts) {
-      let pack = packs.indexOf(place.pack)
-      if (pack < 0) pack = packs.push(place.pack) - 1
-      numbers[at++] = pack
-      numbers[at++] = place.frameOffset
-      numbers[at++] = place.offsetBytes
-      numbers[at++] = place.lengthBytes
-      digests += digest
-    }
-  }
-  return { id, packs, numbers, digests }
 }
