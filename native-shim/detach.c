@@ -26,7 +26,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-enum { CANNOT_RUN = 126, NOT_THERE = 127 };
+#include "protocol.h"
 
 /* Linux 5.9; before that one by one. */
 static void close_above(int last) {
@@ -79,10 +79,10 @@ int main(int argc, char **argv) {
   if (at >= argc) {
     fprintf(stderr,
             "usage: dendro-detach LAST_FD [NAME=VALUE]... PROGRAM...\n");
-    return CANNOT_RUN;
+    return STATUS_CANNOT_RUN;
   }
   char **environment = calloc((size_t)at, sizeof *environment);
-  if (environment == NULL) return CANNOT_RUN;
+  if (environment == NULL) return STATUS_CANNOT_RUN;
   memcpy(environment, argv + 2, (size_t)(at - 2) * sizeof *environment);
   close_above(atoi(argv[1]));
   /*
@@ -99,9 +99,9 @@ int main(int argc, char **argv) {
     raise_limit((const int[]){RLIMIT_CPU, RLIMIT_FSIZE, RLIMIT_AS,
                               RLIMIT_DATA}[i]);
   const char *program = argv[at];
-  argv[at] = "@dendro";
+  argv[at] = SERVER_NAME;
   execvpe(program, argv + at, environment);
-  int code = errno == ENOENT ? NOT_THERE : CANNOT_RUN;
+  int code = errno == ENOENT ? STATUS_NOT_THERE : STATUS_CANNOT_RUN;
   fprintf(stderr, "dendro: cannot start %s: %s\n", program, strerror(errno));
   return code;
 }

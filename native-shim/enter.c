@@ -27,12 +27,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { ENTERED_FD = 3 };
-enum { NOT_TRIED = 125, CANNOT_RUN = 126, NOT_THERE = 127, BY_SIGNAL = 128 };
+#include "protocol.h"
 
 static _Noreturn void fail(const char *what) {
   fprintf(stderr, "dendro: cannot enter: %s: %s\n", what, strerror(errno));
-  _exit(NOT_TRIED);
+  _exit(STATUS_NOT_TRIED);
 }
 
 static void join_mounts(int fd) {
@@ -56,7 +55,7 @@ static void change_root(const char *root) {
 }
 
 static int status_of(int status) {
-  return WIFSIGNALED(status) ? BY_SIGNAL + WTERMSIG(status)
+  return WIFSIGNALED(status) ? STATUS_BY_SIGNAL + WTERMSIG(status)
                              : WEXITSTATUS(status);
 }
 
@@ -84,7 +83,7 @@ static int wait_for(pid_t child, const sigset_t *all) {
 
 static void run_command(char **command) {
   execvp(command[0], command);
-  int code = errno == ENOENT ? NOT_THERE : CANNOT_RUN;
+  int code = errno == ENOENT ? STATUS_NOT_THERE : STATUS_CANNOT_RUN;
   fprintf(stderr, "dendro: cannot run %s: %s\n", command[0], strerror(errno));
   _exit(code);
 }
@@ -92,11 +91,11 @@ static void run_command(char **command) {
 int main(int argc, char **argv) {
   if (argc < 5) {
     fprintf(stderr, "usage: dendro-enter root|join ROOT|DESCRIPTOR HOSTNAME COMMAND...\n");
-    return NOT_TRIED;
+    return STATUS_NOT_TRIED;
   }
   /* Nothing goes on running when dendro itself is killed. */
   prctl(PR_SET_PDEATHSIG, SIGKILL);
-  const bool joins = strcmp(argv[1], "join") == 0;
+  const bool joins = strcmp(argv[1], ENTER_JOIN) == 0;
   if (joins) {
     join_mounts(atoi(argv[2]));
     tell_entered();

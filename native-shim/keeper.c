@@ -11,7 +11,7 @@
  * mount without a keeper's descriptors is gone. It ends when the server says
  * "bye" or the connection is gone.
  *
- * Lines on the socket (docs/reliability.md):
+ * Lines on the socket (protocol.h, docs/server-protocol.md):
  *   keeper to server  ping | pause | serve | resume WHY | exit
  *   server to keeper  pong | standby | paused | serving | bye |
  *                     reload NODE<tab>PROGRAM
@@ -34,17 +34,16 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { FUSE_FD = 3, STATE_FD = 4, SOCKET_FD = 5, EVENTS_FD = 6 };
+#include "protocol.h"
+
 enum {
   LINE_BYTES = 8192,
   /*
-   * Where src/server/shared-state.ts receives requests, length, then unique:
-   * what is in hand, and what is served between two steps of it.
+   * Requests are received in two places of the shared state, length, then
+   * unique: what is in hand, and what is served between two steps of it.
    */
-  REQUEST_AT = 4096,
-  BETWEEN_AT = 135168,
   HANDS = 2,
-  STATE_BYTES = BETWEEN_AT + 4096,
+  STATE_BYTES = STATE_BETWEEN_AT + 4096,
   STANDBY_MS = 60000,
   PAUSE_MS = 10000,
   BACKOFF_FIRST_MS = 100,
@@ -108,7 +107,7 @@ static void event(const char *type, const char *detail, long number) {
   clock_gettime(CLOCK_REALTIME, &t);
   gmtime_r(&t.tv_sec, &tm);
   strftime(when, sizeof when, "%Y-%m-%dT%H:%M:%S", &tm);
-  dprintf(EVENTS_FD,
+  dprintf(KEEPER_EVENTS_FD,
           "{\"time\":\"%s.%03ldZ\",\"type\":\"%s\",\"%s\":%ld,\"deaths\":%u}\n",
           when, t.tv_nsec / 1000000, type, detail, number, deaths);
 }
@@ -161,7 +160,7 @@ static long bury(server_t *server) {
   }
   clear(server);
   if (got < 0) return -1;
-  return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+  return WIFSIGNALED(status) ? STATUS_BY_SIGNAL + WTERMSIG(status) : WEXITSTATUS(status);
 }
 
 /*
@@ -213,20 +212,23 @@ static bool start(server_t *server, const char *with_node,
   pid_t pid = fork();
   if (pid == 0) {
     setsid();
-    /* The server's 3, 4, 5: the device, the state, the socket to us. */
-    if (dup2(pair[1], SOCKET_FD) < 0) _exit(126);
-    fcntl(FUSE_FD, F_SETFD, 0);
-    fcntl(STATE_FD, F_SETFD, 0);
+    /* The device and the state are under the numbers they have here. */
+    _Static_assert(SERVER_FUSE_FD == KEEPER_FUSE_FD &&
+                       SERVER_STATE_FD == KEEPER_STATE_FD,
+                   "inherited as they are");
+    if (dup2(pair[1], SERVER_SOCKET_FD) < 0) _exit(STATUS_CANNOT_RUN);
+    fcntl(KEEPER_FUSE_FD, F_SETFD, 0);
+    fcntl(KEEPER_STATE_FD, F_SETFD, 0);
     char *argv[MAX_FLAGS + 5];
     int argc = 0;
-    argv[argc++] = "@dendro";
+    argv[argc++] = SERVER_NAME;
     for (char **flag = flags; *flag != NULL; flag++) argv[argc++] = *flag;
     argv[argc++] = (char *)with_program;
-    argv[argc++] = "resume";
+    argv[argc++] = ORDER_RESUME;
     argv[argc++] = (char *)directory;
     argv[argc] = NULL;
     execv(with_node, argv);
-    _exit(127);
+    _exit(STATUS_NOT_THERE);
   }
   close(pair[1]);
   if (pid < 0) {
@@ -290,7 +292,7 @@ static void on_current_death(void) {
     /* What would have been handed over is simply taken over. */
     phase = HANDING_OVER;
     phase_deadline = now_ms() + PAUSE_MS;
-    say(&next, "serve");
+    say(&next, SAY_SERVE);
   }
 }
 
@@ -306,7 +308,7 @@ static void give_up_next(const char *why) {
     plan_restart();
     return;
   }
-  snprintf(line, sizeof line, "resume %s", why);
+  snprintf(line, sizeof line, SAY_RESUME " %s", why);
   say(&current, line);
   current.pinged = 0;
   current.last_pong = now_ms();
@@ -316,7 +318,7 @@ static void give_up_next(const char *why) {
 static void finish_hand_over(void) {
   bool was_reload = current.pid != 0;
   if (was_reload) {
-    say(&current, "exit");
+    say(&current, SAY_EXIT);
     retire(&current, LEAVE_MS);
   }
   current = next;
@@ -329,13 +331,13 @@ static void finish_hand_over(void) {
 static void on_reload(char *text) {
   char *tab = strchr(text, '\t');
   if (tab == NULL || phase != IDLE) {
-    say(&current, "resume another start is under way");
+    say(&current, SAY_RESUME " another start is under way");
     return;
   }
   *tab = 0;
   if (strlen(text) >= sizeof node || strlen(tab + 1) >= sizeof program ||
       !start(&next, text, tab + 1)) {
-    say(&current, "resume the new server cannot be started");
+    say(&current, SAY_RESUME " the new server cannot be started");
     return;
   }
   strcpy(previous_node, node);
@@ -354,27 +356,27 @@ static void take_back_program(void) {
 }
 
 static void on_line(server_t *server, char *line) {
-  if (strcmp(line, "pong") == 0) {
+  if (strcmp(line, SAID_PONG) == 0) {
     server->pinged = 0;
     server->last_pong = now_ms();
-  } else if (strcmp(line, "bye") == 0 && server == &current) {
+  } else if (strcmp(line, SAID_BYE) == 0 && server == &current) {
     exit(0);
-  } else if (strncmp(line, "reload ", 7) == 0 && server == &current) {
-    on_reload(line + 7);
-  } else if (strcmp(line, "standby") == 0 && server == &next &&
+  } else if (strncmp(line, SAID_RELOAD " ", sizeof SAID_RELOAD) == 0 && server == &current) {
+    on_reload(line + sizeof SAID_RELOAD);
+  } else if (strcmp(line, SAID_STANDBY) == 0 && server == &next &&
              phase == STARTING) {
     phase = current.pid != 0 ? PAUSING : HANDING_OVER;
     phase_deadline = now_ms() + PAUSE_MS;
     if (phase == PAUSING)
-      say(&current, "pause");
+      say(&current, SAY_PAUSE);
     else
-      say(&next, "serve");
-  } else if (strcmp(line, "paused") == 0 && server == &current &&
+      say(&next, SAY_SERVE);
+  } else if (strcmp(line, SAID_PAUSED) == 0 && server == &current &&
              phase == PAUSING) {
     phase = HANDING_OVER;
     phase_deadline = now_ms() + PAUSE_MS;
-    say(&next, "serve");
-  } else if (strcmp(line, "serving") == 0 && server == &next &&
+    say(&next, SAY_SERVE);
+  } else if (strcmp(line, SAID_SERVING) == 0 && server == &next &&
              phase == HANDING_OVER) {
     finish_hand_over();
   }
@@ -410,7 +412,7 @@ static struct {
   size_t at;
   uint64_t unique;
   int64_t since;
-} hands[HANDS] = {{.at = REQUEST_AT}, {.at = BETWEEN_AT}};
+} hands[HANDS] = {{.at = STATE_REQUEST_AT}, {.at = STATE_BETWEEN_AT}};
 
 /* How long the oldest request in hand has been there. */
 static int64_t look_at_hands(int64_t now) {
@@ -440,7 +442,7 @@ static void watch(int64_t now) {
     for (int i = 0; i < HANDS; i++) hands[i].since = now;
   } else if (current.pinged == 0 && now - current.last_pong > watchdog_ms / 2) {
     current.pinged = now;
-    say(&current, "ping");
+    say(&current, SAY_PING);
   }
 }
 
@@ -476,14 +478,14 @@ int main(int argc, char **argv) {
   setsid();
   umask(022);
   if (chdir("/") < 0) return 1;
-  for (int fd = FUSE_FD; fd <= EVENTS_FD; fd++) fcntl(fd, F_SETFD, FD_CLOEXEC);
+  for (int fd = KEEPER_FUSE_FD; fd <= KEEPER_EVENTS_FD; fd++) fcntl(fd, F_SETFD, FD_CLOEXEC);
   /* Last to be killed for memory: it is small, and everything hangs on it. */
   int oom = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
   if (oom >= 0) {
     if (write(oom, "-900", 4) < 0) errno = 0;
     close(oom);
   }
-  state = mmap(NULL, STATE_BYTES, PROT_READ, MAP_SHARED, STATE_FD, 0);
+  state = mmap(NULL, STATE_BYTES, PROT_READ, MAP_SHARED, KEEPER_STATE_FD, 0);
   if (state == MAP_FAILED) {
     log_line("cannot map the state: errno", errno);
     return 1;
@@ -491,7 +493,7 @@ int main(int argc, char **argv) {
   next = (server_t){.pidfd = -1, .sock = -1};
   current = (server_t){.pid = (pid_t)atol(argv[2]),
                        .pidfd = pidfd_of((pid_t)atol(argv[2])),
-                       .sock = SOCKET_FD,
+                       .sock = KEEPER_SOCKET_FD,
                        .started = now_ms()};
   current.last_pong = current.started;
   if (current.pidfd >= 0) fcntl(current.pidfd, F_SETFD, FD_CLOEXEC);
@@ -507,7 +509,7 @@ int main(int argc, char **argv) {
     }
     watch(now);
     struct pollfd fds[5] = {
-        {.fd = connection_gone ? -1 : FUSE_FD, .events = 0},
+        {.fd = connection_gone ? -1 : KEEPER_FUSE_FD, .events = 0},
         {.fd = current.pid != 0 ? current.pidfd : -1, .events = POLLIN},
         {.fd = current.pid != 0 ? current.sock : -1, .events = POLLIN},
         {.fd = next.pid != 0 ? next.pidfd : -1, .events = POLLIN},

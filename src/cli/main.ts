@@ -5,7 +5,7 @@
  */
 
 import { DendroError, errorLine, exitStatusOf } from '../errors.ts'
-import { isLaunched, tellLauncher } from '../server/launcher.ts'
+import { isLaunched, tellStarter } from '../server/starter.ts'
 import { callerArguments } from '../system/caller.ts'
 import { writeNote } from '../system/standard-streams.ts'
 import type { GlobalOptions, Verb } from './shared/arguments.ts'
@@ -167,7 +167,8 @@ const report = (error: unknown): void => {
 }
 
 // A server says another line before it comes to this.
-if (isLaunched()) process.on('exit', code => tellLauncher(`exit ${code}`))
+if (isLaunched())
+  process.on('exit', status => tellStarter({ kind: 'exit', status }))
 
 run(given).catch((error: unknown) => {
   report(error)

@@ -1,35 +1,26 @@
 /**
- * The control thread of a server that boots a machine: puts the root together,
- * beside the thread that serves what it looks into, tells the launcher how it
- * went, and goes on as any other (server/control.ts).
+ * The program of the control thread of a server that boots a machine: puts the
+ * root together, tells the initramfs how it went, and goes on as any other
+ * (server/control.ts).
  */
 
 import { workerData } from 'node:worker_threads'
-import { assembleRoot } from '../root/assemble.ts'
-import type { RootParts } from '../root/assemble.ts'
-import type { CommitLayout } from '../sysroot/commit-layout.ts'
-import { errorLine } from '../errors.ts'
-import type { ControlSetup } from '../server/control.ts'
-import { READY_LINE, tellLauncher } from '../server/launcher.ts'
 import { dropView } from '../mount/unmounting.ts'
+import { assembleRoot } from '../root/assemble.ts'
+import type { ControlSetup } from '../server/control-setup.ts'
+import { tellStarter } from '../server/starter.ts'
 import { Repository } from '../store/repository.ts'
+import { assembleForBoot } from './boot-assembly.ts'
+import type { Assembly } from './boot-assembly.ts'
 
-export interface Assembly {
-  /** The repository's directory. */
-  readonly repository: string
-  readonly view: string
-  readonly layout: CommitLayout
-  readonly parts: RootParts
-  readonly target: string
-}
-
-const { repository, view, layout, parts, target } = (workerData as ControlSetup)
-  .first as Assembly
-try {
-  assembleRoot(Repository.open(repository), view, layout, parts, target)
-  tellLauncher(READY_LINE)
-} catch (error) {
-  tellLauncher(errorLine(error))
-  dropView(view)
-}
-void import('../server/control.ts')
+const setup = workerData as ControlSetup
+assembleForBoot(setup.first as Assembly, {
+  assemble: ({ repository, view, layout, parts, target }) =>
+    assembleRoot(Repository.open(repository), view, layout, parts, target),
+  tell: tellStarter,
+  dropView,
+})
+// What the thread needs from here on is loaded when the machine has its root.
+void import('../server/start-control.ts').then(({ startControl }) =>
+  startControl(setup),
+)

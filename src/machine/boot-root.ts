@@ -10,7 +10,7 @@ import { DendroError, errorLine } from '../errors.ts'
 import { openPermanentView } from '../mount/mounting.ts'
 import type { Repository } from '../store/repository.ts'
 import { siblingModule } from '../system/sibling-module.ts'
-import type { Assembly } from './boot-control.ts'
+import type { Assembly } from './boot-assembly.ts'
 import { prefetchProfile } from './profile.ts'
 
 /**

@@ -7,7 +7,8 @@ import { DendroError, errnoOf } from '../errors.ts'
 import { childOf, O_PATH, openPlace } from '../system/held-path.ts'
 import type { FilePlace } from '../system/held-path.ts'
 import { MIB } from '../units.ts'
-import { CONTROL_SOCKET } from '../server/server-config.ts'
+import { RUNTIME_FILE } from '../system/protocol.ts'
+import type { QUESTION } from '../system/protocol.ts'
 
 const TIMEOUT_MS = 5000
 const RETRY_MS = 20
@@ -57,13 +58,20 @@ const askOnce = (
 
 /** A descriptor of the socket. System errors: ENOENT, ECONNREFUSED for no socket. */
 const openSocket = (runtimeDirectory: FilePlace): number => {
-  const fd = openPlace(childOf(runtimeDirectory, CONTROL_SOCKET), O_PATH)
+  const fd = openPlace(
+    childOf(runtimeDirectory, RUNTIME_FILE.controlSocket),
+    O_PATH,
+  )
   if (fstatSync(fd).isSocket()) return fd
   closeSync(fd)
   throw Object.assign(new Error('it is no socket'), { code: 'ENOTSOCK' })
 }
 
-export type Question = 'ping' | 'stats' | 'reads' | 'release' | 'refresh'
+/** Those that need no more words. */
+export type Question = Exclude<
+  (typeof QUESTION)[keyof typeof QUESTION],
+  typeof QUESTION.inUse | typeof QUESTION.reload
+>
 
 /**
  * The answer to `question`, whose words are parted by tabs. A socket that is not there yet is waited for: the
@@ -72,7 +80,10 @@ export type Question = 'ping' | 'stats' | 'reads' | 'release' | 'refresh'
  */
 export const askServer = async (
   runtimeDirectory: FilePlace,
-  question: Question | `in-use\t${string}` | `reload\t${string}`,
+  question:
+    | Question
+    | `${typeof QUESTION.inUse}\t${string}`
+    | `${typeof QUESTION.reload}\t${string}`,
   timeoutMs = TIMEOUT_MS,
 ): Promise<unknown> => {
   const deadline = Date.now() + TIMEOUT_MS
@@ -90,7 +101,7 @@ export const askServer = async (
       if (!mayCome || Date.now() > deadline)
         throw new DendroError(
           'SERVER_UNREACHABLE',
-          `cannot reach the server at ${String(childOf(runtimeDirectory, CONTROL_SOCKET))}: ${errno ?? String(error)}`,
+          `cannot reach the server at ${String(childOf(runtimeDirectory, RUNTIME_FILE.controlSocket))}: ${errno ?? String(error)}`,
           {
             cause: error,
             hint: 'is the mount still there? umount and mount it again',

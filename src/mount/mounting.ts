@@ -28,13 +28,10 @@ import { shim } from '../system/native.ts'
 import { findMount } from '../system/mount-table.ts'
 import { requirePath, splitPath } from '../tree/lookup.ts'
 import { becomeServer } from '../server/become-server.ts'
-import type { ControlProgram } from '../server/control.ts'
-import {
-  bindLine,
-  isLaunched,
-  READY_LINE,
-  tellLauncher,
-} from '../server/launcher.ts'
+import type { ControlProgram } from '../server/control-setup.ts'
+import { READY } from '../server/start-outcome.ts'
+import type { StartOutcome } from '../server/start-outcome.ts'
+import { isLaunched, tellStarter } from '../server/starter.ts'
 import {
   bindFlags,
   bindOptions,
@@ -58,6 +55,7 @@ import {
 } from '../server/server-state.ts'
 import type { ServerConfig } from '../server/server-config.ts'
 import { isRoot } from '../system/root-user.ts'
+import { RUNTIME_FILE, SHARED_BASE } from '../system/protocol.ts'
 
 export interface MountRequest {
   readonly mountpoint: string
@@ -117,7 +115,7 @@ const adoptMount = async (
   const serverPid = await adoptServer(directory, stored)
   // Stopped before it was bound, the mount is bound now.
   if (isRoot() && findMount(mountpoint)?.type !== FILESYSTEM_TYPE)
-    bind(sourceOf(join(directory, 'view'), request), request)
+    bind(sourceOf(join(directory, RUNTIME_FILE.view), request), request)
   return { mountpoint, serverPid }
 }
 
@@ -194,7 +192,8 @@ const checkMountpoint = (repository: Repository, path: string): string => {
   const own = fileURLToPath(import.meta.url)
   if (isInside(own, real) || isInside(realpathSync(process.execPath), real))
     throw overlap('it would cover the program that serves it')
-  if (isInside('/run/dendro', real)) throw overlap('it would cover /run/dendro')
+  if (isInside(SHARED_BASE, real))
+    throw overlap(`it would cover ${SHARED_BASE}`)
   removeStale(real)
   if (findMount(real)?.type === FILESYSTEM_TYPE)
     throw new DendroError(
@@ -231,14 +230,15 @@ const mountAsRoot = (
     onMounted: () => void,
   ): Promise<number> => {
     if (!canBecomeServer(options)) return startServer(config)
-    const line = bindLine({
+    const outcome: StartOutcome = {
+      kind: 'bind',
       source: sourceOf(config.mountpoint, request),
       target: mountpoint,
       options: bindOptions(options),
-    })
+    }
     return becomeServer(
       { ...config, isBoundByLauncher: true },
-      { onMounted, onReady: () => tellLauncher(line) },
+      { onMounted, onReady: () => tellStarter(outcome) },
     )
   }
   return withSharedView(repository, options, start, (view, serverPid) => {
@@ -307,7 +307,7 @@ const withSharedView = async <T>(
     lock.release()
   }
   try {
-    const view = join(directory, 'view')
+    const view = join(directory, RUNTIME_FILE.view)
     const serverPid =
       runningServer(directory, view, options) ??
       (await start(sharedConfig(repository, directory, view, options), release))
@@ -438,6 +438,6 @@ const mountAsUser = async (
     endsWhenUnused: false,
   }
   if (canBecomeServer(options))
-    becomeServer(config, { onReady: () => tellLauncher(READY_LINE) })
+    becomeServer(config, { onReady: () => tellStarter(READY) })
   return { mountpoint, serverPid: await startServer(config) }
 }

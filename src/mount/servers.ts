@@ -17,6 +17,7 @@ import type { HeldPath } from '../system/held-path.ts'
 import { listNames } from '../system/plain-file.ts'
 import { askServer } from './control-client.ts'
 import { isAlive, readState } from '../server/server-state.ts'
+import { SHARED_BASE } from '../system/protocol.ts'
 
 /** A directory, and where in it runtime directories are. */
 interface Base {
@@ -38,7 +39,7 @@ const namesIn = (directory: string): string[] => {
 const bases = (): Base[] => {
   const own = callerVariable('XDG_RUNTIME_DIR')
   return [
-    { root: '/run/dendro', inside: '', isForeign: false },
+    { root: SHARED_BASE, inside: '', isForeign: false },
     ...(own === undefined
       ? []
       : [{ root: own, inside: 'dendro', isForeign: false }]),

@@ -5,17 +5,14 @@ import { closeSync, openSync } from '../system/files.ts'
 import { join } from 'node:path'
 import { DendroError } from '../errors.ts'
 import { byteCommand } from '../system/byte-command.ts'
-import { nativePath } from '../system/native.ts'
+import { packageRoot } from '../system/native.ts'
 import { serverProgram } from '../server/keeper.ts'
 import type { Kept } from '../server/keeper.ts'
-import { parseStartError } from '../server/start-error.ts'
-import {
-  cleanEnvironment,
-  READY_FD,
-  SERVER_LOG,
-} from '../server/server-config.ts'
+import { decodeOutcome, errorOfOutcome } from '../server/start-outcome.ts'
+import { cleanEnvironment } from '../server/server-config.ts'
 import type { ServerConfig } from '../server/server-config.ts'
 import { serverFlags } from '../server/server-flags.ts'
+import { ORDER, PACKAGE, READY_FD, RUNTIME_FILE } from '../system/protocol.ts'
 
 const START_TIMEOUT_MS = 30_000
 
@@ -28,18 +25,18 @@ export const adoptServer = (
   runtimeDirectory: string,
   { fuse, state }: Kept,
 ): Promise<number> =>
-  start(runtimeDirectory, ['adopt', runtimeDirectory], [fuse, state])
+  start(runtimeDirectory, [ORDER.adopt, runtimeDirectory], [fuse, state])
 
-/** Behind `inherited`, which begin at 3, the server gets the pipe for "ready". */
+/** Behind `inherited`, which begin at 3, the server gets the pipe for its word. */
 const start = async (
   runtimeDirectory: string,
   args: readonly string[],
   inherited: readonly number[],
 ): Promise<number> => {
-  const logPath = join(runtimeDirectory, SERVER_LOG)
+  const logPath = join(runtimeDirectory, RUNTIME_FILE.serverLog)
   const log = openSync(logPath, 'a', 0o600)
   const child = spawn(
-    ...byteCommand(nativePath('dendro-detach'), [
+    ...byteCommand(join(packageRoot(), PACKAGE.detach), [
       String(READY_FD + inherited.length),
       ...Object.entries(cleanEnvironment()).map(
         ([name, value]) => `${name}=${value}`,
@@ -57,10 +54,10 @@ const start = async (
   )
   closeSync(log)
   const pipe = child.stdio[3 + inherited.length] as NodeJS.ReadableStream
-  const message = await firstLine(pipe, logPath)
+  const outcome = decodeOutcome(await firstLine(pipe, logPath))
   child.unref()
-  if (message === 'ready') return child.pid as number
-  throw parseStartError(message, logPath)
+  if (outcome?.kind === 'ready') return child.pid as number
+  throw errorOfOutcome(outcome, logPath)
 }
 
 const firstLine = (

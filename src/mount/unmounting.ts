@@ -21,10 +21,10 @@ import {
   readState,
   runtimeDirectoryOf,
 } from '../server/server-state.ts'
-import { SERVER_LOG } from '../server/server-config.ts'
 import type { ServerStatistics } from '../server/server-config.ts'
 import { isRoot } from '../system/root-user.ts'
 import { spawnFailure } from '../system/spawn-failure.ts'
+import { RUNTIME_FILE } from '../system/protocol.ts'
 
 /** As the kernel: MAXSYMLINKS of <linux/namei.h>. */
 const MAX_LINKS = 40
@@ -89,7 +89,7 @@ const RELOAD_TIMEOUT_MS = 120_000
 export const reloadMount = async (path: string): Promise<ServerStatistics> => {
   const directory = serverDirectory(path)
   const { node, program } = programFor(directory)
-  const log = join(directory, SERVER_LOG)
+  const log = join(directory, RUNTIME_FILE.serverLog)
   const begin = sizeOfPlace(log)
   const reply = (await askServer(
     directory,

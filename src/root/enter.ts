@@ -35,13 +35,14 @@ import { commitOf } from '../sysroot/sysroot.ts'
 import type { DeploymentId, SysrootPaths } from '../sysroot/sysroot.ts'
 import { varPath } from '../sysroot/var.ts'
 import { requireRoot } from '../system/root-user.ts'
+import { SHARED_BASE } from '../system/protocol.ts'
 
 const CLONE_NEWNS = 0x00020000
 const MS_PRIVATE = 1 << 18
 
 /** Where a root is put together; only its own namespace sees it. */
-const ROOT_DIRECTORY = '/run/dendro/root'
-const SCRATCH_DIRECTORY = '/run/dendro/scratch'
+const ROOT_DIRECTORY = `${SHARED_BASE}/root`
+const SCRATCH_DIRECTORY = `${SHARED_BASE}/scratch`
 
 const mountedElsewhere = (
   what: string,

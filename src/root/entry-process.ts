@@ -4,6 +4,7 @@ import { spawn } from 'node:child_process'
 import { constants, hostname } from 'node:os'
 import { byteCommand } from '../system/byte-command.ts'
 import { nativePath } from '../system/native.ts'
+import { ENTER } from '../system/protocol.ts'
 
 export interface Command {
   /** At least one word. */
@@ -29,18 +30,15 @@ const SIGNALS = ['SIGTERM', 'SIGHUP', 'SIGUSR1', 'SIGUSR2'] as const
 /** A terminal sends these to the command as well. */
 const TERMINAL_SIGNALS = ['SIGINT', 'SIGQUIT'] as const
 
-/** As shells tell that a signal ended a command. */
-const BY_SIGNAL = 128
-
-/** Where the process says that it has entered, and where it finds the namespace. */
-const NAMESPACE_FD = 4
+/** Where the process finds the namespace. */
+const NAMESPACE_FD = ENTER.enteredFd + 1
 
 /** Starts the process; it ends with this one. */
 export const startEntry = (place: Place, { words }: Command): Entry => {
   const [mode, where] =
     place.kind === 'root'
-      ? ['root', place.path]
-      : ['join', String(NAMESPACE_FD)]
+      ? [ENTER.root, place.path]
+      : [ENTER.join, String(NAMESPACE_FD)]
   const child = spawn(
     ...byteCommand(nativePath('dendro-enter'), [
       ...[mode, where, hostname()],
@@ -58,7 +56,7 @@ export const startEntry = (place: Place, { words }: Command): Entry => {
   for (const signal of SIGNALS) process.on(signal, () => child.kill(signal))
   for (const signal of TERMINAL_SIGNALS) process.on(signal, () => undefined)
   const entered = new Promise<boolean>(resolve => {
-    const pipe = child.stdio[3] as NodeJS.ReadableStream
+    const pipe = child.stdio[ENTER.enteredFd] as NodeJS.ReadableStream
     pipe.on('data', () => resolve(true))
     pipe.on('close', () => resolve(false))
   })
@@ -66,7 +64,8 @@ export const startEntry = (place: Place, { words }: Command): Entry => {
     child.on('error', reject)
     child.on('close', (code, signal) =>
       resolve(
-        code ?? BY_SIGNAL + (signal === null ? 0 : constants.signals[signal]),
+        code ??
+          ENTER.bySignal + (signal === null ? 0 : constants.signals[signal]),
       ),
     )
   })

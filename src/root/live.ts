@@ -9,8 +9,9 @@ import type { RunningEtc } from '../sysroot/running.ts'
 import { layerPath, shortName } from '../sysroot/sysroot.ts'
 import type { DeploymentId, SysrootPaths } from '../sysroot/sysroot.ts'
 import { requireRoot } from '../system/root-user.ts'
+import { SHARED_BASE } from '../system/protocol.ts'
 
-const LAYERS = '/run/dendro/unlocked'
+const LAYERS = `${SHARED_BASE}/unlocked`
 
 const requireRunning = (
   paths: SysrootPaths,

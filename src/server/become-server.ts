@@ -2,7 +2,7 @@
  * Turns the process of a command into the server.
  *
  * Starting Node takes longer than mounting, so one process does both. The
- * launcher (launcher.ts) makes the bind mount: its lookups are answered by this
+ * launcher (starter.ts) makes the bind mount: its lookups are answered by this
  * very thread, which has no event loop that could reap a child.
  */
 
@@ -12,10 +12,10 @@ import { errorLine } from '../errors.ts'
 import { shim } from '../system/native.ts'
 import { writeNote } from '../system/standard-streams.ts'
 import { removeRuntimeDirectory } from './runtime-directory.ts'
-import { SERVER_LOG } from './server-config.ts'
 import type { ServerConfig } from './server-config.ts'
 import { serve } from './server.ts'
 import type { ServeHooks } from './server.ts'
+import { RUNTIME_FILE } from '../system/protocol.ts'
 
 /** The descriptors 0, 1 and 2 leave the terminal: a freed number is the next given. */
 const redirectOutput = (log: string): void => {
@@ -42,7 +42,7 @@ export const becomeServer = (
       ...hooks,
       onMounted: () => {
         hooks.onMounted?.()
-        redirectOutput(join(config.runtimeDirectory, SERVER_LOG))
+        redirectOutput(join(config.runtimeDirectory, RUNTIME_FILE.serverLog))
         isMounted = true
       },
     })

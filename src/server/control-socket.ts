@@ -9,7 +9,7 @@
 import { openSync } from '../system/files.ts'
 import { join } from 'node:path'
 import { isEscaped } from '../bytes/byte-text.ts'
-import { CONTROL_SOCKET } from './server-config.ts'
+import { RUNTIME_FILE } from '../system/protocol.ts'
 
 const MAX_ADDRESS_BYTES = 107
 
@@ -17,7 +17,7 @@ const descriptors = new Map<string, number>()
 
 /** An address of the socket, valid in this process. */
 export const controlAddress = (runtimeDirectory: string): string => {
-  const path = join(runtimeDirectory, CONTROL_SOCKET)
+  const path = join(runtimeDirectory, RUNTIME_FILE.controlSocket)
   if (!isEscaped(path) && Buffer.byteLength(path) <= MAX_ADDRESS_BYTES)
     return path
   let fd = descriptors.get(runtimeDirectory)
@@ -25,5 +25,5 @@ export const controlAddress = (runtimeDirectory: string): string => {
     fd = openSync(runtimeDirectory, 'r')
     descriptors.set(runtimeDirectory, fd)
   }
-  return `/proc/self/fd/${fd}/${CONTROL_SOCKET}`
+  return `/proc/self/fd/${fd}/${RUNTIME_FILE.controlSocket}`
 }

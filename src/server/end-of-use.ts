@@ -11,9 +11,9 @@ import { findMount, readMountTable } from '../system/mount-table.ts'
 import type { MountEntry } from '../system/mount-table.ts'
 import { hasOthers, isMountedElsewhere } from './mount-users.ts'
 import { viewHoldPath } from './runtime-directory.ts'
-import { CONTROL_SOCKET } from './server-config.ts'
 import type { ServerConfig } from './server-config.ts'
 import { serverProcessesIn } from './server-state.ts'
+import { RUNTIME_FILE } from '../system/protocol.ts'
 
 /** How long a launcher that makes the first mount itself may take. */
 const FIRST_MOUNT_MS = 300_000
@@ -43,7 +43,9 @@ export class EndOfUse {
     if (hold === undefined) return false
     try {
       if (this.#isUsed(isAsked)) return false
-      rmSync(join(runtimeDirectory, CONTROL_SOCKET), { force: true })
+      rmSync(join(runtimeDirectory, RUNTIME_FILE.controlSocket), {
+        force: true,
+      })
       this.#unmount()
       return true
     } finally {

@@ -19,6 +19,7 @@ export const toErrno = (error: unknown): number => {
   return EIO
 }
 
+// One view a process, whose handlers are given `toErrno` as a plain function.
 let onFailure: ((error: DendroError) => void) | undefined
 
 /** Has every failure told to `told`, besides the log. */

@@ -1,4 +1,4 @@
-/** The server's end of its conversation with the keeper (native-shim/keeper.c). */
+/** The server's end of the socket to a keeper (native-shim/keeper.c). */
 
 import { writeSync } from '../system/files.ts'
 import { Socket } from 'node:net'

@@ -13,12 +13,9 @@ import { nativePath } from '../system/native.ts'
 import { check, shim } from '../system/native.ts'
 import { siblingModule } from '../system/sibling-module.ts'
 import { cleanEnvironment } from './server-config.ts'
-import { SERVER_LOG } from './server-config.ts'
 import type { ServerConfig } from './server-config.ts'
 import { serverFlags } from './server-flags.ts'
-
-/** The server's descriptors in a process that the keeper started. */
-export const KEPT = { fuse: 3, state: 4, socket: 5 } as const
+import { PROCESS_NAME, RUNTIME_FILE } from '../system/protocol.ts'
 
 export interface Kept {
   readonly fuse: number
@@ -27,7 +24,7 @@ export interface Kept {
 
 export interface Keeper {
   readonly pid: number
-  /** Our end of the socket; the lines are in native-shim/keeper.c. */
+  /** Our end of the socket; the lines are in system/protocol.ts. */
   readonly socket: number
 }
 
@@ -44,7 +41,11 @@ export const startKeeper = (
   const pair = new Int32Array(2)
   check(shim().socketpair(pair), 'cannot make a socket pair')
   const [ours, theirs] = pair as unknown as [number, number]
-  const log = openSync(join(config.runtimeDirectory, SERVER_LOG), 'a', 0o600)
+  const log = openSync(
+    join(config.runtimeDirectory, RUNTIME_FILE.serverLog),
+    'a',
+    0o600,
+  )
   const events = eventLog.open()
   try {
     const child = spawn(
@@ -57,12 +58,11 @@ export const startKeeper = (
         ...serverFlags(),
       ]),
       {
-        // systemd-shutdown lets live what begins with an @ (systemd,
-        // ROOT_STORAGE_DAEMONS).
-        argv0: '@dendro-keeper',
+        argv0: PROCESS_NAME.keeper,
         cwd: '/',
         detached: true,
         env: cleanEnvironment(),
+        // KEEPER_FD, in its order.
         stdio: ['ignore', log, log, kept.fuse, kept.state, theirs, events],
       },
     )

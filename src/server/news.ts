@@ -8,8 +8,8 @@ import { quarantine } from '../store/quarantine.ts'
 import type { Repository } from '../store/repository.ts'
 import type { HeldDirectory } from '../system/held-path.ts'
 import { tellFailures } from './errno.ts'
-import { SERVER_EVENTS } from './server-config.ts'
 import type { ServerConfig } from './server-config.ts'
+import { RUNTIME_FILE } from '../system/protocol.ts'
 
 /** Where this server's news go. */
 export const eventLogOf = (
@@ -18,7 +18,7 @@ export const eventLogOf = (
 ): EventLog =>
   new EventLog(
     repositoryPaths(repository).events,
-    join(config.runtimeDirectory, SERVER_EVENTS),
+    join(config.runtimeDirectory, RUNTIME_FILE.events),
   )
 
 /** Damage that a reader met is news; the same damage only once. */

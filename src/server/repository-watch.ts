@@ -20,6 +20,9 @@ export class RepositoryWatch {
   readonly #repository: HeldDirectory
   readonly #onMoved: (from: string, to: string) => void
   #path: string
+  /** What `start` began. */
+  #watcher: { close(): void } | undefined
+  readonly #timers: NodeJS.Timeout[] = []
 
   /** `path` is where the repository was when its place was told last. */
   constructor(
@@ -58,7 +61,7 @@ export class RepositoryWatch {
         onPublished()
       }, SETTLE_MS)
     }
-    setInterval(() => this.path(), MOVE_CHECK_MS)
+    this.#timers.push(setInterval(() => this.path(), MOVE_CHECK_MS))
     try {
       // Every publication replaces the file `generation`.
       const watcher = watch(
@@ -69,18 +72,26 @@ export class RepositoryWatch {
         },
       )
       watcher.on('error', () => this.#poll(changed))
+      this.#watcher = watcher
     } catch {
       // Out of inotify watches: look twice a second instead.
       this.#poll(changed)
     }
   }
 
+  /** Looks no more. */
+  stop(): void {
+    this.#watcher?.close()
+    for (const timer of this.#timers) clearInterval(timer)
+  }
+
   #poll(changed: () => void): void {
     let last = 0
-    setInterval(() => {
+    const look = (): void => {
       const now = statPlace(this.#repository.at('generation'))?.ino ?? 0
       if (now !== last) changed()
       last = now
-    }, POLL_MS)
+    }
+    this.#timers.push(setInterval(look, POLL_MS))
   }
 }

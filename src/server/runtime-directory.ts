@@ -28,21 +28,12 @@ import type { RepositoryIdentity } from '../store/identity.ts'
 import { acquireLock, tryLock } from '../system/lock.ts'
 import type { FileLock } from '../system/lock.ts'
 import { findMount } from '../system/mount-table.ts'
-import {
-  CONTROL_SOCKET,
-  SERVER_EVENTS,
-  SERVER_LOG,
-  SERVER_STATE,
-  VIEW_HOLD,
-  VIEW_NODES,
-} from './server-config.ts'
 import { isRoot } from '../system/root-user.ts'
 import { sharedBase } from '../system/run-directory.ts'
+import { RUNTIME_FILE } from '../system/protocol.ts'
 
 const mountNamespace = (): string =>
   /\[(\d+)\]/.exec(readlinkSync('/proc/self/ns/mnt'))?.[1] ?? '0'
-
-const VIEW = 'view'
 
 const baseDirectory = (): string => {
   if (isRoot()) return sharedBase()
@@ -96,7 +87,8 @@ const VIEW_AT_END = /\/([^/]+)\/view$/
 export const directoryOfView = (mountpoint: string): string | undefined => {
   const name = VIEW_AT_END.exec(mountpoint)?.[1]
   const base = sharedBase()
-  return name !== undefined && mountpoint === join(base, name, VIEW)
+  return name !== undefined &&
+    mountpoint === join(base, name, RUNTIME_FILE.view)
     ? join(base, name)
     : undefined
 }
@@ -128,22 +120,21 @@ export const makeRuntimeDirectory = (path: string): void => {
   }
 }
 
-const LOCK = 'lock'
 const RUNTIME_FILES = [
-  CONTROL_SOCKET,
-  SERVER_STATE,
-  `${SERVER_STATE}.new`,
-  SERVER_LOG,
-  SERVER_EVENTS,
-  VIEW_NODES,
-  `${VIEW_NODES}.new`,
-  VIEW_HOLD,
-  LOCK,
+  RUNTIME_FILE.controlSocket,
+  RUNTIME_FILE.serverState,
+  `${RUNTIME_FILE.serverState}.new`,
+  RUNTIME_FILE.serverLog,
+  RUNTIME_FILE.events,
+  RUNTIME_FILE.viewNodes,
+  `${RUNTIME_FILE.viewNodes}.new`,
+  RUNTIME_FILE.viewHold,
+  RUNTIME_FILE.lock,
 ]
 
 /** Makes the directory if need be and holds it for one mount. */
 export const lockRuntimeDirectory = async (path: string): Promise<FileLock> => {
-  const lockPath = join(path, LOCK)
+  const lockPath = join(path, RUNTIME_FILE.lock)
   for (;;) {
     // A server that ends just now may remove the directory at any moment.
     const made = makeLockFile(path, lockPath)
@@ -181,7 +172,7 @@ const lockUnlessGone = async (path: string): Promise<FileLock | undefined> => {
 }
 
 export const viewHoldPath = (directory: string): string =>
-  join(directory, VIEW_HOLD)
+  join(directory, RUNTIME_FILE.viewHold)
 
 /**
  * Keeps the server of the directory, which is locked by this process, from
@@ -198,12 +189,12 @@ export const holdView = (directory: string): Promise<FileLock> => {
  * right now, or the first mount is still there. Never follows a mount.
  */
 export const removeRuntimeDirectory = (path: string): void => {
-  const lockPath = join(path, LOCK)
+  const lockPath = join(path, RUNTIME_FILE.lock)
   const isShared = existsSync(lockPath)
   const lock = isShared ? tryLock(lockPath, 'exclusive') : undefined
   if (isShared && lock === undefined) return
   try {
-    if (findMount(join(path, VIEW)) !== undefined) return
+    if (findMount(join(path, RUNTIME_FILE.view)) !== undefined) return
     for (let tries = 0; tries < MAX_TRIES && !emptyAndRemove(path); tries++);
   } finally {
     lock?.release()
@@ -216,7 +207,8 @@ const MAX_TRIES = 5
 const emptyAndRemove = (path: string): boolean => {
   try {
     for (const name of RUNTIME_FILES) rmSync(join(path, name), { force: true })
-    if (existsSync(join(path, VIEW))) rmdirSync(join(path, VIEW))
+    if (existsSync(join(path, RUNTIME_FILE.view)))
+      rmdirSync(join(path, RUNTIME_FILE.view))
     rmdirSync(path)
     return true
   } catch {

@@ -3,6 +3,7 @@
 import type { Invalidation } from '../fuse/notify.ts'
 import type { Outcomes } from '../fuse/tally.ts'
 import type { RepositoryIdentity } from '../store/identity.ts'
+import { KEPT_VARIABLES, SERVER_ENVIRONMENT } from '../system/protocol.ts'
 
 export interface ServerConfig {
   /** Where the repository's directory was when the server began, or is since. */
@@ -128,31 +129,10 @@ export const GATE = {
 export const GATE_OPEN = 1
 export const GATE_ENDING = 2
 
-export const CONTROL_SOCKET = 'control.sock'
-export const SERVER_STATE = 'server.json'
-export const SERVER_LOG = 'server.log'
-/** Locked (shared) by whoever is about to bind out of the view. */
-export const VIEW_HOLD = 'hold'
-/** Events of a server whose repository cannot be written to. */
-export const SERVER_EVENTS = 'events'
-/** The nodes of the view's own names, for the next server. */
-export const VIEW_NODES = 'view-nodes'
-/** The descriptor on which the starting process waits for "ready". */
-export const READY_FD = 3
-
-/**
- * Nothing that changes what the server loads or where it looks. As the launcher
- * has it (scripts/dendro).
- */
+/** Nothing that changes what the server loads or where it looks. */
 export const cleanEnvironment = (): NodeJS.ProcessEnv => {
-  const kept = ['NODE_V8_COVERAGE', 'NOTIFY_SOCKET', 'XDG_RUNTIME_DIR']
-  const environment: NodeJS.ProcessEnv = {
-    PATH: '/usr/sbin:/usr/bin:/sbin:/bin',
-    LANG: 'C.UTF-8',
-    // mallopt(3): few threads allocate, and an arena each costs memory.
-    MALLOC_ARENA_MAX: '1',
-  }
-  for (const name of kept)
+  const environment: NodeJS.ProcessEnv = { ...SERVER_ENVIRONMENT }
+  for (const name of KEPT_VARIABLES)
     if (process.env[name] !== undefined) environment[name] = process.env[name]
   return environment
 }

@@ -1,34 +1,31 @@
 /**
  * A server as a process of its own, started in the background (mounting.ts).
  *
- * With a ServerConfig as JSON it mounts: "ready" on descriptor 3 says that the
- * mount answers; anything else there is why it does not. With `resume DIR` it
- * takes over the mount whose runtime directory is DIR, on the descriptors that
- * the keeper left it (keeper.ts); with `adopt DIR` on those that a service
- * manager kept, saying "ready" on descriptor 5.
+ * With a ServerConfig as JSON it mounts, and says on descriptor 3 how that went
+ * (start-outcome.ts). With `resume DIR` it takes over the mount whose runtime
+ * directory is DIR, on the descriptors that the keeper left it (`KEPT`); with
+ * `adopt DIR` on those that a service manager kept, saying so on descriptor 5.
  */
 
-import { closeSync, writeSync } from '../system/files.ts'
 import { DendroError, errorLine } from '../errors.ts'
 import { callerArguments } from '../system/caller.ts'
 import { shim } from '../system/native.ts'
 import { writeNote } from '../system/standard-streams.ts'
-import { KEPT } from './keeper.ts'
 import { removeRuntimeDirectory } from './runtime-directory.ts'
-import { READY_FD } from './server-config.ts'
 import type { ServerConfig } from './server-config.ts'
-import { describeStartError } from './start-error.ts'
+import { failureOf, READY } from './start-outcome.ts'
+import type { StartOutcome } from './start-outcome.ts'
+import { tellStarter } from './starter.ts'
 import { serve, servePortable, takeOver } from './server.ts'
 import { readState } from './server-state.ts'
+import { KEPT, ORDER, READY_FD } from '../system/protocol.ts'
 
 const [order = '{}', directory = ''] = callerArguments()
-const isAdopting = order === 'adopt'
-const readyFd = isAdopting ? KEPT.socket : READY_FD
+const isAdopting = order === ORDER.adopt
 
-const report = (message: string): void => {
+const report = (outcome: StartOutcome): void => {
   try {
-    writeSync(readyFd, `${message}\n`)
-    closeSync(readyFd)
+    tellStarter(outcome, isAdopting ? KEPT.socket : READY_FD)
   } catch {
     // Nobody waits: started by a supervisor.
   }
@@ -40,7 +37,7 @@ const end = (config: ServerConfig): never => {
 }
 
 const fail = (error: unknown): never => {
-  report(describeStartError(error))
+  report(failureOf(error))
   writeNote(`dendro: ${errorLine(error)}\n`)
   return shim().exit(1)
 }
@@ -58,15 +55,15 @@ const resume = (runtimeDirectory: string): never => {
     )
   const kept = isAdopting ? { ...KEPT, socket: undefined } : KEPT
   takeOver(config, kept, () => {
-    if (isAdopting) report('ready')
+    if (isAdopting) report(READY)
   })
   return end(config)
 }
 
 try {
-  if (isAdopting || order === 'resume') resume(directory)
+  if (isAdopting || order === ORDER.resume) resume(directory)
   const config = JSON.parse(order) as ServerConfig
-  const hooks = { onReady: () => report('ready') }
+  const hooks = { onReady: () => report(READY) }
   if (config.transport === 'fuse-native')
     servePortable(config, hooks).then(() => end(config), fail)
   else {

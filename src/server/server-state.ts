@@ -22,8 +22,8 @@ import {
   privateRuntimeDirectories,
   sharedRuntimeDirectory,
 } from './runtime-directory.ts'
-import { SERVER_STATE } from './server-config.ts'
 import type { ServerConfig } from './server-config.ts'
+import { PROCESS_NAME, RUNTIME_FILE } from '../system/protocol.ts'
 
 export interface ServerProcesses {
   readonly pid: number
@@ -36,7 +36,7 @@ export const writeState = (
   config: ServerConfig,
   processes: ServerProcesses,
 ): void => {
-  const path = join(config.runtimeDirectory, SERVER_STATE)
+  const path = join(config.runtimeDirectory, RUNTIME_FILE.serverState)
   const text = `${JSON.stringify({ ...config, ...processes })}\n`
   writeFileSync(`${path}.new`, text)
   renameSync(`${path}.new`, path)
@@ -48,7 +48,10 @@ export const readState = (
   directory: FilePlace,
 ): (ServerConfig & ServerProcesses) | undefined => {
   try {
-    const text = readPlain(childOf(directory, SERVER_STATE), MAX_STATE_BYTES)
+    const text = readPlain(
+      childOf(directory, RUNTIME_FILE.serverState),
+      MAX_STATE_BYTES,
+    )
     return JSON.parse(text.toString()) as ServerConfig & ServerProcesses
   } catch {
     // No server has written it, or it was cut short by a crash.
@@ -67,11 +70,16 @@ const commandOf = (pid: number): string => {
 /** Whether process `pid` is a server, as far as its command line tells. */
 export const isServer = (pid: number): boolean => {
   const command = commandOf(pid)
-  return command.includes('@dendro') || /server-main\.c?js/.test(command)
+  return (
+    command.includes(PROCESS_NAME.server) || /server-main\.c?js/.test(command)
+  )
 }
 
+/** Older programs started it without the @ before its name. */
+const KEEPER_NAME = PROCESS_NAME.keeper.slice(1)
+
 const isKeeper = (pid: number): boolean =>
-  pid > 0 && commandOf(pid).includes('dendro-keeper')
+  pid > 0 && commandOf(pid).includes(KEEPER_NAME)
 
 /** The processes of all servers that wrote to a directory below `base`. */
 export const serverProcessesIn = (base: string): Set<number> => {

@@ -21,7 +21,7 @@ import { check, shim } from '../system/native.ts'
 import { findMount, readMountTable } from '../system/mount-table.ts'
 import { WakeLatency } from '../system/wake-latency.ts'
 import { KIB } from '../units.ts'
-import type { ControlProgram } from './control.ts'
+import type { ControlProgram } from './control-setup.ts'
 import { toErrno } from './errno.ts'
 import { startKeeper } from './keeper.ts'
 import type { Keeper } from './keeper.ts'
@@ -30,6 +30,7 @@ import type { ServerConfig } from './server-config.ts'
 import { Service } from './service.ts'
 import { forgetDescriptors, storeDescriptors } from './service-manager.ts'
 import { SharedState } from './shared-state.ts'
+import { KEEPER_SAYS, SERVER_SAYS } from '../system/protocol.ts'
 
 const mountDeviceFor = (config: ServerConfig): number =>
   config.isPrivileged
@@ -184,7 +185,7 @@ export const takeOver = (
     {
       isTakeover: true,
       onReady: () => {
-        if (socket !== undefined) writeSync(socket, 'serving\n')
+        if (socket !== undefined) writeSync(socket, `${SERVER_SAYS.serving}\n`)
         onReady()
       },
     },
@@ -194,7 +195,7 @@ export const takeOver = (
 
 /** Tells the keeper that we could, and sleeps until we shall. */
 const waitForTurn = (socket: number): Keeper => {
-  writeSync(socket, 'standby\n')
+  writeSync(socket, `${SERVER_SAYS.standby}\n`)
   const line = Buffer.alloc(1)
   let said = ''
   while (!said.endsWith('\n')) {
@@ -205,7 +206,7 @@ const waitForTurn = (socket: number): Keeper => {
       )
     said += line.toString('latin1')
   }
-  if (said !== 'serve\n')
+  if (said !== `${KEEPER_SAYS.serve}\n`)
     throw new DendroError('MOUNT_FAILED', `cannot take over: told ${said}`)
   return { pid: process.ppid, socket }
 }
@@ -237,13 +238,10 @@ export const servePortable = async (
   service.startControl(NO_DESCRIPTORS)
   hooks.onReady()
   // libfuse 2 does not tell when it is unmounted: the mount table does.
-  while (isSuperblockMounted(config.mountpoint)) await sleep(UNMOUNTED_CHECK_MS)
+  const device = findMount(config.mountpoint)?.device
+  while (isSuperblockMounted(device)) await sleep(UNMOUNTED_CHECK_MS)
 }
 
-let device: string | undefined
-
-/** Whether any mount of the superblock first mounted at `mountpoint` is left. */
-const isSuperblockMounted = (mountpoint: string): boolean => {
-  device ??= findMount(mountpoint)?.device
-  return readMountTable().some(entry => entry.device === device)
-}
+/** Whether any mount of the superblock is left. */
+const isSuperblockMounted = (device: string | undefined): boolean =>
+  readMountTable().some(entry => entry.device === device)

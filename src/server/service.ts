@@ -26,12 +26,12 @@ import { siblingModule } from '../system/sibling-module.ts'
 import { requirePath } from '../tree/lookup.ts'
 import { MIB } from '../units.ts'
 import { Ahead } from '../view/ahead.ts'
-import type { ControlProgram, ControlSetup } from './control.ts'
+import type { ControlProgram, ControlSetup } from './control-setup.ts'
 import { failures, toErrno } from './errno.ts'
 import { eventLogOf, tellDamage } from './news.ts'
 import { ACL_PREFIX } from '../view/posix-acl.ts'
 import { ReadLog } from './read-log.ts'
-import { GATE, GATE_ENDING, isForMachine, VIEW_NODES } from './server-config.ts'
+import { GATE, GATE_ENDING, isForMachine } from './server-config.ts'
 import type {
   ControlMessage,
   ServerConfig,
@@ -42,6 +42,7 @@ import type { SharedState } from './shared-state.ts'
 import { View } from '../view/view.ts'
 import type { ViewOptions } from '../view/view.ts'
 import { fileJournal } from '../view/virtual-journal.ts'
+import { PROCESS_NAME, RUNTIME_FILE, SERVER_SAYS } from '../system/protocol.ts'
 
 /** Frames that the serving thread decoded; the ring of ahead.ts comes on top. */
 const FRAME_CACHE_BYTES = 3 * MIB
@@ -144,7 +145,7 @@ export class Service {
   constructor(config: ServerConfig, served: Served) {
     const { state } = served
     this.#counters = served.counters ?? state?.counters ?? makeCounters()
-    process.title = `@dendro ${config.mountpoint}`
+    process.title = `${PROCESS_NAME.server} ${config.mountpoint}`
     // Nothing of the caller's directory is held, and none is looked into.
     process.chdir('/')
     const ahead = state !== undefined && config.ahead ? new Ahead() : undefined
@@ -168,7 +169,7 @@ export class Service {
     this.#repository = repository
     this.events = eventLogOf(repository.paths.directory, config)
     tellDamage(repository, this.events)
-    const journal = join(config.runtimeDirectory, VIEW_NODES)
+    const journal = join(config.runtimeDirectory, RUNTIME_FILE.viewNodes)
     this.settled = served.settled ?? settle(repository, config.xattrs)
     this.view = new View(repository, {
       ...viewOptions(repository, config.root),
@@ -266,7 +267,10 @@ export class Service {
   end(): void {
     Atomics.store(this.#gate, GATE.state, GATE_ENDING)
     try {
-      writeSync(Atomics.load(this.#gate, GATE.keeperSocket), 'bye\n')
+      writeSync(
+        Atomics.load(this.#gate, GATE.keeperSocket),
+        `${SERVER_SAYS.bye}\n`,
+      )
     } catch {
       // It died just now; another one sees that the connection is gone.
     }

@@ -24,13 +24,16 @@ import type { Negotiated } from '../fuse/negotiate.ts'
 import { COUNTERS } from '../fuse/tally.ts'
 import { check, shim } from '../system/native.ts'
 import { NodeRows, ROW_BYTES } from '../view/node-rows.ts'
+import { STATE } from '../system/protocol.ts'
 
 const MAGIC = 0x52444e44 // "DNDR"
-const VERSION = 3
-const COUNTERS_AT = 64
-const REQUEST_AT = 4096
-const BETWEEN_AT = REQUEST_AT + REQUEST_BYTES
-const ROWS_AT = BETWEEN_AT + REQUEST_BYTES
+const {
+  version: VERSION,
+  counters: COUNTERS_AT,
+  request: REQUEST_AT,
+  between: BETWEEN_AT,
+  rows: ROWS_AT,
+} = STATE
 /** Only rows that are used take memory; the rest is address space. */
 const CAPACITY = 1 << 24
 const TOTAL_BYTES = ROWS_AT + CAPACITY * ROW_BYTES

@@ -1,10 +1,11 @@
 /** What the initramfs left word of: scripts/shipped/initramfs/dendro-lib writes it. */
 
 import { readFileSync } from '../system/files.ts'
+import { BOOT } from '../system/protocol.ts'
 
 /** What the initramfs made for the running machine; only root may change it. */
-export const BOOT_DIRECTORY = '/run/initramfs/dendro'
-export const BOOT_STATE = `${BOOT_DIRECTORY}/boot-state`
+export const BOOT_DIRECTORY = BOOT.directory
+export const BOOT_STATE = `${BOOT.directory}/${BOOT.state}`
 
 export interface BootState {
   /** Names of deployments. */
@@ -29,9 +30,9 @@ export const readBootState = (path = BOOT_STATE): BootState | undefined => {
   })
   const valueOf = (key: string) => lines.find(([name]) => name === key)?.[1]
   return {
-    booted: valueOf('booted') ?? '',
-    wanted: valueOf('wanted') ?? '',
-    why: lines.filter(([name]) => name === 'why').map(([, value]) => value),
+    booted: valueOf(BOOT.booted) ?? '',
+    wanted: valueOf(BOOT.wanted) ?? '',
+    why: lines.filter(([name]) => name === BOOT.why).map(([, value]) => value),
   }
 }
 

@@ -1,8 +1,7 @@
 /** Where root's programs keep what lasts until the next boot. */
 
 import { existsSync, realpathSync } from './files.ts'
-
-const SHARED_BASE = '/run/dendro'
+import { SHARED_BASE } from './protocol.ts'
 
 /** The directory of root's programs; it need not be there yet. */
 export const sharedBase = (): string =>

@@ -2,7 +2,6 @@
 
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { SERVER_EVENTS } from '../../server/server-config.ts'
 import { ownServers } from '../../mount/servers.ts'
 import { readEvents } from '../../store/event-log.ts'
 import type { LoggedEvent } from '../../store/event-log.ts'
@@ -12,6 +11,7 @@ import { parseVerb } from '../shared/arguments.ts'
 import type { Verb } from '../shared/arguments.ts'
 import { withRepository } from '../shared/open-repository.ts'
 import { print } from '../shared/output.ts'
+import { RUNTIME_FILE } from '../../system/protocol.ts'
 
 const usage = 'events [--follow] [--type TYPE]'
 
@@ -35,7 +35,7 @@ export const verb: Verb = {
       const files = async (): Promise<FilePlace[]> => [
         repository.paths.events,
         ...(await ownServers(repository.identity)).map(directory =>
-          join(directory, SERVER_EVENTS),
+          join(directory, RUNTIME_FILE.events),
         ),
       ]
       let seen = new Set<string>()
