@@ -5,6 +5,7 @@ import { tryShim } from '../system/native.ts'
 
 const CONNECTIONS = '/sys/fs/fuse/connections'
 
+// Mounted once a process: the descriptor stays open as long as it lives.
 let control: string | undefined
 
 /**

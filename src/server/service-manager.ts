@@ -11,6 +11,7 @@ import { callerVariable } from '../system/caller.ts'
 import { errnoName, tryShim } from '../system/native.ts'
 import { writeNote } from '../system/standard-streams.ts'
 import type { Kept } from './keeper.ts'
+import type { StartOutcome } from './start-outcome.ts'
 
 const NAMES = { fuse: 'dendro-fuse', state: 'dendro-state' } as const
 const FIRST_DESCRIPTOR = 3
@@ -39,7 +40,13 @@ export const forgetDescriptors = (): void => {
     notify(`FDSTOREREMOVE=1\nFDNAME=${name}`)
 }
 
-export const tellReady = (): void => notify('READY=1')
+/**
+ * What a service manager hears of a start: that all is ready. It sees by the
+ * exit status that it failed.
+ */
+export const tellServiceManager = ({ kind }: StartOutcome): void => {
+  if (kind === 'ready') notify('READY=1')
+}
 
 /** The descriptors that systemd kept for this process, if it did. */
 export const storedDescriptors = (): Kept | undefined => {

@@ -128,6 +128,7 @@ export type ZstdName = 'addon' | 'zlib'
 export const loadZstd = (name: ZstdName): Zstd | undefined =>
   name === 'addon' ? loadAddon() : loadZlib()
 
+// Looked for once a process: loading a module that is not there takes long.
 let chosen: Zstd | undefined
 
 /** The implementation in use. Errors: `NATIVE_UNAVAILABLE`. */

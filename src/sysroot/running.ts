@@ -141,6 +141,7 @@ const directoriesIn = (path: string): string[] => {
   }
 }
 
+// For tests alone: what runs is the machine's, and cannot be handed down.
 let pretended: ReadonlyMap<string, RunningEtc> | undefined
 
 /**

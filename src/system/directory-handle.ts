@@ -45,6 +45,7 @@ const checkName = (name: string): void => {
     throw new RangeError(`'${name}' is not a name in a directory`)
 }
 
+// Looked for once a process; /proc does not go away.
 let isProcThere = false
 
 /** Errors: `NOT_FOUND`, where every name would seem not to be there. */

@@ -64,6 +64,7 @@ export interface DiskGuard {
   closed(fd: number): void
 }
 
+// For tests alone, which stop or fail what any code does to the disk.
 let guard: DiskGuard | undefined
 
 /** Puts a guard into the door, or takes it out. For tests. */

@@ -33,6 +33,7 @@ export const packageRoot = (): string => {
 export const nativePath = (name: string): string =>
   join(packageRoot(), 'native-shim', name)
 
+// A module is loaded once a process, or fails to be.
 let loaded: Shim | undefined
 let failure: unknown
 

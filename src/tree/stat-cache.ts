@@ -92,6 +92,7 @@ interface Scanned {
 }
 
 const NUMBER_BYTES = 8
+// One for all directories: it grows as needed.
 let scratch = Buffer.allocUnsafeSlow(1 << 16)
 
 /**

@@ -11,6 +11,7 @@ import { DendroError, errnoOf, wrapSystemError } from '../../errors.ts'
 import { writeNote, writeOutput } from '../../system/standard-streams.ts'
 import { formatBytes, formatDuration } from '../../units.ts'
 
+// What the command of this process did: a process runs one.
 let done: string | undefined
 
 /** What was done and is to be said all the same when the output is lost. */

@@ -7,7 +7,8 @@ import { remount } from '../../mount/remounting.ts'
 import { resolveRevision } from '../../refs/revision.ts'
 import { mountRepository } from '../../mount/mounting.ts'
 import { mountStatistics, reloadMount } from '../../mount/unmounting.ts'
-import { tellReady } from '../../server/service-manager.ts'
+import { tellServiceManager } from '../../server/service-manager.ts'
+import { READY } from '../../server/start-outcome.ts'
 import { parseMountOptions } from '../../mount/mount-options.ts'
 import { absolutePath } from '../../system/caller.ts'
 import { parseVerb, usageError } from '../shared/arguments.ts'
@@ -87,7 +88,7 @@ const mount = async (
     )
   if (context.global.json) printJson(mounted)
   if (parsed.flag('foreground')) {
-    tellReady()
+    tellServiceManager(READY)
     const { waitUntilUnmounted } = await import('../../mount/foreground.ts')
     await waitUntilUnmounted(mounted.mountpoint)
   }
