@@ -8,7 +8,11 @@
  * Counterpart: msgpack-writer.ts
  */
 
+import { isUtf8 } from 'node:buffer'
 import { DendroError } from '../errors.ts'
+
+/** Of more bytes, a call out of JavaScript tells sooner what they are. */
+const MAX_LOOP_BYTES = 64
 
 export class MsgpackReader {
   readonly #bytes: Buffer
@@ -78,8 +82,8 @@ export class MsgpackReader {
     if ((tag & 0xf0) === 0x90) {
       this.#at++
       length = tag & 0x0f
-    } else if (tag === 0xdc) length = this.#sized(2, 16)
-    else if (tag === 0xdd) length = this.#sized(4, 0x10000)
+    } else if (tag === 0xdc) length = this.#sized2(16)
+    else if (tag === 0xdd) length = this.#sized4()
     else throw this.corrupt('not an array')
     // Each element takes a byte at least.
     if (length > maxLength || length > this.#end - this.#at)
@@ -100,17 +104,16 @@ export class MsgpackReader {
     if (tag < 0x80) {
       this.#at++
       value = tag
-    } else if (tag === 0xcc) value = this.#sized(1, 0x80)
-    else if (tag === 0xcd) value = this.#sized(2, 0x100)
-    else if (tag === 0xce) value = this.#sized(4, 0x10000)
+    } else if (tag === 0xce) value = this.#sized4()
+    else if (tag === 0xcd) value = this.#sized2(0x100)
+    else if (tag === 0xcc) value = this.#sized1(0x80)
     else if (tag === 0xcf) {
       this.#need(9)
-      const high = this.#bytes.readUInt32BE(this.#at + 1)
-      const low = this.#bytes.readUInt32BE(this.#at + 5)
+      const high = this.#word(this.#at + 1)
       if (high === 0) throw this.corrupt('integer not in its shortest form')
       if (high > 0x1fffff) throw this.corrupt('integer above 2^53-1')
+      value = high * 0x100000000 + this.#word(this.#at + 5)
       this.#at += 9
-      value = high * 0x100000000 + low
     } else throw this.corrupt('not an unsigned integer')
     if (value > max) throw this.corrupt(`integer ${value} above ${max}`)
     return value
@@ -166,26 +169,34 @@ export class MsgpackReader {
     if ((tag & 0xe0) === 0xa0) {
       this.#at++
       length = tag & 0x1f
-    } else if (tag === 0xd9) length = this.#sized(1, 32)
-    else if (tag === 0xda) length = this.#sized(2, 0x100)
-    else if (tag === 0xdb) length = this.#sized(4, 0x10000)
+    } else if (tag === 0xd9) length = this.#sized1(32)
+    else if (tag === 0xda) length = this.#sized2(0x100)
+    else if (tag === 0xdb) length = this.#sized4()
     else throw this.corrupt('not text')
     if (length > maxLength) throw this.corrupt(`${length} bytes are too many`)
     if (length > this.#end - this.#at) throw this.corrupt('cut short')
-    const bytes = this.#bytes.subarray(this.#at, this.#at + length)
-    const text = bytes.toString('utf8')
-    if (!Buffer.from(text, 'utf8').equals(bytes))
+    const end = this.#at + length
+    if (!this.#isAscii(end) && !isUtf8(this.#bytes.subarray(this.#at, end)))
       throw this.corrupt('text is not UTF-8')
-    this.#at += length
+    const text = this.#bytes.toString('utf8', this.#at, end)
+    this.#at = end
     return text
+  }
+
+  /** Whether the bytes up to `end` are ASCII; false where they are many. */
+  #isAscii(end: number): boolean {
+    if (end - this.#at > MAX_LOOP_BYTES) return false
+    for (let at = this.#at; at < end; at++)
+      if ((this.#bytes[at] as number) >= 0x80) return false
+    return true
   }
 
   #binaryLength(maxLength: number): number {
     const tag = this.#peek()
     let length: number
-    if (tag === 0xc4) length = this.#sized(1, 0)
-    else if (tag === 0xc5) length = this.#sized(2, 0x100)
-    else if (tag === 0xc6) length = this.#sized(4, 0x10000)
+    if (tag === 0xc4) length = this.#sized1(0)
+    else if (tag === 0xc5) length = this.#sized2(0x100)
+    else if (tag === 0xc6) length = this.#sized4()
     else throw this.corrupt('not a byte string')
     if (length > maxLength) throw this.corrupt(`${length} bytes are too many`)
     if (length > this.#end - this.#at) throw this.corrupt('cut short')
@@ -201,12 +212,44 @@ export class MsgpackReader {
     if (this.#end - this.#at < count) throw this.corrupt('cut short')
   }
 
-  /** A big-endian number behind a tag byte that must be at least `least`. */
-  #sized(width: 1 | 2 | 4, least: number): number {
-    this.#need(1 + width)
-    const value = this.#bytes.readUIntBE(this.#at + 1, width)
+  /** The number of one byte behind a tag byte; it must be at least `least`. */
+  #sized1(least: number): number {
+    this.#need(2)
+    const value = this.#bytes[this.#at + 1] as number
+    return this.#shortest(value, least, 2)
+  }
+
+  /** The same of two bytes, big-endian. */
+  #sized2(least: number): number {
+    this.#need(3)
+    const bytes = this.#bytes
+    const at = this.#at
+    const value = ((bytes[at + 1] as number) << 8) | (bytes[at + 2] as number)
+    return this.#shortest(value, least, 3)
+  }
+
+  /** The same of four bytes, which hold what two cannot. */
+  #sized4(): number {
+    this.#need(5)
+    return this.#shortest(this.#word(this.#at + 1), 0x10000, 5)
+  }
+
+  /** `value`, whose form takes `formBytes` and is for `least` and more. */
+  #shortest(value: number, least: number, formBytes: number): number {
     if (value < least) throw this.corrupt('length not in its shortest form')
-    this.#at += 1 + width
+    this.#at += formBytes
     return value
+  }
+
+  /** The four bytes at `at`, big-endian; the caller has checked the length. */
+  #word(at: number): number {
+    const bytes = this.#bytes
+    return (
+      (((bytes[at] as number) << 24) |
+        ((bytes[at + 1] as number) << 16) |
+        ((bytes[at + 2] as number) << 8) |
+        (bytes[at + 3] as number)) >>>
+      0
+    )
   }
 }
