@@ -267,13 +267,25 @@ export class CachedDirectory {
   }
 }
 
+/** Counterpart of `keyOf`, element by element: `Array.from` takes thrice as long. */
+const decodeKey = (reader: MsgpackReader): FileStatusKey => [
+  reader.int(),
+  reader.int(),
+  reader.int(),
+  reader.int(),
+  reader.int(),
+  reader.int(),
+  reader.int(),
+  reader.int(),
+]
+
 const decodeRecords = (bytes: Buffer): Map<string, CacheRecord> => {
   const records = new Map<string, CacheRecord>()
   try {
     const reader = new MsgpackReader(bytes, 'stat cache')
     while (!reader.isAtEnd()) {
       const name = reader.binary(MAX_PATH_BYTES)
-      const status = Array.from({ length: 8 }, () => reader.int())
+      const status = decodeKey(reader)
       records.set(name, { status, object: decodeFsObject(reader) })
     }
   } catch {
