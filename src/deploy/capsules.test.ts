@@ -21,6 +21,7 @@ import {
   sysrootPaths,
 } from '../sysroot/sysroot.ts'
 import type { ListedDeployment, SysrootPaths } from '../sysroot/sysroot.ts'
+import { Sysroot } from '../sysroot/session.ts'
 import { putFiles } from '../sysroot/small-sysroot.ts'
 import { commitDirectory } from '../tree/commit.ts'
 import { checkRepository } from '../upkeep/fsck.ts'
@@ -33,6 +34,7 @@ import { listOperations, undo } from './undo.ts'
 interface Capsule {
   readonly paths: SysrootPaths
   readonly repository: Repository
+  readonly sysroot: Sysroot
   readonly directory: string
 }
 
@@ -48,11 +50,13 @@ const unpack = (t: Test): Capsule => {
   if (status !== 0) throw new Error(`tar: ${stderr}`)
   const paths = sysrootPaths(join(directory, 'sysroot'))
   const repository = Repository.open(paths.repository)
+  const sysroot = new Sysroot(repository, paths)
   t.teardown(() => {
+    sysroot.close()
     repository.close()
     rmSync(directory, { recursive: true, force: true })
   })
-  return { paths, repository, directory }
+  return { paths, repository, sysroot, directory }
 }
 
 const versions = ({ paths, repository }: Capsule): (string | undefined)[] =>
@@ -68,9 +72,9 @@ const etcFile = (capsule: Capsule, name: string): string =>
 
 t.test('its deployments, its /etc, its instance and what was done', async t => {
   const capsule = unpack(t)
-  const { paths, repository } = capsule
+  const { paths, repository, sysroot } = capsule
   t.same(versions(capsule), ['2', '1'])
-  const etc = readEtc(repository, paths, first(capsule))
+  const etc = readEtc(sysroot, first(capsule))
   t.same(
     changesOf(etc).map(({ path }) => path),
     ['clash', 'm\xe4ne', 'removed', 'text'],
@@ -84,9 +88,9 @@ t.test('its deployments, its /etc, its instance and what was done', async t => {
     listInstances(paths).map(({ name }) => name),
     ['box'],
   )
-  t.equal(etcLog(paths, 'test').length, 3)
+  t.equal(etcLog(sysroot, 'test').length, 3)
   t.same(
-    listOperations(repository, paths).map(({ kind }) => kind),
+    listOperations(repository, sysroot).map(({ kind }) => kind),
     ['etc own', 'deploy', 'ref', 'deploy', 'ref'],
   )
   const history = Repository.open(paths.history)
@@ -97,7 +101,7 @@ t.test('its deployments, its /etc, its instance and what was done', async t => {
 
 t.test('it is upgraded, and its /etc goes on', async t => {
   const capsule = unpack(t)
-  const { paths, repository } = capsule
+  const { repository, sysroot } = capsule
   const tree = join(capsule.directory, 'tree')
   putFiles(tree, {
     'usr/lib/os-release': 'ID=test\n',
@@ -118,24 +122,24 @@ t.test('it is upgraded, and its /etc goes on', async t => {
     },
     { mtime: { kind: 'exact' } },
   )
-  await resolveConflict(repository, paths, 'clash', 'mine')
-  await deploy(repository, paths, { revision: 'os/test' })
+  await resolveConflict(sysroot, 'clash', 'mine')
+  await deploy(sysroot, { revision: 'os/test' })
   t.same(versions(capsule), ['3', '2', '1'])
   t.equal(etcFile(capsule, 'text'), 'theirs\ntwo\nTHREE\nfour\nmine\n')
   t.equal(etcFile(capsule, 'clash'), 'mine\n')
   t.equal(etcFile(capsule, 'm\udce4ne'), 'mine alone\n')
   const held = new Set(listHolds(repository.paths).map(({ commit }) => commit))
   t.equal(held.size, 3)
-  await rollback(repository, paths, undefined)
+  await rollback(sysroot, undefined)
   t.same(versions(capsule), ['2', '3', '1'])
-  await undo(repository, paths, undefined)
+  await undo(repository, sysroot, undefined)
   t.same(versions(capsule), ['3', '2', '1'])
   t.same(checkRepository(repository).findings, [])
 })
 
 t.test('what was done before is undone', async t => {
   const capsule = unpack(t)
-  const { paths, repository } = capsule
-  await undo(repository, paths, undefined)
-  t.same(readEtc(repository, paths, first(capsule)).record.owned, [])
+  const { repository, sysroot } = capsule
+  await undo(repository, sysroot, undefined)
+  t.same(readEtc(sysroot, first(capsule)).record.owned, [])
 })

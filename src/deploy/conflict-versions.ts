@@ -11,7 +11,7 @@ import type { PlanItem } from '../etc/plan.ts'
 import { DirectoryHandle } from '../system/directory-handle.ts'
 import { syncDirectory } from '../system/disk.ts'
 import { makeDirectoryDurably } from '../system/durable-file.ts'
-import { conflictPath, readRecord } from '../sysroot/deployment.ts'
+import { conflictPath } from '../sysroot/deployment.ts'
 import type { Conflict } from '../sysroot/deployment.ts'
 import type { PlannedEtc } from './plan-deploy.ts'
 import type { DeploymentId } from '../sysroot/sysroot.ts'
@@ -33,7 +33,7 @@ export const keepConflicts = (
   )
   const items = new Map(plan.items.map(item => [item.path, item]))
   const old = sources.flatMap(source => {
-    const { conflicts: known } = readRecord(transaction.paths, source)
+    const { conflicts: known } = transaction.recordOf(source)
     return known
       .filter(({ path, mine, theirs }) =>
         settled.every(

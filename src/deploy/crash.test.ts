@@ -32,6 +32,7 @@ import { FaultyDisk, Stopped } from '../system/faulty-disk.ts'
 import type { Fault } from '../system/faulty-disk.ts'
 import { commitDirectory } from '../tree/commit.ts'
 import { inspectCommit } from '../sysroot/commit-layout.ts'
+import { Sysroot } from '../sysroot/session.ts'
 import { deploy } from './deploy.ts'
 import { readRecord } from '../sysroot/deployment.ts'
 import { remerge } from './remerge.ts'
@@ -113,7 +114,7 @@ const makeTemplate = async (): Promise<string> => {
   const paths = sysrootPaths(root)
   const repository = Repository.create(paths.repository)
   await commit(repository, source)
-  const { deployment } = await deploy(repository, paths, {
+  const { deployment } = await deploy(new Sysroot(repository, paths), {
     revision: 'os',
     os: 'os',
   })
@@ -175,64 +176,58 @@ const stateOf = (root: string): string => {
 
 interface Work {
   readonly name: string
-  readonly run: (
-    repository: Repository,
-    paths: SysrootPaths,
-  ) => Promise<unknown>
+  readonly run: (sysroot: Sysroot) => Promise<unknown>
   /** Brings the template to where the work begins. */
   readonly prepare?: Work['run']
 }
 
-const upgrade: Work['run'] = (repository, paths) =>
-  deploy(repository, paths, { revision: 'os' })
+const upgrade: Work['run'] = sysroot => deploy(sysroot, { revision: 'os' })
 
 const works: readonly Work[] = [
   { name: 'deploy', run: upgrade },
   {
     name: 'rollback',
     prepare: upgrade,
-    run: (repository, paths) => rollback(repository, paths, undefined),
+    run: sysroot => rollback(sysroot, undefined),
   },
   {
     name: 'undeploy',
     prepare: upgrade,
-    run: (repository, paths) => undeploy(repository, paths, 1),
+    run: sysroot => undeploy(sysroot, 1),
   },
   {
     name: 'undo of an undeploy',
-    prepare: async (repository, paths) => {
-      await upgrade(repository, paths)
-      await undeploy(repository, paths, 1)
+    prepare: async sysroot => {
+      await upgrade(sysroot)
+      await undeploy(sysroot, 1)
     },
-    run: (repository, paths) => undo(repository, paths, undefined),
+    run: sysroot => undo(sysroot.repository, sysroot, undefined),
   },
   {
     name: 'deploy that drops a used one',
-    prepare: async (repository, paths) => {
-      await upgrade(repository, paths)
-      await upgrade(repository, paths)
-      const [, old] = readSysroot(paths).deployments
+    prepare: async sysroot => {
+      await upgrade(sysroot)
+      await upgrade(sysroot)
+      const [, old] = sysroot.state.deployments
       if (old !== undefined)
-        writeFileSync(join(layerPath(paths, old), 'used'), 'used\n')
+        writeFileSync(join(sysroot.layerOf(old), 'used'), 'used\n')
     },
-    run: (repository, paths) =>
-      deploy(repository, paths, { revision: 'os', keep: 1 }),
+    run: sysroot => deploy(sysroot, { revision: 'os', keep: 1 }),
   },
   {
     name: 'merge again into what was prepared',
-    prepare: async (repository, paths) => {
-      await upgrade(repository, paths)
-      const [waiting, old] = readSysroot(paths).deployments
+    prepare: async sysroot => {
+      await upgrade(sysroot)
+      const [waiting, old] = sysroot.state.deployments
       if (waiting === undefined || old === undefined) return
-      writeFileSync(join(layerPath(paths, waiting), 'prepared'), 'mine\n')
-      writeFileSync(join(layerPath(paths, old), 'late'), 'late\n')
+      writeFileSync(join(sysroot.layerOf(waiting), 'prepared'), 'mine\n')
+      writeFileSync(join(sysroot.layerOf(old), 'late'), 'late\n')
     },
-    run: (repository, paths) => remerge(repository, paths),
+    run: sysroot => remerge(sysroot),
   },
   {
     name: 'etc reset',
-    run: (repository, paths) =>
-      resetEtc(repository, paths, { paths: [], keep: [] }),
+    run: sysroot => resetEtc(sysroot, { paths: [], keep: [] }),
   },
 ]
 
@@ -252,7 +247,7 @@ const withSysroot = async (root: string, run: Work['run']): Promise<void> => {
   const paths = sysrootPaths(root)
   const repository = Repository.open(paths.repository)
   try {
-    await run(repository, paths)
+    await run(new Sysroot(repository, paths))
   } finally {
     repository.close()
   }

@@ -1,6 +1,7 @@
 /**
- * Makes a commit a deployment: check, merge /etc, hold the commit, write the
- * boot entry, and make it the default by one rename.
+ * Makes a commit a deployment, in three stages. `prepare` writes everything
+ * beside what is in force, `publish` makes it the default by one rename, `tidy`
+ * removes what left. What is planned before (plan-deploy.ts) changes nothing.
  *
  * Until that rename nothing of it is visible; after it all of it is. Killed in
  * between, the next transaction clears up.
@@ -16,29 +17,22 @@ import { DendroError, errnoOf, wrapSystemError } from '../errors.ts'
 import type { PlannedMerge } from '../etc/merge.ts'
 import { digestToHex } from '../objects/digest.ts'
 import type { Repository } from '../store/repository.ts'
-import { runtimeOf } from '../sysroot/bootable.ts'
-import { inspectCommit } from '../sysroot/commit-layout.ts'
+import { runtimeOf } from '../sysroot/commit-boot.ts'
 import type { CommitLayout } from '../sysroot/commit-layout.ts'
 import type { Conflict } from '../sysroot/deployment.ts'
-import { makeDeployment, snapshotBefore } from './make-deployment.ts'
+import { makeDeployment } from './make-deployment.ts'
 import { diffPackages, readPackages } from '../packages/packages.ts'
 import type { PackageChange } from '../packages/packages.ts'
 import { planDeploy } from './plan-deploy.ts'
 import type { PlannedDeploy } from './plan-deploy.ts'
-import { runningDeployments } from '../sysroot/running.ts'
+import type { Sysroot } from '../sysroot/session.ts'
+import { takeSnapshot } from '../sysroot/snapshots.ts'
 import {
-  commitOf,
   deploymentName,
-  deploymentPath,
   isSameDeployment,
   shortName,
 } from '../sysroot/sysroot.ts'
-import type {
-  DeploymentId,
-  ListedDeployment,
-  SysrootPaths,
-  SysrootState,
-} from '../sysroot/sysroot.ts'
+import type { DeploymentId, ListedDeployment } from '../sysroot/sysroot.ts'
 import { withTransaction } from '../sysroot/transaction.ts'
 import type { Transaction } from '../sysroot/transaction.ts'
 import { growVar } from '../sysroot/var.ts'
@@ -90,32 +84,34 @@ const refuseForbidden = (plan: PlannedMerge): void => {
  * `INVALID_ARGUMENT`, `NO_SPACE`, damage. Nothing has changed when it throws.
  */
 export const deploy = (
-  repository: Repository,
-  paths: SysrootPaths,
+  sysroot: Sysroot,
   options: DeployOptions,
 ): Promise<Deployed> =>
-  withTransaction(paths, repository, options.onWait, transaction =>
-    retrying(() => {
-      const planned = planDeploy(transaction, transaction.state, options)
-      return carryOut(transaction, planned, {
+  withTransaction(sysroot, options.onWait, transaction =>
+    retrying(transaction, () =>
+      carryOut(transaction, planDeploy(transaction, options), {
         kind: 'deploy',
         keep: options.keep ?? DEFAULT_KEEP,
         replaces: undefined,
         kernelArguments: options.kernelArguments,
         runtime: options.runtime,
-      })
-    }),
+      }),
+    ),
   )
 
 const MAX_TRIES = 5
 
 /** What runs may change meanwhile: the next try sees it as it is then. */
-export const retrying = async <T>(work: () => Promise<T>): Promise<T> => {
+export const retrying = async <T>(
+  transaction: Transaction,
+  work: () => Promise<T>,
+): Promise<T> => {
   for (let tries = 1; ; tries++) {
     try {
       return await work()
     } catch (error) {
       if (tries === MAX_TRIES || !isChange(error)) throw error
+      transaction.lookAgain()
     }
   }
 }
@@ -144,54 +140,104 @@ export const carryOut = async (
   planned: PlannedDeploy,
   carried: CarryOut,
 ): Promise<Deployed> => {
-  const { kind, keep, replaces } = carried
-  const { repository, paths, state } = transaction
-  const { layout, os, origin, from, context, plan } = planned
-  refuseForbidden(plan)
+  refuseForbidden(planned.plan)
+  const { os, layout } = planned
   const commit = digestToHex(layout.id)
   const id = { os, commit, serial: transaction.nextSerial(os, commit) }
-  const baseLayout =
-    from === undefined ? undefined : inspectCommit(repository, commitOf(from))
-  const version = layout.commit.metadata.get('version') ?? null
-  let conflicts: readonly Conflict[]
+  const before = transaction.state.deployments
+  let prepared: Prepared
   try {
-    const what = `${kind} of ${shortName(id)}`
-    await snapshotBefore(transaction, from, plan, `before ${what}`)
-    transaction.hold(id)
-    conflicts = await makeDeployment(transaction, id, planned, what)
-    growVar(repository, paths, os, baseLayout, layout)
-    const kept = listAfter(paths, state, id, replaces, from, keep)
-    const first: ListedDeployment = {
-      ...id,
-      isPinned: replaces?.isPinned ?? false,
-      ...bootedWith(repository, layout, carried, context),
-    }
-    const list = [first, ...kept]
-    const shown = version === null ? '' : ` (${version})`
-    await transaction.commit(kind, `${kind} ${shortName(id)}${shown}`, list)
+    prepared = await prepare(transaction, id, planned, carried)
+    await publish(transaction, prepared, carried.kind)
   } catch (error) {
     throw wrapSystemError(`cannot deploy ${shortName(id)}`, error)
   }
-  const removed = state.deployments.filter(
-    old =>
-      !transaction.state.deployments.some(now => isSameDeployment(now, old)),
+  return {
+    deployment: id,
+    version: prepared.version,
+    origin: planned.origin,
+    mergedFrom: planned.from,
+    plan: planned.plan,
+    conflicts: prepared.conflicts,
+    ...tidy(transaction, before),
+    packages: packageChanges(transaction, planned.from, layout),
+  }
+}
+
+/** A deployment that is whole on the disk, and that nothing names yet. */
+interface Prepared {
+  readonly id: DeploymentId
+  readonly version: string | null
+  readonly conflicts: readonly Conflict[]
+  /** What the sysroot lists when it is in force: it first. */
+  readonly list: readonly ListedDeployment[]
+}
+
+/**
+ * Stage 1: the layer that is carried over is kept, the commit is held, the new
+ * deployment is written and /var gets what is new. All of it is beside what is
+ * in force; killed here, the next transaction removes it.
+ */
+const prepare = async (
+  transaction: Transaction,
+  id: DeploymentId,
+  planned: PlannedDeploy,
+  carried: CarryOut,
+): Promise<Prepared> => {
+  const { layout, from, plan, context } = planned
+  const what = `${carried.kind} of ${shortName(id)}`
+  if (from !== undefined)
+    await takeSnapshot(transaction, from, `before ${what}`, {
+      fingerprint: plan.fingerprint,
+    })
+  transaction.hold(id)
+  const conflicts = await makeDeployment(transaction, id, planned, what)
+  growVar(transaction, id.os, from && transaction.layoutOf(from), layout)
+  const first: ListedDeployment = {
+    ...id,
+    isPinned: carried.replaces?.isPinned ?? false,
+    ...bootedWith(transaction.repository, layout, carried, context),
+  }
+  return {
+    id,
+    version: layout.commit.metadata.get('version') ?? null,
+    conflicts,
+    list: [first, ...staying(transaction, id, from, carried)],
+  }
+}
+
+/**
+ * Stage 2: what leaves is kept, the operation is logged, kernel and boot entries
+ * are written, and one rename makes all of it the state. Killed before the
+ * rename nothing has happened, after it everything.
+ */
+const publish = (
+  transaction: Transaction,
+  { id, version, list }: Prepared,
+  kind: string,
+): Promise<void> => {
+  const shown = version === null ? '' : ` (${version})`
+  return transaction.commit(kind, `${kind} ${shortName(id)}${shown}`, list)
+}
+
+/**
+ * Stage 3: what is not listed any more goes. Killed here, the next transaction
+ * goes on with it. Errors: `CLEANUP_FAILED`; the deployment is in force.
+ */
+const tidy = (
+  transaction: Transaction,
+  before: readonly ListedDeployment[],
+): Pick<Deployed, 'removed' | 'freedBytes'> => {
+  const { deployments } = transaction.state
+  const removed = before.filter(
+    old => !deployments.some(now => isSameDeployment(now, old)),
   )
   const freedBytes = removed.reduce(
-    (sum, old) => sum + allocatedBytes(deploymentPath(paths, old)),
+    (sum, old) => sum + allocatedBytes(transaction.pathOf(old)),
     0,
   )
   transaction.dropUnlisted()
-  return {
-    deployment: id,
-    version,
-    origin,
-    mergedFrom: from,
-    plan,
-    conflicts,
-    removed,
-    freedBytes,
-    packages: packageChanges(repository, baseLayout, layout),
-  }
+  return { removed, freedBytes }
 }
 
 /** How a new deployment is booted: as asked for, else as the one before. */
@@ -211,28 +257,26 @@ const bootedWith = (
 }
 
 const packageChanges = (
-  repository: Repository,
-  before: CommitLayout | undefined,
+  transaction: Transaction,
+  from: DeploymentId | undefined,
   after: CommitLayout,
 ): PackageChange[] | undefined => {
-  if (before === undefined) return undefined
-  const old = readPackages(repository, before.root)
+  if (from === undefined) return undefined
+  const { repository } = transaction
+  const old = readPackages(repository, transaction.layoutOf(from).root)
   const next = readPackages(repository, after.root)
   return old === undefined || next === undefined
     ? undefined
     : diffPackages(old, next)
 }
 
-/** The deployments that stay, in order. */
-const listAfter = (
-  paths: SysrootPaths,
-  state: SysrootState,
+/** The deployments that stay besides `next`, in order. */
+const staying = (
+  { state, running }: Transaction,
   next: DeploymentId,
-  replaces: ListedDeployment | undefined,
   from: ListedDeployment | undefined,
-  keep: number,
+  { replaces, keep }: CarryOut,
 ): ListedDeployment[] => {
-  const running = runningDeployments(paths)
   const old = state.deployments.filter(
     id => replaces === undefined || !isSameDeployment(id, replaces),
   )

@@ -11,16 +11,13 @@ import { isLeftBehind, mountedTarget } from '../etc/mounted-etc.ts'
 import { OwnedPaths } from '../etc/owned.ts'
 import { ancestorsOf } from '../etc/raw-path.ts'
 import type { EtcPut } from '../etc/put-changes.ts'
-import type { Repository } from '../store/repository.ts'
-import { writeRecord } from '../sysroot/deployment.ts'
 import type { DeploymentRecord } from '../sysroot/deployment.ts'
 import { chooseDeployment, readEtc, shownPath } from './etc-view.ts'
 import type { EtcView } from './etc-view.ts'
 import { openRunningEtc } from '../root/running-etc.ts'
-import { runningLayer } from '../sysroot/running.ts'
-import { snapshotLayer } from '../sysroot/snapshot-layer.ts'
-import { deploymentName, layerPath, shortName } from '../sysroot/sysroot.ts'
-import type { SysrootPaths } from '../sysroot/sysroot.ts'
+import type { Sysroot } from '../sysroot/session.ts'
+import { takeSnapshot } from '../sysroot/snapshots.ts'
+import { deploymentName, shortName } from '../sysroot/sysroot.ts'
 import { withTransaction } from '../sysroot/transaction.ts'
 import type { Transaction } from '../sysroot/transaction.ts'
 
@@ -71,21 +68,35 @@ export const toldPaths = (
   )
 }
 
+/** Which deployment's /etc, and how it is told. */
+export interface EditOf {
+  /** As `status` has it; the running one, else the default, if undefined. */
+  readonly index: number | undefined
+  /** The verb, for the log. */
+  readonly kind: string
+  readonly onWait?: (() => void) | undefined
+}
+
 /** Runs one change between two snapshots; the paths that changed. */
 export const edit = (
-  repository: Repository,
-  paths: SysrootPaths,
-  index: number | undefined,
-  kind: string,
+  sysroot: Sysroot,
+  { index, kind, onWait }: EditOf,
   plan: (view: EtcView) => Edit,
-  onWait?: () => void,
 ): Promise<readonly string[]> =>
-  withTransaction(paths, repository, onWait, async transaction => {
-    const deployment = chooseDeployment(paths, transaction.state, index)
-    await transaction.lockLayer(deployment)
-    const view = readEtc(repository, paths, deployment)
+  withTransaction(sysroot, onWait, async transaction => {
+    const view = await lockEtc(transaction, index)
     return carryOut(transaction, view, plan(view), { kind })
   })
+
+/** The /etc that is to be changed, with its layer locked. */
+export const lockEtc = async (
+  transaction: Transaction,
+  index: number | undefined,
+): Promise<EtcView> => {
+  const deployment = chooseDeployment(transaction, index)
+  await transaction.lockLayer(deployment)
+  return readEtc(transaction, deployment)
+}
 
 export interface LoggedAs {
   readonly kind: string
@@ -108,12 +119,12 @@ export const carryOut = async (
   logged: LoggedAs,
 ): Promise<readonly string[]> => {
   if (planned.paths.length === 0 && planned.record === undefined) return []
-  const { target, close } = openTarget(transaction.paths, view)
+  const { target, close } = openTarget(transaction, view)
   let prepared: PreparedPuts | undefined
   try {
     if (planned.puts.length > 0)
       prepared = target.prepare([...leftBehind(view), ...planned.puts])
-    await logAndDo(transaction, view, planned, logged, onPut =>
+    await logAndDo(transaction, view, { planned, logged }, onPut =>
       prepared?.carryOut(onPut),
     )
   } finally {
@@ -129,15 +140,21 @@ const leftBehind = ({ changes }: EtcView): EtcPut[] =>
     .filter(isLeftBehind)
     .map(path => ({ path, node: undefined }))
 
+interface Told {
+  readonly planned: Edit
+  readonly logged: LoggedAs
+}
+
 const logAndDo = async (
   transaction: Transaction,
   view: EtcView,
-  { paths, puts, record }: Edit,
-  { kind, text, undoes }: LoggedAs,
+  { planned: { paths, puts, record }, logged: { kind, text, undoes } }: Told,
   work: (onPut: (path: string) => void) => void,
 ): Promise<void> => {
   const { deployment } = view
-  const before = await snapshotLayer(transaction, deployment, `before ${kind}`)
+  const take = async (subject: string): Promise<string> =>
+    (await takeSnapshot(transaction, deployment, subject)).snapshot
+  const before = await take(`before ${kind}`)
   const said = (done: readonly string[]): string =>
     text ?? `${kind} ${shownPaths(done)} in ${shortName(deployment)}`
   const details = {
@@ -154,10 +171,8 @@ const logAndDo = async (
   const tried = new Set<string>()
   try {
     work(path => tried.add(path))
-    if (record !== undefined)
-      writeRecord(transaction.pathOf(deployment), record)
-    const after = await snapshotLayer(transaction, deployment, kind)
-    transaction.amend({ snapshots: { before, after } })
+    if (record !== undefined) transaction.writeRecord(deployment, record)
+    transaction.amend({ snapshots: { before, after: await take(kind) } })
   } catch (error) {
     transaction.amend({
       text: `${said([...tried])} (cut short)`,
@@ -179,9 +194,9 @@ interface OpenTarget {
   readonly close: () => void
 }
 
-const openTarget = (paths: SysrootPaths, view: EtcView): OpenTarget => {
+const openTarget = (transaction: Transaction, view: EtcView): OpenTarget => {
   const { deployment, changes, defaults, record } = view
-  const running = runningLayer(layerPath(paths, deployment))
+  const running = transaction.runningLayer(deployment)
   if (running !== undefined) {
     const { root, mounts } = openRunningEtc(running)
     return {
@@ -189,7 +204,7 @@ const openTarget = (paths: SysrootPaths, view: EtcView): OpenTarget => {
       close: () => root.close(),
     }
   }
-  const upper = textToLatin1(layerPath(paths, deployment))
+  const upper = textToLatin1(transaction.layerOf(deployment))
   const layer = {
     upper,
     changes,

@@ -4,15 +4,13 @@ import { DendroError } from '../errors.ts'
 import { CommitDefaults } from '../etc/defaults.ts'
 import { differingPaths, EffectiveEtc } from '../etc/effective-etc.ts'
 import { readLayerFrom } from '../etc/layer.ts'
-import type { Repository } from '../store/repository.ts'
-import { inspectCommit } from '../sysroot/commit-layout.ts'
 import type { DeploymentRecord } from '../sysroot/deployment.ts'
-import { carryOut, putsTowards, toldPaths } from './etc-edit.ts'
+import { carryOut, lockEtc, putsTowards, toldPaths } from './etc-edit.ts'
 import type { Edit } from './etc-edit.ts'
-import { chooseDeployment, readEtc } from './etc-view.ts'
+import { readEtc } from './etc-view.ts'
 import type { EtcView } from './etc-view.ts'
-import { commitOf, deploymentName } from '../sysroot/sysroot.ts'
-import type { SysrootPaths } from '../sysroot/sysroot.ts'
+import type { Sysroot } from '../sysroot/session.ts'
+import { deploymentName } from '../sysroot/sysroot.ts'
 import { withTransaction } from '../sysroot/transaction.ts'
 import type { Transaction } from '../sysroot/transaction.ts'
 
@@ -33,14 +31,14 @@ const planSnapshot = (
 
 /** The defaults that were below the layer of a snapshot. */
 const defaultsOfSnapshot = (
-  { history, repository }: Transaction,
+  transaction: Transaction,
   view: EtcView,
   snapshotId: string,
 ): CommitDefaults => {
-  const { commit } = history.snapshot(snapshotId)
+  const { commit } = transaction.history.snapshot(snapshotId)
   if (commit === view.deployment.commit) return view.defaults
-  const id = commitOf({ ...view.deployment, commit })
-  return new CommitDefaults(repository, inspectCommit(repository, id).defaults)
+  const { defaults } = transaction.layoutOf({ ...view.deployment, commit })
+  return new CommitDefaults(transaction.repository, defaults)
 }
 
 /**
@@ -48,18 +46,15 @@ const defaultsOfSnapshot = (
  * `number`; the paths that changed. Errors: `NOT_FOUND`.
  */
 export const restorePath = (
-  repository: Repository,
-  paths: SysrootPaths,
+  sysroot: Sysroot,
   path: string,
   number: number,
   index?: number,
 ): Promise<readonly string[]> =>
-  withTransaction(paths, repository, undefined, async transaction => {
-    const deployment = chooseDeployment(paths, transaction.state, index)
-    await transaction.lockLayer(deployment)
-    const view = readEtc(repository, paths, deployment)
+  withTransaction(sysroot, undefined, async transaction => {
+    const view = await lockEtc(transaction, index)
     // Before this operation takes snapshots of its own.
-    const snapshot = transaction.history.list(deployment.os)[number]
+    const snapshot = transaction.history.list(view.deployment.os)[number]
     if (snapshot === undefined)
       throw new DendroError('NOT_FOUND', `there is no snapshot ${number}`, {
         hint: 'dendro etc log lists them',
@@ -88,7 +83,7 @@ export const undoEdit = async (
   transaction: Transaction,
   { id, text, deployment: name, paths: above, snapshot, record }: EditToUndo,
 ): Promise<void> => {
-  const { paths, repository, state } = transaction
+  const { state } = transaction
   const deployment = state.deployments.find(one => deploymentName(one) === name)
   if (deployment === undefined)
     throw new DendroError(
@@ -97,7 +92,7 @@ export const undoEdit = async (
       { hint: 'its layers are in dendro etc log' },
     )
   await transaction.lockLayer(deployment)
-  const view = readEtc(repository, paths, deployment)
+  const view = readEtc(transaction, deployment)
   const planned = planSnapshot(transaction, view, snapshot, above)
   await carryOut(
     transaction,

@@ -8,13 +8,12 @@ import { OwnedPaths } from '../etc/owned.ts'
 import { globToRegExp } from '../etc/policy.ts'
 import type { EtcPut } from '../etc/put-changes.ts'
 import { ancestorsOf, isAtOrBelow } from '../etc/raw-path.ts'
-import type { Repository } from '../store/repository.ts'
 import type { Conflict, DeploymentRecord } from '../sysroot/deployment.ts'
 import { edit, putsTowards, toldPaths } from './etc-edit.ts'
 import type { Edit } from './etc-edit.ts'
 import { conflictVersion, requireConflict, shownPath } from './etc-view.ts'
 import type { EtcView } from './etc-view.ts'
-import type { SysrootPaths } from '../sysroot/sysroot.ts'
+import type { Sysroot } from '../sysroot/session.ts'
 
 const withoutConflicts = (
   record: DeploymentRecord,
@@ -35,17 +34,13 @@ export interface ResetOptions {
 
 /** Puts defaults back; the paths that changed. Undone by `undo`. */
 export const resetEtc = (
-  repository: Repository,
-  paths: SysrootPaths,
+  sysroot: Sysroot,
   options: ResetOptions,
 ): Promise<readonly string[]> =>
   edit(
-    repository,
-    paths,
-    options.index,
-    'etc reset',
+    sysroot,
+    { index: options.index, kind: 'etc reset', onWait: options.onWait },
     view => planReset(view, options),
-    options.onWait,
   )
 
 /** Undefined where nothing of it changed. */
@@ -96,13 +91,12 @@ const planReset = (view: EtcView, { paths, keep }: ResetOptions): Edit => {
  * is removed; or no longer. Errors: `NOT_FOUND`.
  */
 export const ownPath = (
-  repository: Repository,
-  paths: SysrootPaths,
+  sysroot: Sysroot,
   path: string,
   isOwned: boolean,
   index?: number,
 ): Promise<readonly string[]> =>
-  edit(repository, paths, index, isOwned ? 'etc own' : 'etc disown', view => {
+  edit(sysroot, { index, kind: isOwned ? 'etc own' : 'etc disown' }, view => {
     const isKnown =
       view.changes.get(path) !== undefined ||
       view.defaults.get(path) !== undefined
@@ -126,13 +120,12 @@ export type Resolution =
 
 /** Settles a conflict. Errors: `NOT_A_CONFLICT`. */
 export const resolveConflict = (
-  repository: Repository,
-  paths: SysrootPaths,
+  sysroot: Sysroot,
   path: string,
   resolution: Resolution,
   index?: number,
 ): Promise<readonly string[]> =>
-  edit(repository, paths, index, 'etc resolve', view => {
+  edit(sysroot, { index, kind: 'etc resolve' }, view => {
     const conflict = requireConflict(view, path)
     const { mine, theirs } = conflict
     const like = view.changes.get(path)
@@ -144,7 +137,7 @@ export const resolveConflict = (
       )
     return {
       paths: [path],
-      puts: settlingPuts(paths, view, conflict, resolution),
+      puts: settlingPuts(view, conflict, resolution),
       record: {
         ...withoutConflicts(view.record, [path]),
         settled: [...view.record.settled, { path, mine, theirs }],
@@ -153,7 +146,6 @@ export const resolveConflict = (
   })
 
 const settlingPuts = (
-  paths: SysrootPaths,
   view: EtcView,
   conflict: Conflict,
   resolution: Resolution,
@@ -166,7 +158,7 @@ const settlingPuts = (
   }
   if (resolution !== 'theirs') return []
   // Theirs is the default, or what the /etc had that ran meanwhile.
-  const theirs = conflictVersion(paths, view, conflict, 'theirs')
+  const theirs = conflictVersion(view, conflict, 'theirs')
   if (!isSameNode(theirs, view.defaults.get(path)))
     return [{ path, node: theirs }]
   const { now, then } = sidesOf(view)

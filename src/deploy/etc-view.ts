@@ -6,34 +6,29 @@ import { CommitDefaults } from '../etc/defaults.ts'
 import { diffEtc } from '../etc/etc-diff.ts'
 import type { EtcChange } from '../etc/etc-diff.ts'
 import type { EtcNode, Maybe } from '../etc/etc-node.ts'
-import { LayerHistory } from '../etc/history.ts'
 import type { Snapshot } from '../etc/history.ts'
 import { readLayer } from '../etc/layer.ts'
 import type { Changes } from '../etc/layer.ts'
 import { markOverlaps } from '../etc/merge-text.ts'
-import type { Repository } from '../store/repository.ts'
-import { inspectCommit } from '../sysroot/commit-layout.ts'
 import { oldVersion } from './conflict-versions.ts'
 import type { Side } from './conflict-versions.ts'
-import { readRecord } from '../sysroot/deployment.ts'
 import type { Conflict, DeploymentRecord } from '../sysroot/deployment.ts'
-import { noDeployment, runningOf } from './plan-deploy.ts'
+import { noDeployment } from './plan-deploy.ts'
 import { deploymentAt } from './switch.ts'
-import { commitOf, deploymentPath, layerPath } from '../sysroot/sysroot.ts'
-import type {
-  ListedDeployment,
-  SysrootPaths,
-  SysrootState,
-} from '../sysroot/sysroot.ts'
+import type { Sysroot } from '../sysroot/session.ts'
+import type { ListedDeployment } from '../sysroot/sysroot.ts'
 
-/** The deployment meant: of an index, the running one, or the default. */
+/**
+ * The deployment meant: of an index as `status` has it, the running one, or the
+ * default. Errors: `NO_DEPLOYMENT`.
+ */
 export const chooseDeployment = (
-  paths: SysrootPaths,
-  state: SysrootState,
+  sysroot: Sysroot,
   index: number | undefined,
 ): ListedDeployment => {
+  const { state } = sysroot
   if (index !== undefined) return deploymentAt(state, index)
-  const chosen = runningOf(paths, state) ?? state.deployments[0]
+  const chosen = sysroot.runningHere ?? state.deployments[0]
   if (chosen !== undefined) return chosen
   throw noDeployment()
 }
@@ -54,22 +49,25 @@ export const shownPath = (path: string): string =>
 /** A deployment's /etc as it is. */
 export interface EtcView {
   readonly deployment: ListedDeployment
+  /** The directory of the deployment. */
+  readonly directory: string
   readonly record: DeploymentRecord
   readonly defaults: CommitDefaults
   readonly changes: Changes
 }
 
+/** Errors: damage of its commit or its record, system errors. */
 export const readEtc = (
-  repository: Repository,
-  paths: SysrootPaths,
+  sysroot: Sysroot,
   deployment: ListedDeployment,
 ): EtcView => {
-  const layout = inspectCommit(repository, commitOf(deployment))
-  const defaults = new CommitDefaults(repository, layout.defaults)
-  const upper = textToLatin1(layerPath(paths, deployment))
+  const layout = sysroot.layoutOf(deployment)
+  const defaults = new CommitDefaults(sysroot.repository, layout.defaults)
+  const upper = textToLatin1(sysroot.layerOf(deployment))
   return {
     deployment,
-    record: readRecord(paths, deployment),
+    directory: sysroot.pathOf(deployment),
+    record: sysroot.recordOf(deployment),
     defaults,
     changes: readLayer(upper, defaults),
   }
@@ -91,20 +89,18 @@ export const requireConflict = (view: EtcView, path: string): Conflict => {
 
 /** One of the three versions of a conflict; undefined where there was nothing. */
 export const conflictVersion = (
-  paths: SysrootPaths,
-  view: EtcView,
+  { directory }: EtcView,
   conflict: Conflict,
   side: Side,
-): Maybe => oldVersion(deploymentPath(paths, view.deployment), conflict, side)
+): Maybe => oldVersion(directory, conflict, side)
 
 /** All three versions with markers, for an editor; undefined where one is no text. */
 export const editableConflict = (
-  paths: SysrootPaths,
   view: EtcView,
   conflict: Conflict,
 ): string | undefined => {
   const texts = (['base', 'mine', 'theirs'] as const).map(side =>
-    textOf(conflictVersion(paths, view, conflict, side)),
+    textOf(conflictVersion(view, conflict, side)),
   )
   const [base, mine, theirs] = texts
   if (mine === undefined || theirs === undefined) return undefined
@@ -123,11 +119,5 @@ export const textOf = (node: EtcNode | undefined): string | undefined => {
 const MAX_TEXT_BYTES = 4 * 1024 * 1024
 
 /** Snapshots of the layers of an OS, newest first. */
-export const etcLog = (paths: SysrootPaths, os: string): Snapshot[] => {
-  const history = new LayerHistory(paths.history)
-  try {
-    return history.list(os)
-  } finally {
-    history.close()
-  }
-}
+export const etcLog = ({ history }: Sysroot, os: string): Snapshot[] =>
+  history.list(os)

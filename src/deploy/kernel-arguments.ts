@@ -1,7 +1,6 @@
 /** What the kernel of a deployment is told, besides the deployment's name. */
 
 import { DendroError } from '../errors.ts'
-import type { Repository } from '../store/repository.ts'
 import { lostInGrub } from '../sysroot/kernel-words.ts'
 import { deploymentAt } from './switch.ts'
 import {
@@ -9,7 +8,8 @@ import {
   isSameDeployment,
   shortName,
 } from '../sysroot/sysroot.ts'
-import type { ListedDeployment, SysrootPaths } from '../sysroot/sysroot.ts'
+import type { Sysroot } from '../sysroot/session.ts'
+import type { ListedDeployment } from '../sysroot/sysroot.ts'
 import { withTransaction } from '../sysroot/transaction.ts'
 
 export interface KernelArgumentChange {
@@ -72,13 +72,12 @@ export const changedArguments = (
 
 /** Changes those of one deployment, and its boot entry. Errors: `NO_DEPLOYMENT`. */
 export const changeKernelArguments = (
-  repository: Repository,
-  paths: SysrootPaths,
+  sysroot: Sysroot,
   index: number,
   change: KernelArgumentChange,
   onWait?: () => void,
 ): Promise<ListedDeployment> =>
-  withTransaction(paths, repository, onWait, async transaction => {
+  withTransaction(sysroot, onWait, async transaction => {
     const { state } = transaction
     const chosen = deploymentAt(state, index)
     const before = chosen.kernelArguments ?? []

@@ -27,16 +27,16 @@ const whole = (directory: string): string[] =>
 const used = async (t: Test) => {
   const s = new SmallSysroot()
   t.teardown(() => s.remove())
-  const { repository, paths } = s
+  const { repository, paths, sysroot } = s
   await s.version('1', { a: '1', b: '1', c: '1' })
-  await deploy(repository, paths, { revision: 'os' })
+  await deploy(sysroot, { revision: 'os' })
   s.edit({ a: 'mine', b: 'mine' })
   await s.version('2', { a: '2', b: '2' })
-  await deploy(repository, paths, { revision: 'os' })
-  await resolveConflict(repository, paths, 'a', 'theirs')
-  await ownPath(repository, paths, 'c', true)
+  await deploy(sysroot, { revision: 'os' })
+  await resolveConflict(sysroot, 'a', 'theirs')
+  await ownPath(sysroot, 'c', true)
   const change = { append: ['quiet'], delete: [], replace: [] }
-  await changeKernelArguments(repository, paths, 0, change)
+  await changeKernelArguments(sysroot, 0, change)
   s.edit({ precious: 'precious' })
   const [first] = s.deployments
   if (first === undefined) throw new Error('there is no deployment')
@@ -52,25 +52,26 @@ const used = async (t: Test) => {
     s,
     repository,
     paths,
+    sysroot,
     first,
     seen,
-    undo: () => undo(repository, paths, undefined),
+    undo: () => undo(repository, sysroot, undefined),
   }
 }
 
 const LEAVE: Readonly<
   Record<string, (u: Awaited<ReturnType<typeof used>>) => Promise<unknown>>
 > = {
-  undeployed: ({ repository, paths }) => undeploy(repository, paths, 0),
-  replaced: async ({ s, repository, paths }) => {
+  undeployed: ({ sysroot }) => undeploy(sysroot, 0),
+  replaced: async ({ s, sysroot }) => {
     s.edit({ late: 'late' }, 1)
-    await remerge(repository, paths)
+    await remerge(sysroot)
   },
-  'dropped by --keep': async ({ s, repository, paths }) => {
+  'dropped by --keep': async ({ s, sysroot }) => {
     // The other one is carried on, since it is the default.
-    await rollback(repository, paths, 1)
+    await rollback(sysroot, 1)
     await s.version('3')
-    await deploy(repository, paths, { revision: 'os', keep: 1 })
+    await deploy(sysroot, { revision: 'os', keep: 1 })
   },
 }
 
@@ -89,7 +90,7 @@ for (const [name, leave] of Object.entries(LEAVE))
       })
       await leave(u)
       t.equal(u.seen(), undefined, 'it has left')
-      const [last] = etcLog(u.paths, 'os').filter(
+      const [last] = etcLog(u.sysroot, 'os').filter(
         ({ deployment }) => deployment === deploymentName(u.first),
       )
       t.match(last?.subject, /leaves$/, 'with what was in its /etc')
@@ -100,7 +101,7 @@ for (const [name, leave] of Object.entries(LEAVE))
 
 t.test('undone: an undo of an undo brings it back as well', async t => {
   const u = await used(t)
-  await setPinned(u.repository, u.paths, 0, true)
+  await setPinned(u.sysroot, 0, true)
   const before = u.seen()
   // Pin, arguments, own and settle go one by one, then the deploy.
   for (let i = 0; i < 5; i++) await u.undo()
@@ -108,9 +109,9 @@ t.test('undone: an undo of an undo brings it back as well', async t => {
   t.equal(before?.isPinned, true)
   const { s } = u
   t.equal(s.deployments.length, 1)
-  await undo(u.repository, u.paths, lastOf(u))
+  await undo(u.repository, u.sysroot, lastOf(u))
   t.match(u.seen()?.files.join('\n'), /precious: precious/)
 })
 
-const lastOf = ({ repository, paths }: Awaited<ReturnType<typeof used>>) =>
-  listOperations(repository, paths)[0]?.id
+const lastOf = ({ repository, sysroot }: Awaited<ReturnType<typeof used>>) =>
+  listOperations(repository, sysroot)[0]?.id

@@ -4,61 +4,33 @@ import { join } from 'node:path'
 import { textToBytes } from '../bytes/byte-text.ts'
 import { textToLatin1 } from '../bytes/latin1.ts'
 import { writeLayer } from '../etc/layer-writer.ts'
-import { layerFingerprint, readLayer } from '../etc/layer.ts'
 import type { PlannedMerge } from '../etc/merge.ts'
 import { makeDirectory, syncDirectory } from '../system/disk.ts'
 import { makeDirectoryDurably, temporaryName } from '../system/durable-file.ts'
 import { removeTree } from '../system/remove-tree.ts'
 import { keepConflicts } from './conflict-versions.ts'
-import { readRecord, writeRecord } from '../sysroot/deployment.ts'
 import type { Conflict, MergedLayer } from '../sysroot/deployment.ts'
 import type { PlannedDeploy } from './plan-deploy.ts'
-import { ownerOf } from '../sysroot/snapshot-layer.ts'
-import { deploymentName, layerPath } from '../sysroot/sysroot.ts'
+import { takeSnapshot } from '../sysroot/snapshots.ts'
+import type { TakenSnapshot } from '../sysroot/snapshots.ts'
+import { deploymentName } from '../sysroot/sysroot.ts'
 import type { DeploymentId } from '../sysroot/sysroot.ts'
 import type { Transaction } from '../sysroot/transaction.ts'
 
-/** The layer that is carried over, as it is. */
-export const snapshotBefore = async (
-  transaction: Transaction,
-  from: DeploymentId | undefined,
-  plan: PlannedMerge,
-  subject: string,
-): Promise<void> => {
-  if (from === undefined) return
-  const upper = layerPath(transaction.paths, from)
-  const { history } = transaction
-  await history.take(ownerOf(from), upper, plan.fingerprint, subject)
-}
-
-/** Takes a snapshot of a layer that a plan made at `upper`. */
-const snapshotMade = async (
-  transaction: Transaction,
-  id: DeploymentId,
-  { theirs }: PlannedMerge,
-  upper: string,
-  subject: string,
-) => {
-  const fingerprint = layerFingerprint(readLayer(textToLatin1(upper), theirs))
-  const { history } = transaction
-  const snapshot = await history.take(ownerOf(id), upper, fingerprint, subject)
-  return { snapshot, fingerprint }
-}
-
 /** The layer of the merge alone, where something was prepared besides. */
-const snapshotMerge = async (
+const snapshotOfMerge = async (
   transaction: Transaction,
   id: DeploymentId,
   merged: PlannedMerge,
   subject: string,
-) => {
+): Promise<TakenSnapshot> => {
   const above = join(transaction.paths.deploy, '..')
-  const beside = join(above, temporaryName('layer'))
+  const upper = join(above, temporaryName('layer'))
   try {
-    writeLayer(merged, textToLatin1(beside))
-    return await snapshotMade(transaction, id, merged, beside, subject)
+    writeLayer(merged, textToLatin1(upper))
+    return await takeSnapshot(transaction, id, subject, { upper })
   } finally {
-    removeTree(textToBytes(beside))
+    removeTree(textToBytes(upper))
   }
 }
 
@@ -78,21 +50,20 @@ export const makeDeployment = async (
   makeDirectory(directory, 0o755)
   makeDirectory(join(directory, 'etc'), 0o700)
   makeDirectory(join(directory, 'etc', 'work'), 0o700)
-  const upper = layerPath(transaction.paths, id)
-  writeLayer(plan, textToLatin1(upper))
+  writeLayer(plan, textToLatin1(transaction.layerOf(id)))
   syncDirectory(join(directory, 'etc'))
   const sources = [prepared, from].filter(source => source !== undefined)
   const conflicts = keepConflicts(transaction, directory, sources, planned)
   const before =
     plan === merged
       ? undefined
-      : await snapshotMerge(transaction, id, merged, `merge for ${what}`)
-  const made = await snapshotMade(transaction, id, plan, upper, what)
+      : await snapshotOfMerge(transaction, id, merged, `merge for ${what}`)
+  const made = await takeSnapshot(transaction, id, what)
   const layer: MergedLayer | undefined = from && {
     ...(before ?? made),
-    owned: readRecord(transaction.paths, from).owned,
+    owned: transaction.recordOf(from).owned,
   }
-  writeRecord(directory, {
+  transaction.writeRecord(id, {
     origin,
     version: layout.commit.metadata.get('version') ?? null,
     createdSec: Math.floor(Date.now() / 1000),

@@ -15,56 +15,30 @@ import { digestToHex } from '../objects/digest.ts'
 import type { Digest } from '../objects/digest.ts'
 import { parseRevision, refOf, resolveRevision } from '../refs/revision.ts'
 import type { Repository } from '../store/repository.ts'
-import { inspectCommit } from '../sysroot/commit-layout.ts'
-import { osRelease } from '../packages/os-release.ts'
 import type { CommitLayout } from '../sysroot/commit-layout.ts'
 import type { DeployOptions } from './deploy.ts'
-import { readRecord, wasBooted } from '../sysroot/deployment.ts'
+import { wasBooted } from '../sysroot/deployment.ts'
 import type { Settled } from '../sysroot/deployment.ts'
 import { requireMountPoints } from '../root/mount-points.ts'
-import { runningDeployments } from '../sysroot/running.ts'
-import type { LayerPlaces } from '../sysroot/snapshot-layer.ts'
+import type { Sysroot } from '../sysroot/session.ts'
 import {
   checkOsName,
-  commitOf,
   deploymentName,
   isSameDeployment,
-  layerPath,
-  readSysroot,
   shortName,
 } from '../sysroot/sysroot.ts'
 import type {
   DeploymentId,
   ListedDeployment,
-  SysrootPaths,
   SysrootState,
 } from '../sysroot/sysroot.ts'
 import { sysusersOf } from './sysusers.ts'
 
-/** The deployment that runs, if one of `state` does: that of this namespace. */
-export const runningOf = (
-  paths: SysrootPaths,
-  state: SysrootState,
-): ListedDeployment | undefined => {
-  const running = runningDeployments(paths)
-  const here = state.deployments.filter(id => running.has(deploymentName(id)))
-  // Those of `dendro run` are in namespaces of their own, and do not count.
-  const own = here.filter(
-    id => running.get(deploymentName(id))?.pid === undefined,
-  )
-  return (
-    own.find(id => running.get(deploymentName(id))?.mountpoint === '/etc') ??
-    own[0]
-  )
-}
-
 /** Whose /etc a new deployment of `os` carries on. */
 const mergeDeploymentOf = (
-  paths: SysrootPaths,
-  state: SysrootState,
+  { state, runningHere: running }: Sysroot,
   os: string | undefined,
 ): ListedDeployment | undefined => {
-  const running = runningOf(paths, state)
   if (running !== undefined && (os === undefined || running.os === os))
     return running
   return state.deployments.find(id => os === undefined || id.os === os)
@@ -100,14 +74,14 @@ const resolveDeployable = (
 }
 
 const osOf = (
-  repository: Repository,
+  { commits }: Sysroot,
   layout: CommitLayout,
   asked: string | undefined,
   from: DeploymentId | undefined,
 ): string => {
   if (asked !== undefined) return checkOsName(asked)
   if (from !== undefined) return from.os
-  const id = osRelease(repository, layout.root).get('ID')
+  const id = commits.release(layout.id)?.get('ID')
   return id === undefined ? 'default' : checkOsName(id)
 }
 
@@ -129,22 +103,22 @@ export interface PlannedEtc {
  * `prepared` is the deployment that waits for its boot, of the same `from`.
  */
 export const planFor = (
-  { repository, paths, history }: LayerPlaces,
+  sysroot: Sysroot,
   layout: CommitLayout,
   from: DeploymentId | undefined,
   prepared: DeploymentId | undefined,
 ): PlannedEtc => {
+  const { repository } = sysroot
   const theirs = defaultsOf(repository, layout)
-  const settled: readonly Settled[] = []
   if (from === undefined) {
     const sides = { upper: undefined, base: theirs, theirs }
     const plan = planEtcMerge({ ...sides, owned: new OwnedPaths([]) })
-    return { plan, merged: plan, owned: [], settled }
+    return { plan, merged: plan, owned: [], settled: [] }
   }
-  const { owned } = readRecord(paths, from)
-  const old = inspectCommit(repository, commitOf(from))
+  const { owned } = sysroot.recordOf(from)
+  const old = sysroot.layoutOf(from)
   const merged = planEtcMerge({
-    upper: textToLatin1(layerPath(paths, from)),
+    upper: textToLatin1(sysroot.layerOf(from)),
     base: defaultsOf(repository, old),
     theirs,
     owned: new OwnedPaths(owned),
@@ -158,17 +132,25 @@ export const planFor = (
       },
     },
   })
-  const record = prepared && readRecord(paths, prepared)
-  if (prepared === undefined || record?.merged === undefined)
-    return { plan: merged, merged, owned, settled }
+  return prepared === undefined
+    ? { plan: merged, merged, owned, settled: [] }
+    : withPrepared(sysroot, { merged, owned }, prepared)
+}
+
+/** The same with what was prepared in the deployment that waits for its boot. */
+const withPrepared = (
+  sysroot: Sysroot,
+  { merged, owned }: Pick<PlannedEtc, 'merged' | 'owned'>,
+  prepared: DeploymentId,
+): PlannedEtc => {
+  const record = sysroot.recordOf(prepared)
+  if (record.merged === undefined)
+    return { plan: merged, merged, owned, settled: [] }
   const { snapshot, fingerprint, owned: ownedThen } = record.merged
-  const defaults = defaultsOf(
-    repository,
-    inspectCommit(repository, commitOf(prepared)),
-  )
-  const now = readLayer(textToLatin1(layerPath(paths, prepared)), defaults)
+  const defaults = defaultsOf(sysroot.repository, sysroot.layoutOf(prepared))
+  const now = readLayer(textToLatin1(sysroot.layerOf(prepared)), defaults)
   const isAsLeft = layerFingerprint(now) === fingerprint
-  const left = () => readLayerFrom(history.layer(snapshot), defaults)
+  const left = () => readLayerFrom(sysroot.history.layer(snapshot), defaults)
   const whole = isAsLeft
     ? merged
     : mergePrepared(merged, { left: left(), now, defaults })
@@ -210,15 +192,15 @@ export interface PlannedDeploy extends PlannedEtc {
  * The default deployment, where the /etc of `from` was merged into it and it
  * has not been booted yet: it is what its merge, and whoever prepared it, made.
  */
-export const preparedOf = (
-  paths: SysrootPaths,
-  state: SysrootState,
+const preparedOf = (
+  sysroot: Sysroot,
   from: DeploymentId | undefined,
 ): ListedDeployment | undefined => {
-  const [first] = state.deployments
+  const [first] = sysroot.state.deployments
   if (first === undefined || from === undefined) return undefined
-  if (isSameDeployment(first, from) || wasBooted(paths, first)) return undefined
-  const record = readRecord(paths, first)
+  if (isSameDeployment(first, from) || wasBooted(sysroot.paths, first))
+    return undefined
+  const record = sysroot.recordOf(first)
   return record.merged !== undefined &&
     record.mergedFrom === deploymentName(from)
     ? first
@@ -234,27 +216,29 @@ const contextOf = (
   return from !== undefined && first?.os === from.os ? first : from
 }
 
-/** All that is known before anything is changed. */
+/**
+ * All that is known before anything is changed. Errors: `NOT_DEPLOYABLE`,
+ * `UNKNOWN_REVISION`, `INVALID_ARGUMENT`, damage.
+ */
 export const planDeploy = (
-  sources: LayerPlaces,
-  state: SysrootState,
+  sysroot: Sysroot,
   options: Pick<DeployOptions, 'revision' | 'os'>,
 ): PlannedDeploy => {
-  const { repository, paths } = sources
+  const { repository, state } = sysroot
   const wanted = options.os === undefined ? undefined : checkOsName(options.os)
-  const from = mergeDeploymentOf(paths, state, wanted)
+  const from = mergeDeploymentOf(sysroot, wanted)
   const context = contextOf(state, from)
-  const followed = context && readRecord(paths, context).origin
+  const followed = context && sysroot.recordOf(context).origin
   const { commit, origin } = resolveDeployable(
     repository,
     options.revision,
     followed ?? null,
   )
-  const layout = inspectCommit(repository, commit)
+  const layout = sysroot.layout(commit)
   requireMountPoints(repository, layout)
-  const os = osOf(repository, layout, wanted, from)
-  const prepared = preparedOf(paths, state, from)
-  const planned = planFor(sources, layout, from, prepared)
+  const os = osOf(sysroot, layout, wanted, from)
+  const prepared = preparedOf(sysroot, from)
+  const planned = planFor(sysroot, layout, from, prepared)
   return { ...planned, layout, os, origin, from, prepared, context }
 }
 
@@ -264,24 +248,18 @@ export const noDeployment = (): DendroError =>
   })
 
 /** What `upgrade` would deploy. Errors: `NO_DEPLOYMENT`, `NO_UPGRADE`. */
-export const upgradeOf = (
-  repository: Repository,
-  paths: SysrootPaths,
-): string => {
-  const state = readSysroot(paths)
-  const current = contextOf(
-    state,
-    runningOf(paths, state) ?? state.deployments[0],
-  )
+export const upgradeOf = (sysroot: Sysroot): string => {
+  const { state } = sysroot
+  const current = contextOf(state, sysroot.runningHere ?? state.deployments[0])
   if (current === undefined) throw noDeployment()
-  const { origin } = readRecord(paths, current)
+  const { origin } = sysroot.recordOf(current)
   if (origin === null)
     throw new DendroError(
       'UNKNOWN_REVISION',
       `cannot upgrade ${shortName(current)}: it was deployed by commit id and follows no ref`,
       { hint: 'dendro deploy REF makes it follow one' },
     )
-  const newest = resolveRevision(repository, origin)
+  const newest = resolveRevision(sysroot.repository, origin)
   if (digestToHex(newest) === current.commit)
     throw new DendroError(
       'NO_UPGRADE',

@@ -7,24 +7,17 @@
  * its own. docs/etc-merge.md, "Once more"
  */
 
-import { inspectCommit } from '../sysroot/commit-layout.ts'
-import type { Repository } from '../store/repository.ts'
 import { carryOut, retrying } from './deploy.ts'
 import type { Deployed } from './deploy.ts'
-import { readRecord, wasBooted } from '../sysroot/deployment.ts'
-import { noDeployment, planFor, runningOf } from './plan-deploy.ts'
-import { runningDeployments } from '../sysroot/running.ts'
+import { wasBooted } from '../sysroot/deployment.ts'
+import { noDeployment, planFor } from './plan-deploy.ts'
+import type { Sysroot } from '../sysroot/session.ts'
 import {
-  commitOf,
   deploymentName,
   isSameDeployment,
   shortName,
 } from '../sysroot/sysroot.ts'
-import type {
-  ListedDeployment,
-  SysrootPaths,
-  SysrootState,
-} from '../sysroot/sysroot.ts'
+import type { ListedDeployment } from '../sysroot/sysroot.ts'
 import { withTransaction } from '../sysroot/transaction.ts'
 
 /** A deployment that a merge may be made into again, and whose /etc goes in. */
@@ -34,26 +27,23 @@ interface Remergeable {
 }
 
 /** What can be merged again, or why nothing can. Errors: `NO_DEPLOYMENT`. */
-export const remergeable = (
-  paths: SysrootPaths,
-  state: SysrootState,
-): Remergeable | string => {
-  const [pending] = state.deployments
+export const remergeable = (sysroot: Sysroot): Remergeable | string => {
+  const { deployments } = sysroot.state
+  const [pending] = deployments
   if (pending === undefined) throw noDeployment()
-  const running = runningOf(paths, state)
+  const running = sysroot.runningHere
   if (running !== undefined && isSameDeployment(running, pending))
     return 'the default deployment runs, and none is pending'
   const name = shortName(pending)
-  if (runningDeployments(paths).has(deploymentName(pending)))
+  if (sysroot.running.has(deploymentName(pending)))
     return `a command runs in ${name}, and its /etc stays as it is`
-  const record = readRecord(paths, pending)
+  const record = sysroot.recordOf(pending)
   if (record.mergedFrom === null) return `no /etc was merged into ${name}`
-  if (wasBooted(paths, pending))
+  if (wasBooted(sysroot.paths, pending))
     return `${name} was booted before, and its /etc stays as it is`
   // Where nothing runs, a sysroot of another machine is meant.
   const from =
-    running ??
-    state.deployments.find(id => deploymentName(id) === record.mergedFrom)
+    running ?? deployments.find(id => deploymentName(id) === record.mergedFrom)
   if (from === undefined)
     return `the deployment that ${name} was merged from is not there`
   if (deploymentName(from) !== record.mergedFrom)
@@ -70,22 +60,22 @@ export type Remerged = Deployed | { readonly nothing: string }
  * is nothing to do. Errors: `NO_DEPLOYMENT`, those of `deploy`.
  */
 export const remerge = (
-  repository: Repository,
-  paths: SysrootPaths,
+  sysroot: Sysroot,
   onWait?: () => void,
 ): Promise<Remerged> =>
-  withTransaction(paths, repository, onWait, transaction =>
-    retrying(async () => {
-      const found = remergeable(paths, transaction.state)
+  withTransaction(sysroot, onWait, transaction =>
+    retrying(transaction, async () => {
+      const found = remergeable(transaction)
       if (typeof found === 'string') return { nothing: found }
       const { pending, from } = found
       await transaction.lockLayer(pending)
-      const { origin, mergedFingerprint, merged } = readRecord(paths, pending)
-      const layout = inspectCommit(repository, commitOf(pending))
+      const { origin, mergedFingerprint, merged } =
+        transaction.recordOf(pending)
+      const layout = transaction.layoutOf(pending)
       const planned = planFor(transaction, layout, from, pending)
       const isSame =
         planned.plan.fingerprint === mergedFingerprint &&
-        String(readRecord(paths, from).owned) === String(merged?.owned)
+        String(transaction.recordOf(from).owned) === String(merged?.owned)
       if (isSame) return { nothing: '/etc was not changed since' }
       const { os } = pending
       return carryOut(

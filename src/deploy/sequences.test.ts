@@ -24,7 +24,6 @@ import { deploy } from './deploy.ts'
 import { readRecord, wasBooted } from '../sysroot/deployment.ts'
 import { ownPath, resolveConflict } from './etc-verbs.ts'
 import { remerge } from './remerge.ts'
-import { pretendRunning } from '../sysroot/running.ts'
 import { defaultsOf, PATHS, SmallModel } from '../sysroot/small-model.ts'
 import type { Step, Values } from '../sysroot/small-model.ts'
 import { SmallSysroot } from '../sysroot/small-sysroot.ts'
@@ -66,8 +65,7 @@ class Machine {
 
   async begin(): Promise<void> {
     await this.#commit()
-    const { repository, paths } = this.s
-    await deploy(repository, paths, { revision: 'os' })
+    await deploy(this.s.sysroot, { revision: 'os' })
     this.#boot()
   }
 
@@ -95,7 +93,7 @@ class Machine {
   see(): void {
     const etc = { pid: undefined, mountpoint: '/etc', device: '' }
     const running = { ...etc, isUnlocked: false }
-    pretendRunning(new Map([[this.#running as string, running]]))
+    this.s.pretendRunning(new Map([[this.#running as string, running]]))
   }
 
   #edit(index: number, path: string, value: string | undefined): void {
@@ -110,7 +108,7 @@ class Machine {
 
   /** What took place; errors are told by the caller's model. */
   async take(step: Step): Promise<void> {
-    const { repository, paths } = this.s
+    const { repository, paths, sysroot } = this.s
     const runs = this.s.deployments.findIndex(
       id => deploymentName(id) === this.#running,
     )
@@ -123,31 +121,30 @@ class Machine {
         return this.#boot()
       case 'deploy':
         await this.#commit()
-        await deploy(repository, paths, { revision: 'os' })
+        await deploy(sysroot, { revision: 'os' })
         return
       case 'rollback':
-        await rollback(repository, paths, undefined)
+        await rollback(sysroot, undefined)
         return
       case 'remerge':
-        await remerge(repository, paths)
+        await remerge(sysroot)
         return
       case 'pin':
-        await setPinned(repository, paths, 0, !this.first.isPinned)
+        await setPinned(sysroot, 0, !this.first.isPinned)
         return
       case 'own': {
         const { owned } = readRecord(paths, this.first)
-        await ownPath(repository, paths, 'b', !owned.includes('b'), 0)
+        await ownPath(sysroot, 'b', !owned.includes('b'), 0)
         return
       }
       case 'settle': {
         const { conflicts } = readRecord(paths, this.first)
         const path = conflicts.map(one => one.path).sort()[0]
-        if (path !== undefined)
-          await resolveConflict(repository, paths, path, step.as, 0)
+        if (path !== undefined) await resolveConflict(sysroot, path, step.as, 0)
         return
       }
       case 'undo':
-        await undo(repository, paths, undefined)
+        await undo(repository, sysroot, undefined)
     }
   }
 
@@ -167,13 +164,13 @@ class Machine {
   }
 
   seen() {
-    const { paths, repository } = this.s
+    const { paths, sysroot } = this.s
     return this.s.deployments.map((id, index) => {
       const record = readRecord(paths, id)
-      const view = readEtc(repository, paths, id)
+      const view = readEtc(sysroot, id)
       const said = (side: 'mine' | 'theirs', number: number): string => {
         const conflict = record.conflicts.find(one => one.number === number)
-        const node = conflict && conflictVersion(paths, view, conflict, side)
+        const node = conflict && conflictVersion(view, conflict, side)
         return node?.kind === 'file'
           ? String(readWhole(node)?.toString())
           : 'undefined'
@@ -270,7 +267,6 @@ const run = async (t: Test, steps: readonly Step[]): Promise<void> => {
   } catch (error) {
     t.fail(`${told.join(', ')}: ${String(error)}`)
   } finally {
-    pretendRunning(undefined)
     machine.s.remove()
   }
 }

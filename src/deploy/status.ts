@@ -2,24 +2,16 @@
 
 import { isDamage } from '../errors.ts'
 import { layerFingerprint } from '../etc/layer.ts'
-import type { Repository } from '../store/repository.ts'
 import { fallbackTo } from '../sysroot/boot-state.ts'
 import type { BootState } from '../sysroot/boot-state.ts'
-import { readRecord } from '../sysroot/deployment.ts'
 import type { DeploymentRecord } from '../sysroot/deployment.ts'
 import { changesOf, readEtc } from './etc-view.ts'
 import type { EtcView } from './etc-view.ts'
-import { runningOf } from './plan-deploy.ts'
 import { remergeable } from './remerge.ts'
-import { runningDeployments } from '../sysroot/running.ts'
 import type { RunningEtc } from '../sysroot/running.ts'
-import {
-  commitOf,
-  deploymentName,
-  isSameDeployment,
-  readSysroot,
-} from '../sysroot/sysroot.ts'
-import type { ListedDeployment, SysrootPaths } from '../sysroot/sysroot.ts'
+import type { Sysroot } from '../sysroot/session.ts'
+import { deploymentName, isSameDeployment } from '../sysroot/sysroot.ts'
+import type { ListedDeployment } from '../sysroot/sysroot.ts'
 
 export interface DeploymentStatus {
   readonly index: number
@@ -44,14 +36,12 @@ export interface DeploymentStatus {
   readonly fallback: BootState | undefined
 }
 
-/** In the order of the boot menu. */
-export const statusOf = (
-  repository: Repository,
-  paths: SysrootPaths,
-): DeploymentStatus[] => {
-  const state = readSysroot(paths)
-  const layers = runningDeployments(paths)
-  const booted = runningOf(paths, state)
+/**
+ * In the order of the boot menu; all of it as it is at one time.
+ * Errors: `CORRUPT_SYSROOT`, system errors.
+ */
+export const statusOf = (sysroot: Sysroot): DeploymentStatus[] => {
+  const { state, running: layers, runningHere: booted } = sysroot
   const [first] = state.deployments
   const isPendingFirst =
     booted !== undefined &&
@@ -59,10 +49,7 @@ export const statusOf = (
     !isSameDeployment(booted, first)
   const rollback = isPendingFirst ? booted : state.deployments[1]
   const views = new Map(
-    state.deployments.map(id => [
-      deploymentName(id),
-      viewOf(repository, paths, id),
-    ]),
+    state.deployments.map(id => [deploymentName(id), viewOf(sysroot, id)]),
   )
   return state.deployments.map((deployment, index) => {
     const { record, view, timeSec, damage } = views.get(
@@ -91,7 +78,7 @@ export const statusOf = (
       isOutdated:
         isPending &&
         from !== undefined &&
-        typeof remergeable(paths, state) !== 'string' &&
+        typeof remergeable(sysroot) !== 'string' &&
         layerFingerprint(from.changes) !== record.mergedFingerprint,
       damage,
       fallback: isBooted ? fallbackTo(deploymentName(deployment)) : undefined,
@@ -107,15 +94,11 @@ interface Viewed {
 }
 
 /** A deployment whose commit is damaged is told of like the others. */
-const viewOf = (
-  repository: Repository,
-  paths: SysrootPaths,
-  id: ListedDeployment,
-): Viewed => {
-  const record = readRecord(paths, id)
+const viewOf = (sysroot: Sysroot, id: ListedDeployment): Viewed => {
+  const record = sysroot.recordOf(id)
   try {
-    const { timeSec } = repository.commits.load(commitOf(id))
-    const view = readEtc(repository, paths, id)
+    const { timeSec } = sysroot.layoutOf(id).commit
+    const view = readEtc(sysroot, id)
     return { record, timeSec, view, damage: undefined }
   } catch (error) {
     if (!isDamage(error)) throw error

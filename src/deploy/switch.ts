@@ -1,19 +1,14 @@
 /** Changes of the list of deployments: rollback, pin, undeploy. */
 
 import { DendroError } from '../errors.ts'
-import type { Repository } from '../store/repository.ts'
-import { noDeployment, runningOf } from './plan-deploy.ts'
-import { runningDeployments } from '../sysroot/running.ts'
+import { noDeployment } from './plan-deploy.ts'
+import type { Sysroot } from '../sysroot/session.ts'
 import {
   deploymentName,
   isSameDeployment,
   shortName,
 } from '../sysroot/sysroot.ts'
-import type {
-  ListedDeployment,
-  SysrootPaths,
-  SysrootState,
-} from '../sysroot/sysroot.ts'
+import type { ListedDeployment, SysrootState } from '../sysroot/sysroot.ts'
 import { withTransaction } from '../sysroot/transaction.ts'
 
 /** The deployment of an index as `status` shows it. Errors: `NO_DEPLOYMENT`. */
@@ -36,14 +31,13 @@ export const deploymentAt = (
  * when another is pending, or the one before. Errors: `NO_DEPLOYMENT`.
  */
 export const rollback = (
-  repository: Repository,
-  paths: SysrootPaths,
+  sysroot: Sysroot,
   index: number | undefined,
   onWait?: () => void,
 ): Promise<ListedDeployment> =>
-  withTransaction(paths, repository, onWait, async transaction => {
+  withTransaction(sysroot, onWait, async transaction => {
     const { state } = transaction
-    const chosen = chooseRollback(paths, state, index)
+    const chosen = chooseRollback(transaction, index)
     const rest = state.deployments.filter(id => !isSameDeployment(id, chosen))
     await transaction.commit('rollback', `rollback to ${shortName(chosen)}`, [
       chosen,
@@ -53,8 +47,7 @@ export const rollback = (
   })
 
 const chooseRollback = (
-  paths: SysrootPaths,
-  state: SysrootState,
+  { state, runningHere: running }: Sysroot,
   index: number | undefined,
 ): ListedDeployment => {
   const [first] = state.deployments
@@ -68,7 +61,6 @@ const chooseRollback = (
       { hint: 'dendro status lists the others' },
     )
   }
-  const running = runningOf(paths, state)
   const chosen =
     running !== undefined && !isSameDeployment(running, first)
       ? running
@@ -81,14 +73,14 @@ const chooseRollback = (
   )
 }
 
+/** Pins a deployment, or no longer. Errors: `NO_DEPLOYMENT`. */
 export const setPinned = (
-  repository: Repository,
-  paths: SysrootPaths,
+  sysroot: Sysroot,
   index: number,
   isPinned: boolean,
   onWait?: () => void,
 ): Promise<ListedDeployment> =>
-  withTransaction(paths, repository, onWait, async transaction => {
+  withTransaction(sysroot, onWait, async transaction => {
     const { state } = transaction
     const chosen = deploymentAt(state, index)
     if (chosen.isPinned === isPinned) return chosen
@@ -108,15 +100,14 @@ export const setPinned = (
  * Errors: `NO_DEPLOYMENT`, `DEPLOYMENT_IN_USE`.
  */
 export const undeploy = (
-  repository: Repository,
-  paths: SysrootPaths,
+  sysroot: Sysroot,
   index: number,
   onWait?: () => void,
 ): Promise<ListedDeployment> =>
-  withTransaction(paths, repository, onWait, async transaction => {
+  withTransaction(sysroot, onWait, async transaction => {
     const { state } = transaction
     const chosen = deploymentAt(state, index)
-    const running = runningDeployments(paths).get(deploymentName(chosen))
+    const running = transaction.running.get(deploymentName(chosen))
     const inUse = (why: string, hint: string): DendroError =>
       new DendroError(
         'DEPLOYMENT_IN_USE',

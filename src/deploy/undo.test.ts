@@ -14,45 +14,45 @@ const deployed = async (t: Test) => {
   const s = new SmallSysroot()
   t.teardown(() => s.remove())
   await s.version('1', { a: 'default a', b: 'default b', c: 'default c' })
-  await deploy(s.repository, s.paths, { revision: 'os' })
-  const { repository, paths } = s
+  await deploy(s.sysroot, { revision: 'os' })
+  const { repository, sysroot } = s
   return {
     s,
     reset: (...names: string[]) =>
-      resetEtc(repository, paths, { paths: names, keep: [] }),
+      resetEtc(sysroot, { paths: names, keep: [] }),
     restore: (name: string, number: number) =>
-      restorePath(repository, paths, name, number),
-    undo: () => undo(repository, paths, undefined),
-    log: () => listOperations(repository, paths),
-    snapshots: () => etcLog(paths, 'os').map(({ subject }) => subject),
+      restorePath(sysroot, name, number),
+    undo: () => undo(repository, sysroot, undefined),
+    log: () => listOperations(repository, sysroot),
+    snapshots: () => etcLog(sysroot, 'os').map(({ subject }) => subject),
   }
 }
 
 t.test('what does nothing is no operation and takes no snapshot', async t => {
   const { s, reset, restore, log, snapshots } = await deployed(t)
   s.edit({ a: 'mine' })
-  await ownPath(s.repository, s.paths, 'b', true)
+  await ownPath(s.sysroot, 'b', true)
   const before = [log(), snapshots()]
   const nothing = [
     await reset('no/such'),
     await reset('c'),
     await restore('a', 0),
-    await ownPath(s.repository, s.paths, 'b', true),
-    await ownPath(s.repository, s.paths, 'c', false),
+    await ownPath(s.sysroot, 'b', true),
+    await ownPath(s.sysroot, 'c', false),
   ]
   t.same(nothing, [[], [], [], [], []])
-  await setPinned(s.repository, s.paths, 0, false)
+  await setPinned(s.sysroot, 0, false)
   const change = { append: [], delete: [], replace: [] }
-  await changeKernelArguments(s.repository, s.paths, 0, change)
+  await changeKernelArguments(s.sysroot, 0, change)
   t.same([log(), snapshots()], before)
 })
 
 t.test('a restore means the number that the log shows', async t => {
   const { s, restore, undo, snapshots } = await deployed(t)
   s.edit({ a: 'first' })
-  await ownPath(s.repository, s.paths, 'a', true)
+  await ownPath(s.sysroot, 'a', true)
   s.edit({ a: 'second' })
-  await ownPath(s.repository, s.paths, 'a', false)
+  await ownPath(s.sysroot, 'a', false)
   s.edit({ a: 'broken' })
   t.equal(snapshots()[0], 'before etc disown')
   await restore('a', 0)

@@ -10,19 +10,12 @@ import { mergeNewestFirst, OperationLog } from '../store/operation-log.ts'
 import type { Operation } from '../store/operation-log.ts'
 import type { Repository } from '../store/repository.ts'
 import { makeDirectory, syncDirectory } from '../system/disk.ts'
-import { writeRecord } from '../sysroot/deployment.ts'
 import type { DeploymentRecord } from '../sysroot/deployment.ts'
 import { undoEdit } from './etc-restore.ts'
-import { runningDeployments } from '../sysroot/running.ts'
-import { bringBack } from '../sysroot/snapshot-layer.ts'
-import {
-  commitOf,
-  deploymentName,
-  layerPath,
-  readSysroot,
-  shortName,
-} from '../sysroot/sysroot.ts'
-import type { ListedDeployment, SysrootPaths } from '../sysroot/sysroot.ts'
+import type { Sysroot } from '../sysroot/session.ts'
+import { bringBack } from '../sysroot/snapshots.ts'
+import { commitOf, deploymentName, shortName } from '../sysroot/sysroot.ts'
+import type { ListedDeployment } from '../sysroot/sysroot.ts'
 import { withTransaction } from '../sysroot/transaction.ts'
 import type { Transaction } from '../sysroot/transaction.ts'
 
@@ -37,20 +30,23 @@ interface RefMove {
   readonly after: string | null
 }
 
-/** All that happened, newest first; what never came to be is left out. */
+/**
+ * All that happened, newest first; what never came to be is left out. A
+ * repository may stand alone: then `sysroot` is undefined.
+ */
 export const listOperations = (
   repository: Repository,
-  paths: SysrootPaths | undefined,
+  sysroot: Sysroot | undefined,
 ): LoggedOperation[] => {
   const moves = new OperationLog(repository.paths.operations)
     .list()
     .filter(move => cameTrue(repository, move))
     .map(move => ({ ...move, id: `r${move.number}` }))
-  const last = paths === undefined ? 0 : readSysroot(paths).operation
+  const last = sysroot === undefined ? 0 : sysroot.state.operation
   const changes =
-    paths === undefined
+    sysroot === undefined
       ? []
-      : new OperationLog(paths.operations)
+      : new OperationLog(sysroot.paths.operations)
           .list()
           .filter(({ number }) => number <= last)
           .map(change => ({ ...change, id: `s${change.number}` }))
@@ -97,11 +93,11 @@ const cannot = (operation: LoggedOperation, why: string, hint: string) =>
  */
 export const undo = async (
   repository: Repository,
-  paths: SysrootPaths | undefined,
+  sysroot: Sysroot | undefined,
   id: string | undefined,
   onWait?: () => void,
 ): Promise<string> => {
-  const all = listOperations(repository, paths)
+  const all = listOperations(repository, sysroot)
   const operation =
     id === undefined ? lastToUndo(all) : all.find(op => op.id === id)
   if (operation === undefined)
@@ -114,9 +110,9 @@ export const undo = async (
     )
   if (operation.kind === 'ref' || operation.kind === 'tag')
     return undoMove(repository, operation)
-  if (paths === undefined)
+  if (sysroot === undefined)
     throw cannot(operation, 'no sysroot', 'name --sysroot')
-  return withTransaction(paths, repository, onWait, transaction =>
+  return withTransaction(sysroot, onWait, transaction =>
     undoChange(transaction, operation),
   )
 }
@@ -213,12 +209,11 @@ const undoList = async (
       'the deployments have changed since',
       'undo the later operations first',
     )
-  const running = runningDeployments(transaction.paths)
   const going = after.filter(
     id => !before.some(old => deploymentName(old) === deploymentName(id)),
   )
   for (const id of going)
-    if (running.has(deploymentName(id)))
+    if (transaction.running.has(deploymentName(id)))
       throw cannot(operation, `${shortName(id)} runs`, 'boot another one first')
   for (const id of before) recreate(transaction, operation, id)
   await transaction.commit(
@@ -261,14 +256,14 @@ const recreate = (
   makeDirectory(directory, 0o755)
   makeDirectory(join(directory, 'etc'), 0o700)
   makeDirectory(join(directory, 'etc', 'work'), 0o700)
-  const upper = layerPath(transaction.paths, id)
+  const upper = transaction.layerOf(id)
   const snapshot = transaction.history
     .list(id.os)
     .find(({ deployment }) => deployment === deploymentName(id))
   if (snapshot === undefined) makeDirectory(upper, 0o755)
   else transaction.history.restoreLayer(snapshot.id, upper)
   const commit = transaction.repository.commits.load(commitOf(id))
-  writeRecord(directory, {
+  transaction.writeRecord(id, {
     origin: null,
     version: commit.metadata.get('version') ?? null,
     createdSec: Math.floor(Date.now() / 1000),

@@ -33,6 +33,15 @@ export interface LayerOwner {
   readonly commit: string
 }
 
+/** What the history says of a layer. */
+export interface LayerWords extends LayerOwner {
+  /** As `layerFingerprint` makes it: layers with the same one are equal. */
+  readonly fingerprint: string
+  /** What is about to be done, or was just done. */
+  readonly subject: string
+}
+
+/** A layer as it was. */
 export interface Snapshot {
   /** Commit id in the history, in hex. */
   readonly id: string
@@ -100,31 +109,24 @@ export class LayerHistory {
    * Takes a snapshot of the layer in `upper`, unless the newest one of the same
    * deployment is equal; its id.
    */
-  async take(
-    owner: LayerOwner,
-    upper: string,
-    fingerprint: string,
-    subject: string,
-  ): Promise<string> {
-    for (const { id, commit } of this.#commits(toRefName(owner.os))) {
+  async take(upper: string, what: LayerWords): Promise<string> {
+    for (const { id, commit } of this.#commits(toRefName(what.os))) {
       const known = toSnapshot(digestToHex(id), commit)
-      if (known.deployment !== owner.deployment) continue
-      if (known.fingerprint === fingerprint) return known.id
+      if (known.deployment !== what.deployment) continue
+      if (known.fingerprint === what.fingerprint) return known.id
       break
     }
-    return this.#commit(toRefName(owner.os), owner, upper, fingerprint, subject)
+    return this.#commit(toRefName(what.os), upper, what)
   }
 
   async #commit(
     ref: RefName,
-    owner: LayerOwner,
     directory: string,
-    fingerprint: string,
-    subject: string,
+    { deployment, commit, fingerprint, subject }: LayerWords,
   ): Promise<string> {
     const metadata = new Map([
-      [KEYS.deployment, owner.deployment],
-      [KEYS.commit, owner.commit],
+      [KEYS.deployment, deployment],
+      [KEYS.commit, commit],
       [KEYS.fingerprint, fingerprint],
     ])
     const { id } = await commitDirectory(
@@ -137,11 +139,11 @@ export class LayerHistory {
 
   /** Keeps the directory of a deployment that leaves, with all that is in it. */
   async keepWhole(
-    owner: LayerOwner,
     directory: string,
-    subject: string,
+    what: Omit<LayerWords, 'fingerprint'>,
   ): Promise<void> {
-    await this.#commit(leftRef(owner.os), owner, directory, '', subject)
+    const ref = leftRef(what.os)
+    await this.#commit(ref, directory, { ...what, fingerprint: '' })
   }
 
   /** Names of deployments that left, newest first. */

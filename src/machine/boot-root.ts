@@ -2,13 +2,11 @@
 
 import { assembleRoot } from '../root/assemble.ts'
 import { beginBoot } from '../root/begin-boot.ts'
-import { inspectCommit } from '../sysroot/commit-layout.ts'
 import { deploymentParts } from '../root/enter.ts'
-import { commitOf, deploymentName, readSysroot } from '../sysroot/sysroot.ts'
-import type { SysrootPaths } from '../sysroot/sysroot.ts'
+import type { Sysroot } from '../sysroot/session.ts'
+import { deploymentName } from '../sysroot/sysroot.ts'
 import { DendroError, errorLine } from '../errors.ts'
 import { openPermanentView } from '../mount/mounting.ts'
-import type { Repository } from '../store/repository.ts'
 import { siblingModule } from '../system/sibling-module.ts'
 import type { Assembly } from './boot-assembly.ts'
 import { prefetchProfile } from './profile.ts'
@@ -20,19 +18,17 @@ import { prefetchProfile } from './profile.ts'
  * Errors: `NO_DEPLOYMENT`, `NOT_DEPLOYABLE`, damage.
  */
 export const bootRoot = async (
-  repository: Repository,
-  paths: SysrootPaths,
+  sysroot: Sysroot,
   name: string,
   target: string,
 ): Promise<void> => {
-  const found = readSysroot(paths).deployments.find(
-    id => deploymentName(id) === name,
-  )
+  const { repository, paths, state } = sysroot
+  const found = state.deployments.find(id => deploymentName(id) === name)
   if (found === undefined)
     throw new DendroError('NO_DEPLOYMENT', `there is no deployment ${name}`, {
       hint: 'dendro status lists them',
     })
-  const layout = inspectCommit(repository, commitOf(found))
+  const layout = sysroot.layoutOf(found)
   prefetchProfile(repository, paths, found.os)
   try {
     beginBoot(paths, found)

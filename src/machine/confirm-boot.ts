@@ -4,7 +4,7 @@ import { readdirSync } from '../system/files.ts'
 import { join } from 'node:path'
 import { fallbackTo } from '../sysroot/boot-state.ts'
 import { markBooted } from '../sysroot/deployment.ts'
-import { runningOf } from '../deploy/plan-deploy.ts'
+import type { Sysroot } from '../sysroot/session.ts'
 import {
   deploymentName,
   isSameDeployment,
@@ -13,7 +13,6 @@ import {
 import type { ListedDeployment, SysrootPaths } from '../sysroot/sysroot.ts'
 import { withTransaction } from '../sysroot/transaction.ts'
 import { DendroError } from '../errors.ts'
-import type { Repository } from '../store/repository.ts'
 import { removeIfThere } from '../system/durable-file.ts'
 
 export interface ConfirmedBoot {
@@ -28,13 +27,12 @@ export interface ConfirmedBoot {
  * has its kernel as well. Errors: `NO_DEPLOYMENT`.
  */
 export const confirmBoot = (
-  repository: Repository,
-  paths: SysrootPaths,
+  sysroot: Sysroot,
   onWait?: () => void,
 ): Promise<ConfirmedBoot> =>
-  withTransaction(paths, repository, onWait, async transaction => {
+  withTransaction(sysroot, onWait, async transaction => {
+    const { paths, runningHere: deployment } = transaction
     const { deployments } = transaction.state
-    const deployment = runningOf(transaction.paths, transaction.state)
     if (deployment === undefined)
       throw new DendroError(
         'NO_DEPLOYMENT',

@@ -5,10 +5,10 @@
 
 import { existsSync, mkdirSync, renameSync, rmSync } from '../system/files.ts'
 import { join } from 'node:path'
-import { runtimeOf } from '../sysroot/bootable.ts'
+import { findKernel, runtimeOf } from '../sysroot/commit-boot.ts'
+import { Sysroot } from '../sysroot/session.ts'
 import { deploy } from '../deploy/deploy.ts'
 import type { Deployed } from '../deploy/deploy.ts'
-import { findKernel } from '../sysroot/bootable.ts'
 import { checkKernelArgument } from '../deploy/kernel-arguments.ts'
 import type { SysrootPaths } from '../sysroot/sysroot.ts'
 import { DendroError } from '../errors.ts'
@@ -56,7 +56,7 @@ export const install = async (
       await copyCommit(from, repository, commit, ref, request.onWait)
     const { root } = repository.commits.load(commit)
     const runtime = runtimeOf(repository, root) ?? ownRuntime(paths)
-    return await deploy(repository, paths, {
+    return await deploy(new Sysroot(repository, paths), {
       revision: ref ?? digestToHex(commit),
       os: request.os,
       kernelArguments: words,

@@ -22,7 +22,7 @@ import {
   writeFileSync,
 } from '../system/files.ts'
 import { dirname, join } from 'node:path'
-import { RUNTIME_IN_COMMIT } from '../sysroot/bootable.ts'
+import { RUNTIME_IN_COMMIT } from '../sysroot/commit-boot.ts'
 import { DendroError } from '../errors.ts'
 import { byteCommand } from '../system/byte-command.ts'
 import { packageRoot } from '../system/native.ts'

@@ -14,10 +14,10 @@ import { varPath } from '../sysroot/var.ts'
 const deployed = async (t: Test) => {
   const s = new SmallSysroot()
   t.teardown(() => s.remove())
-  const { repository, paths } = s
+  const { paths, sysroot } = s
   const version = async (name: string): Promise<void> => {
     await s.version(name, { version: name })
-    await deploy(repository, paths, { revision: 'os' })
+    await deploy(sysroot, { revision: 'os' })
   }
   await version('1')
   const first = () => s.deployments[0] as ListedDeployment
@@ -46,7 +46,7 @@ t.test(
     boot()
     t.notOk(existsSync(mark()), 'the first boot of another /usr')
     writeFileSync(mark(), 'done')
-    await rollback(s.repository, s.paths, undefined)
+    await rollback(s.sysroot, undefined)
     boot()
     t.notOk(existsSync(mark()), 'and back')
   },
@@ -57,7 +57,7 @@ t.test(
   async t => {
     const { s, version, first } = await deployed(t)
     s.edit({ '.updated': 'done', mine: 'mine' })
-    const view = () => readEtc(s.repository, s.paths, first())
+    const view = () => readEtc(s.sysroot, first())
     t.same(
       changesOf(view()).map(({ path }) => path),
       ['mine'],

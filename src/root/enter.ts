@@ -31,7 +31,7 @@ import {
 import type { LayerRecord } from '../sysroot/mounted-layers.ts'
 import { holdEntered, reachable, runningLayer } from '../sysroot/running.ts'
 import type { EnteredNamespace } from '../sysroot/running.ts'
-import { commitOf } from '../sysroot/sysroot.ts'
+import type { Sysroot } from '../sysroot/session.ts'
 import type { DeploymentId, SysrootPaths } from '../sysroot/sysroot.ts'
 import { varPath } from '../sysroot/var.ts'
 import { requireRoot } from '../system/root-user.ts'
@@ -164,19 +164,26 @@ export const runInCommit = async (
  * layer must not be mounted twice. Errors: system errors.
  */
 export const runInDeployment = async (
-  repository: Repository,
-  paths: SysrootPaths,
+  sysroot: Sysroot,
   id: DeploymentId,
   command: Command,
 ): Promise<number> => {
   requireRoot('enter a deployment')
-  return runOnce(
-    repository,
-    inspectCommit(repository, commitOf(id)),
-    enterableOf(paths, id),
-    () => deploymentParts(paths, id),
-    command,
-  )
+  const { repository, paths } = sysroot
+  const entered: Entered = {
+    enterable: enterableOf(paths, id),
+    layout: sysroot.layoutOf(id),
+    parts: () => deploymentParts(paths, id),
+  }
+  return runOnce(repository, entered, command)
+}
+
+/** What is entered, and how its root is put together where nobody is in it. */
+export interface Entered {
+  readonly enterable: Enterable
+  readonly layout: CommitLayout
+  /** Asked behind the lock of its layer. */
+  readonly parts: () => RootParts
 }
 
 interface Started {
@@ -191,9 +198,7 @@ interface Started {
  */
 export const runOnce = async (
   repository: Repository,
-  layout: CommitLayout,
-  enterable: Enterable,
-  parts: () => RootParts,
+  { enterable, layout, parts }: Entered,
   command: Command,
 ): Promise<number> => {
   const view = await openView(repository)

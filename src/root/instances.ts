@@ -9,11 +9,9 @@ import { textToBytes } from '../bytes/byte-text.ts'
 import { DendroError, wrapSystemError } from '../errors.ts'
 import { digestFromHex, digestToHex } from '../objects/digest.ts'
 import type { Digest } from '../objects/digest.ts'
-import type { Repository } from '../store/repository.ts'
 import { makeDirectory, renameFile, syncDirectory } from '../system/disk.ts'
 import { makeDirectoryDurably, writeDurably } from '../system/durable-file.ts'
 import { removeTree } from '../system/remove-tree.ts'
-import { inspectCommit } from '../sysroot/commit-layout.ts'
 import { runOnce } from './enter.ts'
 import { lockEnterable, requireWritableLayer } from '../sysroot/enterable.ts'
 import type { Enterable } from '../sysroot/enterable.ts'
@@ -21,6 +19,7 @@ import type { Command } from './entry-process.ts'
 import { requireMountPoints } from './mount-points.ts'
 import { runningLayer } from '../sysroot/running.ts'
 import type { RunningEtc } from '../sysroot/running.ts'
+import type { Sysroot } from '../sysroot/session.ts'
 import type { SysrootPaths } from '../sysroot/sysroot.ts'
 import {
   INSTANCE_RECORD,
@@ -43,12 +42,12 @@ const PARTS = ['etc', 'var', 'root'] as const
 
 /** Makes an instance. Errors: `INSTANCE_EXISTS`, `NOT_DEPLOYABLE`, system errors. */
 export const createInstance = (
-  repository: Repository,
-  paths: SysrootPaths,
+  sysroot: Sysroot,
   name: string,
   commit: Digest,
 ): Instance => {
-  requireMountPoints(repository, inspectCommit(repository, commit))
+  const { repository, paths } = sysroot
+  requireMountPoints(repository, sysroot.layout(commit))
   const path = instancePath(paths, name)
   if (existsSync(path))
     throw new DendroError('INSTANCE_EXISTS', `there is an instance ${name}`, {
@@ -58,8 +57,8 @@ export const createInstance = (
   const hex = digestToHex(commit)
   try {
     makeDirectoryDurably(paths.instances)
-    renewInstanceHolds(repository, paths)
-    holdInstance(repository, paths, name, commit)
+    renewInstanceHolds(sysroot)
+    holdInstance(sysroot, name, commit)
     const temporary = join(paths.instances, `.${name}.${process.pid}.tmp`)
     makeDirectory(temporary, 0o700)
     for (const part of PARTS) {
@@ -127,10 +126,10 @@ export const listInstances = (paths: SysrootPaths): Instance[] =>
 
 /** Errors: `NOT_FOUND`, `DEPLOYMENT_IN_USE`. */
 export const removeInstance = async (
-  repository: Repository,
-  paths: SysrootPaths,
+  sysroot: Sysroot,
   name: string,
 ): Promise<void> => {
+  const { paths } = sysroot
   const path = instancePath(paths, name)
   if (!existsSync(path))
     throw new DendroError('NOT_FOUND', `there is no instance ${name}`, {
@@ -138,17 +137,14 @@ export const removeInstance = async (
     })
   const lock = await lockEnterable(enterableOf(paths, name))
   try {
-    remove(repository, paths, name)
+    remove(sysroot, name)
   } finally {
     lock.release()
   }
 }
 
-const remove = (
-  repository: Repository,
-  paths: SysrootPaths,
-  name: string,
-): void => {
+const remove = (sysroot: Sysroot, name: string): void => {
+  const { paths } = sysroot
   const path = instancePath(paths, name)
   const running = runningOf(paths, name)
   if (running !== undefined)
@@ -166,22 +162,19 @@ const remove = (
   }
   syncDirectory(paths.instances)
   removeTree(textToBytes(gone))
-  releaseInstance(repository, paths, name)
+  releaseInstance(sysroot, name)
 }
 
 /** Runs a command in an instance; its exit status. */
 export const runInInstance = async (
-  repository: Repository,
-  paths: SysrootPaths,
+  sysroot: Sysroot,
   name: string,
   command: Command,
 ): Promise<number> => {
   requireRoot('enter an instance')
-  const instance = readInstance(paths, name)
-  const layout = inspectCommit(
-    repository,
-    digestFromHex(instance.commit) as Digest,
-  )
+  const { repository, paths } = sysroot
+  const { commit } = readInstance(paths, name)
+  const layout = sysroot.layout(digestFromHex(commit) as Digest)
   const path = instancePath(paths, name)
   const overlay = (part: (typeof PARTS)[number]) =>
     ({
@@ -189,19 +182,15 @@ export const runInInstance = async (
       upper: join(path, part, 'upper'),
       work: join(path, part, 'work'),
     }) as const
-  return runOnce(
-    repository,
-    layout,
-    enterableOf(paths, name),
-    () => {
-      requireWritableLayer(enterableOf(paths, name))
-      return {
-        etc: overlay('etc'),
-        var: overlay('var'),
-        whole: overlay('root'),
-        recorded: { upper: overlay('etc').upper, isEntered: true },
-      }
-    },
-    command,
-  )
+  const enterable = enterableOf(paths, name)
+  const parts = () => {
+    requireWritableLayer(enterable)
+    return {
+      etc: overlay('etc'),
+      var: overlay('var'),
+      whole: overlay('root'),
+      recorded: { upper: overlay('etc').upper, isEntered: true },
+    }
+  }
+  return runOnce(repository, { enterable, layout, parts }, command)
 }

@@ -1,12 +1,10 @@
 /** Room for kernels: /boot is often a small file system of its own. */
 
 import { join } from 'node:path'
-import type { DirectoryObject } from '../objects/fs-object.ts'
-import type { Repository } from '../store/repository.ts'
 import { existsSync, statfsSync } from '../system/files.ts'
-import { bootedRoot, findKernel } from './bootable.ts'
-import type { CommitKernel } from './bootable.ts'
-import type { ListedDeployment, SysrootPaths } from './sysroot.ts'
+import type { CommitKernel } from './commit-boot.ts'
+import type { Sysroot } from './session.ts'
+import type { ListedDeployment } from './sysroot.ts'
 
 /** What a file system may need besides the bytes of a kernel's files. */
 const SLACK_BYTES = 64 * 1024
@@ -25,13 +23,12 @@ const bytesOf = ({ linux, initrd }: CommitKernel): number =>
 
 /** The kernels of deployments, each once, by key. */
 const kernelsOf = (
-  repository: Repository,
+  sysroot: Sysroot,
   deployments: readonly ListedDeployment[],
 ): Map<string, CommitKernel> => {
   const kernels = new Map<string, CommitKernel>()
   for (const deployment of deployments) {
-    const root: DirectoryObject | undefined = bootedRoot(repository, deployment)
-    const kernel = root && findKernel(repository, root)
+    const kernel = sysroot.kernelOf(deployment)
     if (kernel !== undefined) kernels.set(kernel.key, kernel)
   }
   return kernels
@@ -39,17 +36,17 @@ const kernelsOf = (
 
 /** Whether the kernels of `after` fit into /boot; undefined where there is none. */
 export const roomFor = (
-  repository: Repository,
-  paths: SysrootPaths,
+  sysroot: Sysroot,
   before: readonly ListedDeployment[],
   after: readonly ListedDeployment[],
 ): Room | undefined => {
+  const { paths } = sysroot
   if (!existsSync(paths.bootLoader)) return undefined
   const isThere = ({ key }: CommitKernel) =>
     existsSync(join(paths.kernels, key))
-  const wanted = kernelsOf(repository, after)
+  const wanted = kernelsOf(sysroot, after)
   const missing = [...wanted.values()].filter(kernel => !isThere(kernel))
-  const leaving = [...kernelsOf(repository, before).values()].filter(
+  const leaving = [...kernelsOf(sysroot, before).values()].filter(
     kernel => !wanted.has(kernel.key) && isThere(kernel),
   )
   const { bavail, bsize } = statfsSync(paths.bootLoader)
@@ -65,12 +62,12 @@ export const roomFor = (
 
 /** Numbers of deployments whose kernel no other one needs, as `status` has them. */
 export const freeingNumbers = (
-  repository: Repository,
+  sysroot: Sysroot,
   deployments: readonly ListedDeployment[],
 ): number[] =>
   deployments.flatMap((deployment, index) => {
     const others = deployments.filter(other => other !== deployment)
-    const [key] = kernelsOf(repository, [deployment]).keys()
-    const isOwn = key !== undefined && !kernelsOf(repository, others).has(key)
+    const [key] = kernelsOf(sysroot, [deployment]).keys()
+    const isOwn = key !== undefined && !kernelsOf(sysroot, others).has(key)
     return index > 0 && isOwn && !deployment.isPinned ? index : []
   })

@@ -12,7 +12,7 @@ import { existsSync, readdirSync, statSync } from '../system/files.ts'
 import { join } from 'node:path'
 import { textToBytes } from '../bytes/byte-text.ts'
 import { textToLatin1 } from '../bytes/latin1.ts'
-import { DendroError, isDamage, wrapSystemError } from '../errors.ts'
+import { DendroError, wrapSystemError } from '../errors.ts'
 import { digestToHex } from '../objects/digest.ts'
 import type { DirectoryObject, FileObject } from '../objects/fs-object.ts'
 import type { Repository } from '../store/repository.ts'
@@ -34,90 +34,13 @@ import {
 import { readMountTable } from '../system/mount-table.ts'
 import { removeTree } from '../system/remove-tree.ts'
 import { checkoutTree } from '../tree/checkout.ts'
-import { lookUpPath } from '../tree/lookup.ts'
 import { readContent } from '../tree/read-file.ts'
-import { compareDebianVersions } from '../packages/package-version.ts'
-import { commitOf } from './sysroot.ts'
+import { runtimeTree } from './commit-boot.ts'
+import type { CommitKernel } from './commit-boot.ts'
+import type { Sysroot } from './session.ts'
 import type { ListedDeployment, SysrootPaths } from './sysroot.ts'
 
-/** Where a commit has its kernels: one directory for each release. */
-const MODULES = 'usr/lib/modules'
-const INITRD_NAMES = ['initramfs.img', 'initrd.img', 'initrd'] as const
-/** Where a commit has the runtime that boots it. */
-export const RUNTIME_IN_COMMIT = 'usr/lib/dendro'
-/** A runtime without it is none. */
-const RUNTIME_PROGRAM = 'bin/node'
-const KEY_DIGITS = 16
-
-export interface CommitKernel {
-  /** As `uname -r` tells it. */
-  readonly release: string
-  readonly linux: FileObject
-  readonly initrd: FileObject | undefined
-  /** Names its copy: the release and what the directory holds. */
-  readonly key: string
-}
-
-/** The newest kernel in /usr/lib/modules of a commit, if it has one. */
-export const findKernel = (
-  repository: Repository,
-  root: DirectoryObject,
-): CommitKernel | undefined => {
-  const modules = lookUpPath(repository, root, MODULES)
-  if (modules?.kind !== 'directory') return undefined
-  const found = repository
-    .loadTree(modules.tree)
-    .entries.flatMap(({ name, object }) => {
-      if (object.kind !== 'directory' || !/^[\w.+~-]+$/.test(name)) return []
-      const files = repository.loadTree(object.tree)
-      const fileOf = (file: string): FileObject | undefined => {
-        const entry = files.get(file)?.object
-        return entry?.kind === 'file' ? entry : undefined
-      }
-      const linux = fileOf('vmlinuz')
-      if (linux === undefined) return []
-      const initrd = INITRD_NAMES.map(fileOf).find(file => file !== undefined)
-      const content = digestToHex(object.tree).slice(0, KEY_DIGITS)
-      return [{ release: name, linux, initrd, key: `${name}-${content}` }]
-    })
-  return found.sort((a, b) => compareDebianVersions(b.release, a.release))[0]
-}
-
-const runtimeTree = (
-  repository: Repository,
-  root: DirectoryObject,
-): DirectoryObject | undefined => {
-  const directory = lookUpPath(repository, root, RUNTIME_IN_COMMIT)
-  if (directory?.kind !== 'directory') return undefined
-  const program = lookUpPath(repository, directory, RUNTIME_PROGRAM)
-  return program?.kind === 'file' ? directory : undefined
-}
-
-/** The runtime that a commit brings, in hex. */
-export const runtimeOf = (
-  repository: Repository,
-  root: DirectoryObject,
-): string | undefined => {
-  const tree = runtimeTree(repository, root)?.tree
-  return tree === undefined ? undefined : digestToHex(tree)
-}
-
-/**
- * The root of a deployment's commit. Undefined where that is damaged: it cannot
- * be booted, and keeps no other one from it.
- */
-export const bootedRoot = (
-  repository: Repository,
-  deployment: ListedDeployment,
-): DirectoryObject | undefined => {
-  try {
-    return repository.commits.load(commitOf(deployment)).root
-  } catch (error) {
-    if (!isDamage(error)) throw error
-    return undefined
-  }
-}
-
+/** Whether the machine boots from here. */
 const isBooting = (paths: SysrootPaths): boolean => existsSync(paths.bootLoader)
 
 /** What stands before a kernel's key in the words of a boot loader. */
@@ -134,15 +57,15 @@ export const kernelPrefix = ({ deploy, bootLoader }: SysrootPaths): string => {
  * Errors: `NO_SPACE`, `NOT_FOUND` for a runtime that nothing can bring, damage.
  */
 export const publishBoot = (
-  repository: Repository,
-  paths: SysrootPaths,
+  sysroot: Sysroot,
   deployments: readonly ListedDeployment[],
 ): void => {
+  const { repository, paths } = sysroot
   if (!isBooting(paths)) return
   for (const deployment of deployments) {
-    const root = bootedRoot(repository, deployment)
+    const root = sysroot.rootOf(deployment)
     if (root === undefined) continue
-    const kernel = findKernel(repository, root)
+    const kernel = sysroot.kernelOf(deployment)
     if (kernel !== undefined) publishKernel(repository, paths, kernel)
     if (deployment.runtime !== undefined)
       publishRuntime(repository, paths, root, deployment.runtime)
@@ -213,32 +136,29 @@ const publishRuntime = (
 
 /** Removes copies that no deployment boots from and that nothing runs from. */
 export const dropUnusedBoot = (
-  repository: Repository,
-  paths: SysrootPaths,
+  sysroot: Sysroot,
   deployments: readonly ListedDeployment[],
 ): void => {
-  if (!isBooting(paths)) return
-  dropUnusedKernels(repository, paths, deployments)
+  if (!isBooting(sysroot.paths)) return
+  dropUnusedKernels(sysroot, deployments)
   const used = new Set(mountedRuntimes())
   for (const { runtime } of deployments)
     if (runtime !== undefined) used.add(runtime)
-  dropBut(paths.runtimes, used)
+  dropBut(sysroot.paths.runtimes, used)
 }
 
 /** Removes kernels that no deployment boots. */
 export const dropUnusedKernels = (
-  repository: Repository,
-  paths: SysrootPaths,
+  sysroot: Sysroot,
   deployments: readonly ListedDeployment[],
 ): void => {
-  if (!isBooting(paths)) return
+  if (!isBooting(sysroot.paths)) return
   const used = new Set<string>()
   for (const deployment of deployments) {
-    const root = bootedRoot(repository, deployment)
-    const kernel = root && findKernel(repository, root)
+    const kernel = sysroot.kernelOf(deployment)
     if (kernel !== undefined) used.add(kernel.key)
   }
-  dropBut(paths.kernels, used)
+  dropBut(sysroot.paths.kernels, used)
 }
 
 /** Removes what is ours in a directory, but for the names in `used`. */

@@ -89,26 +89,27 @@ export class LayerLocks {
     this.#onWait = onWait
   }
 
-  /** Once for each. Errors: `NOT_FOUND`. */
-  async lock(id: DeploymentId): Promise<void> {
+  /** Once for each; whether it was locked just now. Errors: `NOT_FOUND`. */
+  async lock(id: DeploymentId): Promise<boolean> {
     const name = deploymentName(id)
-    if (this.#held.has(name)) return
+    if (this.#held.has(name)) return false
     const enterable = enterableOf(this.#paths, id)
     this.#held.set(name, await lockEnterable(enterable, this.#onWait))
+    return true
   }
 
   /**
-   * Locks what is at `name` (`deploymentName`) without waiting; false when
+   * Locks what is at `name` (`deploymentName`) without waiting; 'no' when
    * another holds it. What was made by halves has no layer to lock.
    */
-  tryLock(name: string): boolean {
-    if (this.#held.has(name)) return true
+  tryLock(name: string): 'now' | 'before' | 'no' {
+    if (this.#held.has(name)) return 'before'
     const path = join(this.#paths.deploy, name, 'etc')
-    if (!existsSync(path)) return true
+    if (!existsSync(path)) return 'before'
     const lock = tryLock(path, 'exclusive')
-    if (lock === undefined) return false
+    if (lock === undefined) return 'no'
     this.#held.set(name, lock)
-    return true
+    return 'now'
   }
 
   release(): void {

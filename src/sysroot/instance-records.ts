@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { DendroError } from '../errors.ts'
 import { digestFromHex } from '../objects/digest.ts'
 import type { Digest } from '../objects/digest.ts'
-import type { Repository } from '../store/repository.ts'
+import type { Sysroot } from './session.ts'
 import type { SysrootPaths } from './sysroot.ts'
 import { holdInstance, isInstanceHeld } from './sysroot-holds.ts'
 
@@ -28,16 +28,13 @@ export const instancePath = (paths: SysrootPaths, name: string): string => {
  * Makes the holds of instances anew whose sysroot came from elsewhere, or that
  * an older program held by path. One that is damaged is left as it is.
  */
-export const renewInstanceHolds = (
-  repository: Repository,
-  paths: SysrootPaths,
-): void => {
+export const renewInstanceHolds = (sysroot: Sysroot): void => {
+  const { paths } = sysroot
   if (!existsSync(paths.instances)) return
   for (const name of readdirSync(paths.instances)) {
-    if (!isInstanceName(name) || isInstanceHeld(repository, paths, name))
-      continue
+    if (!isInstanceName(name) || isInstanceHeld(sysroot, name)) continue
     const commit = heldCommit(paths, name)
-    if (commit !== undefined) holdInstance(repository, paths, name, commit)
+    if (commit !== undefined) holdInstance(sysroot, name, commit)
   }
 }
 

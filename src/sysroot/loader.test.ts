@@ -38,7 +38,7 @@ const booting = async (t: Test) => {
       'usr/etc/version': name,
     })
     await s.commit(name)
-    await deploy(s.repository, s.paths, { revision: 'os' })
+    await deploy(s.sysroot, { revision: 'os' })
   }
   const read = (directory: string) =>
     readdirSync(directory)
@@ -66,10 +66,10 @@ t.test('a /boot without links has copies of the entries, always', async t => {
   isSame('one deployment')
   await version('2')
   isSame('two')
-  await rollback(s.repository, s.paths, undefined)
+  await rollback(s.sysroot, undefined)
   isSame('rolled back')
-  await undo(s.repository, s.paths, undefined)
-  await undo(s.repository, s.paths, undefined)
+  await undo(s.repository, s.sysroot, undefined)
+  await undo(s.repository, s.sysroot, undefined)
   isSame('one is gone again')
   t.equal(entries()[1]?.length, 1)
 })
@@ -107,7 +107,7 @@ t.test('what fails when the state is in force says that it is', async t => {
   t.equal(s.deployments.length, 2)
   // The next change does what was left undone.
   guardDisk(undefined)
-  await rollback(s.repository, s.paths, undefined)
+  await rollback(s.sysroot, undefined)
   const [wanted, copies] = entries()
   t.same(copies, wanted)
 })

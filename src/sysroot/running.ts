@@ -33,7 +33,8 @@ import {
   readLayerRecords,
 } from './mounted-layers.ts'
 import type { LayerRecord } from './mounted-layers.ts'
-import type { SysrootPaths } from './sysroot.ts'
+import { deploymentName } from './sysroot.ts'
+import type { ListedDeployment, SysrootPaths } from './sysroot.ts'
 import { unrecordedLayer } from './unrecorded-layers.ts'
 
 export interface RunningEtc {
@@ -111,8 +112,11 @@ const isOwnBelieved = (): boolean => {
   }
 }
 
-/** All running layers by identity; mounts of this process's own namespace win. */
-const findRunning = (): ReadonlyMap<string, RunningEtc> => {
+/**
+ * All running layers by identity (`layerIdentity`); mounts of this process's own
+ * namespace win. Looks into every mount namespace: ask once.
+ */
+export const findRunningLayers = (): ReadonlyMap<string, RunningEtc> => {
   const found = new Map<string, RunningEtc>()
   const records = readLayerRecords()
   const add = (entries: readonly Found[]) => {
@@ -125,10 +129,10 @@ const findRunning = (): ReadonlyMap<string, RunningEtc> => {
   return found
 }
 
-/** Where the layer whose upper directory is at `upper` is mounted. */
+/** Where the layer whose upper directory is at `upper` is mounted, by a new look. */
 export const runningLayer = (upper: string): RunningEtc | undefined => {
   const layer = findLayerIdentity(upper)
-  return layer === undefined ? undefined : findRunning().get(layer)
+  return layer === undefined ? undefined : findRunningLayers().get(layer)
 }
 
 const directoriesIn = (path: string): string[] => {
@@ -141,35 +145,38 @@ const directoriesIn = (path: string): string[] => {
   }
 }
 
-// For tests alone: what runs is the machine's, and cannot be handed down.
-let pretended: ReadonlyMap<string, RunningEtc> | undefined
-
 /**
- * For tests that mount nothing: deployments that are told to run, by name. Their
- * layers are still changed as those of deployments that do not.
+ * The running deployments of a sysroot by name (`deploymentName`), listed or
+ * not; `layers` is what `findRunningLayers` found.
  */
-export const pretendRunning = (
-  running: ReadonlyMap<string, RunningEtc> | undefined,
-): void => {
-  pretended = running
-}
-
-/** The running deployments of a sysroot by name (`deploymentName`). */
-export const runningDeployments = (
+export const runningByName = (
   paths: SysrootPaths,
+  layers: ReadonlyMap<string, RunningEtc>,
 ): ReadonlyMap<string, RunningEtc> => {
-  if (pretended !== undefined) return pretended
-  const running = findRunning()
   const found = new Map<string, RunningEtc>()
-  if (running.size === 0) return found
+  if (layers.size === 0) return found
   for (const os of directoriesIn(paths.deploy))
     for (const name of directoriesIn(join(paths.deploy, os))) {
       const upper = join(paths.deploy, os, name, 'etc', 'upper')
       const layer = findLayerIdentity(upper)
-      const etc = layer === undefined ? undefined : running.get(layer)
+      const etc = layer === undefined ? undefined : layers.get(layer)
       if (etc !== undefined) found.set(`${os}/${name}`, etc)
     }
   return found
+}
+
+/** The one of `deployments` that runs in this mount namespace, if one does. */
+export const runningHere = (
+  deployments: readonly ListedDeployment[],
+  running: ReadonlyMap<string, RunningEtc>,
+): ListedDeployment | undefined => {
+  const etcOf = (id: ListedDeployment) => running.get(deploymentName(id))
+  // Those of `dendro run` are in namespaces of their own, and do not count.
+  const own = deployments.filter(id => {
+    const etc = etcOf(id)
+    return etc !== undefined && etc.pid === undefined
+  })
+  return own.find(id => etcOf(id)?.mountpoint === '/etc') ?? own[0]
 }
 
 /** A mount namespace that dendro made for who is entered. */

@@ -14,6 +14,8 @@ import { toRefName } from '../refs/ref-name.ts'
 import { Repository } from '../store/repository.ts'
 import { DirectoryHandle } from '../system/directory-handle.ts'
 import { commitDirectory } from '../tree/commit.ts'
+import { Sysroot } from './session.ts'
+import type { Running } from './session.ts'
 import { layerPath, readSysroot, sysrootPaths } from './sysroot.ts'
 import type { ListedDeployment, SysrootPaths } from './sysroot.ts'
 
@@ -35,7 +37,9 @@ export class SmallSysroot {
   readonly directory: string
   readonly paths: SysrootPaths
   readonly repository: Repository
+  readonly sysroot: Sysroot
   readonly tree: string
+  #running: Running | undefined
 
   /** `isBooting` makes a /boot, for kernels and boot entries. */
   constructor({ isBooting = false } = {}) {
@@ -46,6 +50,9 @@ export class SmallSysroot {
     if (isBooting) mkdirSync(join(root, 'boot'))
     this.paths = sysrootPaths(root)
     this.repository = Repository.create(this.paths.repository)
+    this.sysroot = new Sysroot(this.repository, this.paths, {
+      running: () => this.#running,
+    })
     putFiles(this.tree, { 'usr/lib/os-release': 'ID=os\n' })
   }
 
@@ -67,6 +74,12 @@ export class SmallSysroot {
     return commitDirectory(this.repository, request, {
       mtime: { kind: 'exact' },
     })
+  }
+
+  /** Has everybody believe that these run; what is mounted counts no more. */
+  pretendRunning(running: Running): void {
+    this.#running = running
+    this.sysroot.refresh()
   }
 
   get deployments(): readonly ListedDeployment[] {
@@ -100,6 +113,7 @@ export class SmallSysroot {
   }
 
   remove(): void {
+    this.sysroot.close()
     this.repository.close()
     rmSync(this.directory, { recursive: true, force: true })
   }

@@ -9,6 +9,7 @@ import { listHolds, setHold } from '../store/holds.ts'
 import { Repository } from '../store/repository.ts'
 import { deploy } from '../deploy/deploy.ts'
 import { createInstance, removeInstance } from '../root/instances.ts'
+import { Sysroot } from './session.ts'
 import { SmallSysroot } from './small-sysroot.ts'
 import { setPinned, undeploy } from '../deploy/switch.ts'
 import { commitOf, readSysroot, sysrootPaths } from './sysroot.ts'
@@ -25,7 +26,7 @@ const twoDeployed = async (test: Test): Promise<SmallSysroot> => {
   test.teardown(() => s.remove())
   for (const version of ['1', '2']) {
     await s.version(version, { a: `${version}\n` })
-    await deploy(s.repository, s.paths, { revision: 'os', os: 'os' })
+    await deploy(s.sysroot, { revision: 'os', os: 'os' })
   }
   return s
 }
@@ -44,9 +45,9 @@ void t.test('a copy drops its own hold alone', async test => {
   const s = await twoDeployed(test)
   const copy = copyOf(s)
   const old = s.deployments[1]?.commit as string
-  await undeploy(s.repository, copy, 1)
+  await undeploy(new Sysroot(s.repository, copy), 1)
   test.ok(heldOf(s.repository).includes(old), 'that of the original stays')
-  await undeploy(s.repository, s.paths, 1)
+  await undeploy(s.sysroot, 1)
   test.notOk(heldOf(s.repository).includes(old), 'and goes with its own')
   // Those that the copy is made of go on.
   const [first] = s.deployments
@@ -59,10 +60,10 @@ void t.test('holds of older programs', async test => {
   for (const id of [first, second])
     setHold(s.repository.paths, olderHold(s, id), commitOf(id))
   const copy = copyOf(s)
-  await undeploy(s.repository, copy, 1)
+  await undeploy(new Sysroot(s.repository, copy), 1)
   const names = () => listHolds(s.repository.paths).map(({ name }) => name)
   test.ok(names().includes(olderHold(s, second)), 'no proof that it is its own')
-  await setPinned(s.repository, s.paths, 0, true)
+  await setPinned(s.sysroot, 0, true)
   test.notOk(
     names().includes(olderHold(s, second)),
     'renewed under its numbers',
@@ -76,23 +77,24 @@ void t.test('what is moved keeps its holds', async test => {
   cpSync(s.paths.repository, shared, { recursive: true })
   const repository = Repository.open(shared)
   test.teardown(() => repository.close())
-  await setPinned(repository, s.paths, 0, true)
+  const sysroot = new Sysroot(repository, s.paths)
+  await setPinned(sysroot, 0, true)
   const { commit } = s.deployments[1] as ListedDeployment
   const id = commitOf(s.deployments[1] as ListedDeployment)
-  createInstance(repository, s.paths, 'one', id)
+  createInstance(sysroot, 'one', id)
   const older = `instance.${Buffer.from(s.paths.instances).toString('base64url')}.two`
-  createInstance(repository, s.paths, 'two', id)
-  await removeInstance(repository, s.paths, 'two')
+  createInstance(sysroot, 'two', id)
+  await removeInstance(sysroot, 'two')
   const before = heldOf(repository)
   const root = join(s.directory, 'moved')
   renameSync(s.paths.root, root)
   const moved = sysrootPaths(root)
-  await setPinned(repository, moved, 0, false)
+  await setPinned(new Sysroot(repository, moved), 0, false)
   test.same(heldOf(repository), before)
-  await undeploy(repository, moved, 1)
+  await undeploy(new Sysroot(repository, moved), 1)
   test.ok(heldOf(repository).includes(commit), 'the instance needs it')
   setHold(repository.paths, older, id)
-  await removeInstance(repository, moved, 'one')
+  await removeInstance(new Sysroot(repository, moved), 'one')
   const left = listHolds(repository.paths).filter(({ name }) =>
     name.startsWith('instance.'),
   )

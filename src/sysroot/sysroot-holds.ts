@@ -12,6 +12,7 @@ import type { Digest } from '../objects/digest.ts'
 import { holdNames, removeHold, setHold } from '../store/holds.ts'
 import type { Repository } from '../store/repository.ts'
 import { statSync } from '../system/files.ts'
+import type { Sysroot } from './session.ts'
 import { commitOf, deploymentName } from './sysroot.ts'
 import type { DeploymentId, SysrootPaths } from './sysroot.ts'
 
@@ -44,11 +45,11 @@ export class DeploymentHolds {
   readonly #paths: SysrootPaths
   readonly #id: string
 
-  /** `id` is that of the state; the directory of the sysroot is there. */
-  constructor(repository: Repository, paths: SysrootPaths, id: string) {
+  /** The directory of the sysroot is there. */
+  constructor({ repository, paths, state }: Sysroot) {
     this.#repository = repository
     this.#paths = paths
-    this.#id = id
+    this.#id = state.id
   }
 
   #nameOf(id: DeploymentId): string {
@@ -101,17 +102,16 @@ const instanceHold = (paths: SysrootPaths, name: string): string =>
 const olderInstanceHold = (paths: SysrootPaths, name: string): string =>
   `instance.${textToBytes(paths.instances).toString('base64url')}.${name}`
 
+/** Keeps the commit of an instance from being pruned. */
 export const holdInstance = (
-  repository: Repository,
-  paths: SysrootPaths,
+  { repository, paths }: Sysroot,
   name: string,
   commit: Digest,
 ): void => setHold(repository.paths, instanceHold(paths, name), commit)
 
 /** Drops the hold of an instance that is gone. */
 export const releaseInstance = (
-  repository: Repository,
-  paths: SysrootPaths,
+  { repository, paths }: Sysroot,
   name: string,
 ): void => {
   removeHold(repository.paths, instanceHold(paths, name))
@@ -120,7 +120,6 @@ export const releaseInstance = (
 
 /** Whether an instance has its hold under the present numbers. */
 export const isInstanceHeld = (
-  repository: Repository,
-  paths: SysrootPaths,
+  { repository, paths }: Sysroot,
   name: string,
 ): boolean => holdNames(repository.paths).includes(instanceHold(paths, name))

@@ -7,9 +7,7 @@
 import { existsSync, lstatSync, readdirSync } from '../system/files.ts'
 import { join } from 'node:path'
 import { textToBytes } from '../bytes/byte-text.ts'
-import { LayerHistory } from '../etc/history.ts'
 import { OperationLog } from '../store/operation-log.ts'
-import type { Repository } from '../store/repository.ts'
 import { removeIfThere } from '../system/durable-file.ts'
 import { acquireLock } from '../system/lock.ts'
 import type { FileLock } from '../system/lock.ts'
@@ -20,76 +18,58 @@ import { bootFiles } from './boot-entries.ts'
 import { freeingNumbers, roomFor } from './boot-room.ts'
 import type { Room } from './boot-room.ts'
 import { showLoader } from './loader.ts'
-import {
-  bootedRoot,
-  dropUnusedBoot,
-  dropUnusedKernels,
-  findKernel,
-  kernelPrefix,
-  publishBoot,
-} from './bootable.ts'
-import { osRelease } from '../packages/os-release.ts'
-import { readRecord } from './deployment.ts'
+import { bootTargetOf } from './boot-target.ts'
+import { dropUnusedBoot, dropUnusedKernels, publishBoot } from './bootable.ts'
+import type { DeploymentRecord } from './deployment.ts'
 import { LayerLocks } from './enterable.ts'
-import { runningDeployments } from './running.ts'
-import { keepLeaving } from './snapshot-layer.ts'
+import { Sysroot } from './session.ts'
+import { keepLeaving } from './snapshots.ts'
 import { DeploymentHolds } from './sysroot-holds.ts'
 import { renewInstanceHolds } from './instance-records.ts'
 import {
   deploymentName,
-  deploymentPath,
   isSameDeployment,
   oldBootDirectories,
   prepareSysroot,
-  readSysroot,
   shortName,
   writeSysroot,
 } from './sysroot.ts'
-import type {
-  DeploymentId,
-  ListedDeployment,
-  SysrootPaths,
-  SysrootState,
-} from './sysroot.ts'
+import type { DeploymentId, ListedDeployment, SysrootState } from './sysroot.ts'
 
-export class Transaction {
-  readonly paths: SysrootPaths
-  readonly repository: Repository
-  readonly history: LayerHistory
+/**
+ * The sysroot as it is under the lock, and the changes of it. What runs is a
+ * matter of those who enter: a look at it holds for the layers that were locked
+ * before.
+ */
+export class Transaction extends Sysroot {
   readonly #lock: FileLock
   readonly #layers: LayerLocks
   readonly #log: OperationLog
   readonly #holds: DeploymentHolds
-  #state: SysrootState
   /** What was committed last, for a person. */
   #done = ''
 
   private constructor(
-    paths: SysrootPaths,
-    repository: Repository,
+    { repository, paths, shared }: Sysroot,
     lock: FileLock,
     onWait: (() => void) | undefined,
   ) {
-    this.paths = paths
-    this.repository = repository
-    this.history = new LayerHistory(paths.history)
+    super(repository, paths, shared)
     this.#lock = lock
     this.#layers = new LayerLocks(paths, onWait)
     this.#log = new OperationLog(paths.operations, repository.paths.operations)
-    this.#state = readSysroot(paths)
-    this.#holds = new DeploymentHolds(repository, paths, this.#state.id)
+    this.#holds = new DeploymentHolds(this)
   }
 
   /** Waits for other changes of the same sysroot. */
   static async begin(
-    paths: SysrootPaths,
-    repository: Repository,
+    sysroot: Sysroot,
     onWait?: () => void,
   ): Promise<Transaction> {
-    prepareSysroot(paths)
-    const lock = await acquireLock(paths.lock, 'exclusive', onWait)
+    prepareSysroot(sysroot.paths)
+    const lock = await acquireLock(sysroot.paths.lock, 'exclusive', onWait)
     try {
-      const transaction = new Transaction(paths, repository, lock, onWait)
+      const transaction = new Transaction(sysroot, lock, onWait)
       transaction.#clearUp()
       return transaction
     } catch (error) {
@@ -100,31 +80,34 @@ export class Transaction {
 
   /**
    * Keeps others from mounting the layer of `id` until the end: for who writes
-   * in it, or removes it. Errors: `NOT_FOUND`.
+   * in it, or removes it. What runs is looked at behind it. Errors: `NOT_FOUND`.
    */
-  lockLayer(id: DeploymentId): Promise<void> {
-    return this.#layers.lock(id)
+  async lockLayer(id: DeploymentId): Promise<void> {
+    if (await this.#layers.lock(id)) this.lookAgain()
   }
 
-  get state(): SysrootState {
-    return this.#state
+  /** The same without waiting, by name; false when another holds it. */
+  #tryLockLayer(name: string): boolean {
+    const locked = this.#layers.tryLock(name)
+    if (locked === 'now') this.lookAgain()
+    return locked !== 'no'
   }
 
   /** Removes what changes that never came left behind. */
   #clearUp(): void {
-    this.#log.dropAfter(this.#state.operation)
-    const current = `boot.${this.#state.serial}`
-    const previous = `boot.${this.#state.serial - 1}`
+    this.#log.dropAfter(this.state.operation)
+    const current = `boot.${this.state.serial}`
+    const previous = `boot.${this.state.serial - 1}`
     for (const path of oldBootDirectories(this.paths))
       if (!path.endsWith(`/${current}`) && !path.endsWith(`/${previous}`))
         remove(path)
     this.#removeUnlisted()
-    this.#holds.renew(this.#state.deployments)
-    renewInstanceHolds(this.repository, this.paths)
-    this.#holds.releaseOthers(this.#state.deployments)
-    if (this.#state.serial === 0) return
+    this.#holds.renew(this.state.deployments)
+    renewInstanceHolds(this)
+    this.#holds.releaseOthers(this.state.deployments)
+    if (this.state.serial === 0) return
     try {
-      dropUnusedKernels(this.repository, this.paths, this.#state.deployments)
+      dropUnusedKernels(this, this.state.deployments)
       showLoader(this.paths)
     } catch {
       // A /boot that cannot be written to is told of by a change that needs it.
@@ -143,14 +126,13 @@ export class Transaction {
    * somebody is in stay until a later change.
    */
   #removeUnlisted(): void {
-    const listed = new Set(this.#state.deployments.map(deploymentName))
+    const listed = new Set(this.state.deployments.map(deploymentName))
     const gone = this.#directories().filter(name => !listed.has(name))
     if (gone.length === 0) return
-    const free = gone.filter(name => this.#layers.tryLock(name))
+    const free = gone.filter(name => this.#tryLockLayer(name))
     // Looked at behind the lock: nobody comes to it any more.
-    const running = runningDeployments(this.paths)
     for (const name of free)
-      if (!running.has(name))
+      if (!this.running.has(name))
         removeTree(textToBytes(join(this.paths.deploy, name)))
   }
 
@@ -177,7 +159,7 @@ export class Transaction {
     const directory = join(this.paths.deploy, os)
     const names = existsSync(directory) ? readdirSync(directory) : []
     const taken = [
-      ...this.#state.deployments
+      ...this.state.deployments
         .filter(id => id.os === os && id.commit === commit)
         .map(({ serial }) => serial),
       ...names.flatMap(name =>
@@ -199,7 +181,7 @@ export class Transaction {
     details: Readonly<Record<string, unknown>> = {},
   ): Promise<void> {
     await this.#makeRoom(text, deployments)
-    const before = this.#state.deployments
+    const before = this.state.deployments
     await this.#letLeave(
       text,
       before.filter(id => !deployments.some(one => isSameDeployment(id, one))),
@@ -210,19 +192,20 @@ export class Transaction {
       after: deployments,
     })
     const state: SysrootState = {
-      ...this.#state,
-      serial: this.#state.serial + 1,
+      ...this.state,
+      serial: this.state.serial + 1,
       operation,
       deployments,
     }
     // All that the state names is there before it is in force.
-    publishBoot(this.repository, this.paths, deployments)
-    writeSysroot(this.paths, state, this.#bootFiles(deployments))
-    this.#state = state
+    publishBoot(this, deployments)
+    const files = bootFiles(deployments, id => bootTargetOf(this, id))
+    writeSysroot(this.paths, state, files)
+    this.become(state)
     this.#done = text
     this.inForce('show the boot entries', () => showLoader(this.paths))
     this.inForce('remove what is not booted any more', () => {
-      dropUnusedBoot(this.repository, this.paths, deployments)
+      dropUnusedBoot(this, deployments)
       this.#holds.releaseOthers(deployments)
     })
   }
@@ -234,9 +217,8 @@ export class Transaction {
   ): Promise<void> {
     for (const id of leaving)
       if (existsSync(this.pathOf(id))) await this.lockLayer(id)
-    const running = leaving.length > 0 && runningDeployments(this.paths)
     for (const id of leaving)
-      if (running && running.has(deploymentName(id)))
+      if (this.running.has(deploymentName(id)))
         throw new DendroError(
           'DEPLOYMENT_IN_USE',
           `cannot ${text}: ${shortName(id)} would go, and it runs since just now`,
@@ -273,8 +255,8 @@ export class Transaction {
     text: string,
     deployments: readonly ListedDeployment[],
   ): Promise<void> {
-    const before = this.#state.deployments
-    const room = roomFor(this.repository, this.paths, before, deployments)
+    const before = this.state.deployments
+    const room = roomFor(this, before, deployments)
     if (room === undefined || room.neededBytes <= room.freeBytes) return
     if (room.neededBytes > room.freeBytes + room.leavingBytes)
       throw this.#noRoom(text, room)
@@ -293,7 +275,7 @@ export class Transaction {
 
   #noRoom(text: string, { neededBytes, freeBytes }: Room): DendroError {
     const { bootLoader } = this.paths
-    const numbers = freeingNumbers(this.repository, this.#state.deployments)
+    const numbers = freeingNumbers(this, this.state.deployments)
     return new DendroError(
       'NO_SPACE',
       `cannot ${text}: its kernel takes ${formatBytes(neededBytes)} in ${bootLoader}, and ${formatBytes(freeBytes)} are free`,
@@ -308,40 +290,16 @@ export class Transaction {
 
   /** Says more, or something else, of the operation that was committed last. */
   amend(details: Readonly<Record<string, unknown>>): void {
-    this.#log.amend(this.#state.operation, details)
+    this.#log.amend(this.state.operation, details)
   }
 
-  #bootFiles(deployments: readonly ListedDeployment[]) {
-    return bootFiles(deployments, id => {
-      const { version } = readRecord(this.paths, id)
-      const shown = version ?? id.commit.slice(0, 12)
-      const root = bootedRoot(this.repository, id)
-      if (root === undefined)
-        return {
-          title: `${id.os} (${shown}.${id.serial}), damaged`,
-          version: shown,
-        }
-      const release = osRelease(this.repository, root)
-      const name = release.get('PRETTY_NAME') ?? release.get('NAME') ?? id.os
-      const title = `${name} (${shown}.${id.serial})`
-      const kernel = findKernel(this.repository, root)
-      if (kernel === undefined) return { title, version: shown }
-      const at = `${kernelPrefix(this.paths)}/${kernel.key}`
-      return {
-        title,
-        version: shown,
-        linux: `${at}/vmlinuz`,
-        ...(kernel.initrd === undefined ? {} : { initrd: `${at}/initrd.img` }),
-      }
-    })
-  }
-
-  pathOf(id: DeploymentId): string {
-    return deploymentPath(this.paths, id)
+  /** Writes the record of a deployment, durably but for its directory's name. */
+  writeRecord(id: DeploymentId, record: DeploymentRecord): void {
+    this.putRecord(id, record)
   }
 
   end(): void {
-    this.history.close()
+    this.close()
     this.#layers.release()
     this.#lock.release()
   }
@@ -353,17 +311,20 @@ const remove = (path: string): void => {
   else removeIfThere(path)
 }
 
-/** Runs `work` in a transaction, and ends it in any case. */
+/**
+ * Runs `work` in a transaction, and ends it in any case. `sysroot` is read anew
+ * by who asks it afterwards.
+ */
 export const withTransaction = async <T>(
-  paths: SysrootPaths,
-  repository: Repository,
+  sysroot: Sysroot,
   onWait: (() => void) | undefined,
   work: (transaction: Transaction) => T | Promise<T>,
 ): Promise<T> => {
-  const transaction = await Transaction.begin(paths, repository, onWait)
+  const transaction = await Transaction.begin(sysroot, onWait)
   try {
     return await work(transaction)
   } finally {
     transaction.end()
+    sysroot.refresh()
   }
 }

@@ -19,6 +19,7 @@ import { joinRaw } from '../tree/scan.ts'
 import { checkDepth } from '../tree/walk.ts'
 import type { CommitLayout } from './commit-layout.ts'
 import { PACKAGE_DATABASES } from '../packages/packages.ts'
+import type { Sysroot } from './session.ts'
 import type { SysrootPaths } from './sysroot.ts'
 
 export const varPath = (paths: SysrootPaths, os: string): string =>
@@ -49,8 +50,7 @@ const varOf = (
 
 /** Adds to the shared /var what `next` has beyond `before`. */
 export const growVar = (
-  repository: Repository,
-  paths: SysrootPaths,
+  { repository, paths }: Sysroot,
   os: string,
   before: CommitLayout | undefined,
   next: CommitLayout,

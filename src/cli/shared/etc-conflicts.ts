@@ -25,8 +25,6 @@ import {
   toEtcPath,
 } from '../../deploy/etc-view.ts'
 import type { EtcView } from '../../deploy/etc-view.ts'
-import { deploymentPath, readSysroot } from '../../sysroot/sysroot.ts'
-import type { SysrootPaths } from '../../sysroot/sysroot.ts'
 import { DendroError } from '../../errors.ts'
 import { hasMarkers } from '../../etc/merge-text.ts'
 import { unifiedDiff } from '../../etc/unified-diff.ts'
@@ -44,16 +42,15 @@ export const listConflicts = async (
   usage: string,
 ): Promise<void> => {
   const index = optionalIndex(parsed.positionals[0], usage)
-  await withSysroot(context.global, (repository, paths) => {
-    const state = readSysroot(paths)
+  await withSysroot(context.global, sysroot => {
+    const { deployments } = sysroot.state
     const chosen = chooseDeployment(
-      paths,
-      state,
-      index ?? (state.deployments.length > 0 ? 0 : undefined),
+      sysroot,
+      index ?? (deployments.length > 0 ? 0 : undefined),
     )
-    const view = readEtc(repository, paths, chosen)
-    const { conflicts } = view.record
-    const directory = deploymentPath(paths, chosen)
+    const view = readEtc(sysroot, chosen)
+    const { directory, record } = view
+    const { conflicts } = record
     if (context.global.json)
       printJson({
         conflicts: conflicts.map(conflict => ({
@@ -68,18 +65,14 @@ export const listConflicts = async (
         print(
           `    base, mine, theirs: ${conflictPath(directory, conflict.number)}`,
         )
-        if (parsed.flag('unified')) printConflict(paths, view, conflict)
+        if (parsed.flag('unified')) printConflict(view, conflict)
       }
   })
 }
 
-const printConflict = (
-  paths: SysrootPaths,
-  view: EtcView,
-  conflict: Conflict,
-): void => {
-  const mine = textOf(conflictVersion(paths, view, conflict, 'mine'))
-  const theirs = textOf(conflictVersion(paths, view, conflict, 'theirs'))
+const printConflict = (view: EtcView, conflict: Conflict): void => {
+  const mine = textOf(conflictVersion(view, conflict, 'mine'))
+  const theirs = textOf(conflictVersion(view, conflict, 'theirs'))
   if (mine === undefined || theirs === undefined) return
   const name = latin1ToDisplay(conflict.path)
   const names = [`mine/${name}`, `theirs/${name}`] as const
@@ -98,20 +91,15 @@ export const resolveCommand = async (
   if (choice === undefined || chosen.length > 1)
     throw usageError('name one of --mine, --theirs, --edit, --merged', usage)
   const path = toEtcPath(parsed.positionals[0] as string)
-  await withSysroot(context.global, async (repository, paths) => {
-    const state = readSysroot(paths)
+  await withSysroot(context.global, async sysroot => {
     // Conflicts come with a new deployment, which does not run yet.
     const index = optionalIndex(parsed.string('deployment'), usage) ?? 0
-    const view = readEtc(
-      repository,
-      paths,
-      chooseDeployment(paths, state, index),
-    )
+    const view = readEtc(sysroot, chooseDeployment(sysroot, index))
     const conflict = requireConflict(view, path)
     const resolution: Resolution =
-      choice === 'edit' ? { bytes: edit(paths, view, conflict) } : choice
+      choice === 'edit' ? { bytes: edit(view, conflict) } : choice
     if (choice === 'merged') refuseMarkers(view, path)
-    await resolveConflict(repository, paths, path, resolution, index)
+    await resolveConflict(sysroot, path, resolution, index)
     if (context.global.json) printJson({ ...jsonPath(path), resolved: choice })
     else print(`settled ${etcPath(path)}: ${choice}`)
   })
@@ -130,12 +118,8 @@ const marked = (path: string): DendroError =>
   )
 
 /** What the editor makes of the three versions. */
-const edit = (
-  paths: SysrootPaths,
-  view: EtcView,
-  conflict: Conflict,
-): Buffer => {
-  const text = editableConflict(paths, view, conflict)
+const edit = (view: EtcView, conflict: Conflict): Buffer => {
+  const text = editableConflict(view, conflict)
   if (text === undefined)
     throw new DendroError(
       'NOT_A_CONFLICT',

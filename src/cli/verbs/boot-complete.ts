@@ -20,12 +20,8 @@ export const verb: Verb = {
   run: async context => {
     parseVerb(context, usage, {}, [0, 0])
     requireRoot('confirm a boot')
-    await withSysroot(context.global, async (repository, paths) => {
-      const { deployment, fellBack } = await confirmBoot(
-        repository,
-        paths,
-        onWait,
-      )
+    await withSysroot(context.global, async sysroot => {
+      const { deployment, fellBack } = await confirmBoot(sysroot, onWait)
       if (context.global.json)
         printJson({ deployment: deploymentName(deployment), fellBack })
       else {

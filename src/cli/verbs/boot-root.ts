@@ -1,5 +1,6 @@
 /** dendro boot-root */
 
+import { Sysroot } from '../../sysroot/session.ts'
 import { sysrootPaths } from '../../sysroot/sysroot.ts'
 import { bootRoot } from '../../machine/boot-root.ts'
 import { parseVerb } from '../shared/arguments.ts'
@@ -22,6 +23,6 @@ export const verb: Verb = {
     // Nothing is pruned in an initramfs, and a server must not keep others from it.
     const repository = openRepository(context.global)
     const paths = sysrootPaths(context.global.sysroot)
-    await bootRoot(repository, paths, name, target)
+    await bootRoot(new Sysroot(repository, paths), name, target)
   },
 }

@@ -33,11 +33,11 @@ export const verb: Verb = {
     )
     const [revision] = parsed.positionals
     const { json } = context.global
-    await withSysroot(context.global, async (repository, paths) => {
+    await withSysroot(context.global, async sysroot => {
       if (parsed.flag('remerge')) {
         if (revision !== undefined)
           throw usageError('--remerge takes no REV', usage)
-        const done = await remerge(repository, paths, onWait)
+        const done = await remerge(sysroot, onWait)
         if (!('nothing' in done)) printDeployed(done, json)
         else if (json) printJson({ deployment: null, why: done.nothing })
         else print(`Nothing to merge: ${done.nothing}`)
@@ -47,10 +47,7 @@ export const verb: Verb = {
       const keep = optionalIndex(parsed.string('keep'), usage)
       if (keep === 0) throw usageError('--keep is at least 1', usage)
       const os = parsed.string('os')
-      printDeployed(
-        await deploy(repository, paths, { revision, os, keep, onWait }),
-        json,
-      )
+      printDeployed(await deploy(sysroot, { revision, os, keep, onWait }), json)
     })
   },
 }

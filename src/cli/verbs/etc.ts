@@ -12,10 +12,7 @@ import {
   toEtcPath,
 } from '../../deploy/etc-view.ts'
 import { planDeploy } from '../../deploy/plan-deploy.ts'
-import { readSysroot } from '../../sysroot/sysroot.ts'
 import type { EtcChange } from '../../etc/etc-diff.ts'
-import { LayerHistory } from '../../etc/history.ts'
-import type { PlannedMerge } from '../../etc/merge.ts'
 import { conflictsOf } from '../../etc/plan.ts'
 import { unifiedDiff } from '../../etc/unified-diff.ts'
 import { writeNote } from '../../system/standard-streams.ts'
@@ -63,9 +60,9 @@ const deployment = { type: 'string', short: 'd' } as const
 
 const diff = async (context: VerbContext, parsed: Parsed): Promise<void> => {
   const index = optionalIndex(parsed.positionals[0], usage)
-  await withSysroot(context.global, (repository, paths) => {
-    const chosen = chooseDeployment(paths, readSysroot(paths), index)
-    const changes = changesOf(readEtc(repository, paths, chosen))
+  await withSysroot(context.global, sysroot => {
+    const chosen = chooseDeployment(sysroot, index)
+    const changes = changesOf(readEtc(sysroot, chosen))
     if (context.global.json)
       printJson({
         changes: changes.map(({ kind, path, fields }) => ({
@@ -114,15 +111,8 @@ const merge = async (context: VerbContext, parsed: Parsed): Promise<void> => {
     )
   const revision = parsed.positionals[0] as string
   const os = parsed.string('os')
-  await withSysroot(context.global, (repository, paths) => {
-    const history = new LayerHistory(paths.history)
-    let plan: PlannedMerge
-    try {
-      const sources = { repository, paths, history }
-      plan = planDeploy(sources, readSysroot(paths), { revision, os }).plan
-    } finally {
-      history.close()
-    }
+  await withSysroot(context.global, sysroot => {
+    const { plan } = planDeploy(sysroot, { revision, os })
     if (context.global.json) {
       printJson({ etc: planToJson(plan) })
       return
@@ -134,8 +124,8 @@ const merge = async (context: VerbContext, parsed: Parsed): Promise<void> => {
 }
 
 const reset = async (context: VerbContext, parsed: Parsed): Promise<void> => {
-  await withSysroot(context.global, async (repository, paths) => {
-    const changed = await resetEtc(repository, paths, {
+  await withSysroot(context.global, async sysroot => {
+    const changed = await resetEtc(sysroot, {
       paths: parsed.positionals.map(toEtcPath),
       keep: parsed.strings('keep'),
       index: optionalIndex(parsed.string('deployment'), usage),
@@ -151,10 +141,9 @@ const reset = async (context: VerbContext, parsed: Parsed): Promise<void> => {
 }
 
 const own = async (context: VerbContext, parsed: Parsed): Promise<void> => {
-  await withSysroot(context.global, async (repository, paths) => {
+  await withSysroot(context.global, async sysroot => {
     const changed = await ownPath(
-      repository,
-      paths,
+      sysroot,
       toEtcPath(parsed.positionals[0] as string),
       !parsed.flag('off'),
       optionalIndex(parsed.string('deployment'), usage),
@@ -170,9 +159,9 @@ const restore = async (context: VerbContext, parsed: Parsed): Promise<void> => {
   if (match === null) throw usageError('restore takes PATH@{N}', usage)
   const path = toEtcPath(match[1] as string)
   const number = toIndex(match[2] as string, usage)
-  await withSysroot(context.global, async (repository, paths) => {
+  await withSysroot(context.global, async sysroot => {
     const index = optionalIndex(parsed.string('deployment'), usage)
-    const changed = await restorePath(repository, paths, path, number, index)
+    const changed = await restorePath(sysroot, path, number, index)
     printPaths(
       context,
       changed.slice(0, 1),
@@ -194,11 +183,9 @@ const printPaths = (
 }
 
 const log = async (context: VerbContext, parsed: Parsed): Promise<void> => {
-  await withSysroot(context.global, (_repository, paths) => {
-    const os =
-      parsed.string('os') ??
-      chooseDeployment(paths, readSysroot(paths), undefined).os
-    const snapshots = etcLog(paths, os)
+  await withSysroot(context.global, sysroot => {
+    const os = parsed.string('os') ?? chooseDeployment(sysroot, undefined).os
+    const snapshots = etcLog(sysroot, os)
     if (context.global.json) printJson({ snapshots })
     else
       for (const [number, snapshot] of snapshots.entries())

@@ -13,7 +13,7 @@ import { parseVerb, usageError } from '../shared/arguments.ts'
 import type { Verb, VerbContext } from '../shared/arguments.ts'
 import { formatTime } from '../shared/describe.ts'
 import { withReader, withRepository } from '../shared/open-repository.ts'
-import { splitCommand } from '../shared/open-sysroot.ts'
+import { splitCommand, useSysroot } from '../shared/open-sysroot.ts'
 import { print, printJson } from '../shared/output.ts'
 
 const usage =
@@ -41,14 +41,18 @@ export const verb: Verb = {
       else for (const instance of all) print(describe(instance))
     } else if (name === undefined) throw usageError('too few arguments', usage)
     else if (action === 'create' && revision !== undefined)
-      await withReader(context.global, repository => {
+      await withReader(context.global, async repository => {
         const commit = resolveRevision(repository, revision)
-        const made = createInstance(repository, paths, name, commit)
+        const made = await useSysroot(repository, context.global, sysroot =>
+          createInstance(sysroot, name, commit),
+        )
         if (json) printJson(toJson(made))
       })
     else if (action === 'rm' && revision === undefined)
       await withRepository(context.global, repository =>
-        removeInstance(repository, paths, name),
+        useSysroot(repository, context.global, sysroot =>
+          removeInstance(sysroot, name),
+        ),
       )
     else if (action === 'run' && revision === undefined)
       await run(context, name, command)
@@ -61,9 +65,10 @@ const run = async (
   name: string,
   words: readonly string[],
 ): Promise<void> => {
-  const paths = sysrootPaths(context.global.sysroot)
   process.exitCode = await withRepository(context.global, repository =>
-    runInInstance(repository, paths, name, { words }),
+    useSysroot(repository, context.global, sysroot =>
+      runInInstance(sysroot, name, { words }),
+    ),
   )
 }
 

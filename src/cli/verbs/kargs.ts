@@ -2,7 +2,7 @@
 
 import { changeKernelArguments } from '../../deploy/kernel-arguments.ts'
 import { deploymentAt } from '../../deploy/switch.ts'
-import { deploymentName, readSysroot } from '../../sysroot/sysroot.ts'
+import { deploymentName } from '../../sysroot/sysroot.ts'
 import { parseVerb } from '../shared/arguments.ts'
 import type { Verb } from '../shared/arguments.ts'
 import { onWait, toIndex, withSysroot } from '../shared/open-sysroot.ts'
@@ -34,10 +34,10 @@ export const verb: Verb = {
       replace: parsed.texts('replace'),
     }
     const isChange = Object.values(change).some(list => list.length > 0)
-    await withSysroot(context.global, async (repository, paths) => {
+    await withSysroot(context.global, async sysroot => {
       const deployment = isChange
-        ? await changeKernelArguments(repository, paths, index, change, onWait)
-        : deploymentAt(readSysroot(paths), index)
+        ? await changeKernelArguments(sysroot, index, change, onWait)
+        : deploymentAt(sysroot.state, index)
       const words = deployment.kernelArguments ?? []
       if (context.global.json)
         printJson({

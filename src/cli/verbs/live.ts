@@ -1,7 +1,11 @@
 /** dendro live */
 
 import { lockUsr, unlockUsr } from '../../root/live.ts'
-import { runningOf } from '../../deploy/plan-deploy.ts'
+import {
+  findRunningLayers,
+  runningByName,
+  runningHere,
+} from '../../sysroot/running.ts'
 import { readSysroot, sysrootPaths } from '../../sysroot/sysroot.ts'
 import { DendroError } from '../../errors.ts'
 import { parseVerb, usageError } from '../shared/arguments.ts'
@@ -20,7 +24,10 @@ export const verb: Verb = {
     const parsed = parseVerb(context, usage, {}, [1, 1])
     const [action] = parsed.positionals
     const paths = sysrootPaths(context.global.sysroot)
-    const running = runningOf(paths, readSysroot(paths))
+    const running = runningHere(
+      readSysroot(paths).deployments,
+      runningByName(paths, findRunningLayers()),
+    )
     if (action !== 'unlock' && action !== 'lock')
       throw usageError(`unknown action ${action}`, usage)
     if (running === undefined)

@@ -2,7 +2,8 @@
 
 import { existsSync } from '../../system/files.ts'
 import { sysrootPaths } from '../../sysroot/sysroot.ts'
-import type { SysrootPaths } from '../../sysroot/sysroot.ts'
+import { Sysroot } from '../../sysroot/session.ts'
+import type { Repository } from '../../store/repository.ts'
 import { listOperations } from '../../deploy/undo.ts'
 import { parseVerb, usageError } from '../shared/arguments.ts'
 import type { GlobalOptions, Verb } from '../shared/arguments.ts'
@@ -12,9 +13,12 @@ import { print, printJson } from '../shared/output.ts'
 const usage = 'op log [-n N]'
 
 /** The sysroot, where there is one: a repository may stand alone. */
-export const sysrootOf = (global: GlobalOptions): SysrootPaths | undefined => {
+export const sysrootOf = (
+  repository: Repository,
+  global: GlobalOptions,
+): Sysroot | undefined => {
   const paths = sysrootPaths(global.sysroot)
-  return existsSync(paths.deploy) ? paths : undefined
+  return existsSync(paths.deploy) ? new Sysroot(repository, paths) : undefined
 }
 
 export const verb: Verb = {
@@ -31,10 +35,8 @@ export const verb: Verb = {
     if (!Number.isSafeInteger(count) || count < 0)
       throw usageError('-n takes a number', usage)
     await withRepository(context.global, repository => {
-      const all = listOperations(repository, sysrootOf(context.global)).slice(
-        0,
-        count,
-      )
+      const sysroot = sysrootOf(repository, context.global)
+      const all = listOperations(repository, sysroot).slice(0, count)
       if (context.global.json) printJson({ operations: all })
       else
         for (const { id, time, text } of all)

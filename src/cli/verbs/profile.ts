@@ -1,7 +1,6 @@
 /** dendro profile */
 
 import { chooseDeployment } from '../../deploy/etc-view.ts'
-import { readSysroot } from '../../sysroot/sysroot.ts'
 import { readProfile, recordProfile } from '../../machine/profile.ts'
 import { parseVerb, usageError } from '../shared/arguments.ts'
 import type { Verb } from '../shared/arguments.ts'
@@ -23,16 +22,16 @@ export const verb: Verb = {
     const [action] = parsed.positionals
     if (action !== 'record' && action !== 'show')
       throw usageError(`unknown action ${action}`, usage)
-    await withSysroot(context.global, async (repository, paths) => {
-      const { os } = chooseDeployment(paths, readSysroot(paths), undefined)
+    await withSysroot(context.global, async sysroot => {
+      const { os } = chooseDeployment(sysroot, undefined)
       if (action === 'show') {
-        const objects = readProfile(paths, os)
+        const objects = readProfile(sysroot.paths, os)
         if (context.global.json) printJson({ os, objects })
         else for (const hex of objects) print(hex)
         return
       }
       requireRoot('record a boot')
-      const objects = await recordProfile(repository, paths, os)
+      const objects = await recordProfile(sysroot.repository, sysroot.paths, os)
       if (context.global.json) printJson({ os, objects })
       else print(`${objects} objects are read ahead at the next boot of ${os}`)
     })

@@ -17,8 +17,8 @@ export const verb: Verb = {
   run: async context => {
     const parsed = parseVerb(context, usage, {}, [0, 1])
     const index = optionalIndex(parsed.positionals[0], usage)
-    await withSysroot(context.global, async (repository, paths) => {
-      const chosen = await rollback(repository, paths, index, onWait)
+    await withSysroot(context.global, async sysroot => {
+      const chosen = await rollback(sysroot, index, onWait)
       if (context.global.json) {
         printJson({ deployment: deploymentName(chosen) })
         return

@@ -4,11 +4,10 @@ import { absolutePath } from '../../system/caller.ts'
 import { mkdirSync, realpathSync, statSync } from '../../system/files.ts'
 import { assembleRoot, releaseRoot } from '../../root/assemble.ts'
 import { beginBoot } from '../../root/begin-boot.ts'
-import { inspectCommit } from '../../sysroot/commit-layout.ts'
 import { deploymentParts } from '../../root/enter.ts'
 import { enterableOf, lockEnterable } from '../../sysroot/enterable.ts'
 import { chooseDeployment } from '../../deploy/etc-view.ts'
-import { commitOf, deploymentName, readSysroot } from '../../sysroot/sysroot.ts'
+import { deploymentName } from '../../sysroot/sysroot.ts'
 import { DendroError, wrapSystemError } from '../../errors.ts'
 import { openView } from '../../mount/mounting.ts'
 import type { FileLock } from '../../system/lock.ts'
@@ -38,9 +37,10 @@ export const verb: Verb = {
     if (action !== 'assemble')
       throw usageError(`unknown action ${action}`, usage)
     const index = rest.length === 2 ? toIndex(rest[0], usage) : undefined
-    await withSysroot(context.global, async (repository, paths) => {
-      const deployment = chooseDeployment(paths, readSysroot(paths), index)
-      const layout = inspectCommit(repository, commitOf(deployment))
+    await withSysroot(context.global, async sysroot => {
+      const { repository, paths } = sysroot
+      const deployment = chooseDeployment(sysroot, index)
+      const layout = sysroot.layoutOf(deployment)
       const target = emptyDirectory(directory)
       const view = await openView(repository)
       let lock: FileLock | undefined

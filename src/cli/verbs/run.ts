@@ -2,15 +2,19 @@
 
 import { runInCommit, runInDeployment } from '../../root/enter.ts'
 import { chooseDeployment } from '../../deploy/etc-view.ts'
-import { commitOf, readSysroot, sysrootPaths } from '../../sysroot/sysroot.ts'
-import type { SysrootPaths } from '../../sysroot/sysroot.ts'
+import type { Sysroot } from '../../sysroot/session.ts'
+import { commitOf } from '../../sysroot/sysroot.ts'
 import type { Digest } from '../../objects/digest.ts'
 import { resolveRevision } from '../../refs/revision.ts'
 import type { Repository } from '../../store/repository.ts'
 import { parseVerb, usageError } from '../shared/arguments.ts'
 import type { Verb, VerbContext } from '../shared/arguments.ts'
 import { withRepository } from '../shared/open-repository.ts'
-import { optionalIndex, splitCommand } from '../shared/open-sysroot.ts'
+import {
+  optionalIndex,
+  splitCommand,
+  useSysroot,
+} from '../shared/open-sysroot.ts'
 
 const usage = 'run [--deployment N | REV] -- COMMAND [ARGUMENT]...'
 
@@ -49,11 +53,8 @@ export const enterAndExit = async (
     throw usageError('name a deployment or a REV, not both', verbUsage)
   process.exitCode = await withRepository(context.global, repository =>
     revision === undefined
-      ? enterDeployment(
-          repository,
-          sysrootPaths(context.global.sysroot),
-          index,
-          commandOf,
+      ? useSysroot(repository, context.global, sysroot =>
+          enterDeployment(sysroot, index, commandOf),
         )
       : enterCommit(repository, revision, commandOf),
   )
@@ -71,13 +72,12 @@ const enterCommit = (
 }
 
 const enterDeployment = (
-  repository: Repository,
-  paths: SysrootPaths,
+  sysroot: Sysroot,
   index: number | undefined,
   commandOf: CommandOf,
 ): Promise<number> => {
-  const deployment = chooseDeployment(paths, readSysroot(paths), index)
-  return runInDeployment(repository, paths, deployment, {
-    words: commandOf(repository, commitOf(deployment)),
+  const deployment = chooseDeployment(sysroot, index)
+  return runInDeployment(sysroot, deployment, {
+    words: commandOf(sysroot.repository, commitOf(deployment)),
   })
 }

@@ -20,8 +20,8 @@ export const verb: Verb = {
     'the default of the next boot.',
   run: async context => {
     parseVerb(context, usage, {}, [0, 0])
-    await withSysroot(context.global, (repository, paths) => {
-      const all = statusOf(repository, paths)
+    await withSysroot(context.global, sysroot => {
+      const all = statusOf(sysroot)
       if (context.global.json) printJson({ deployments: all.map(toJson) })
       else if (all.length === 0)
         print('no deployments; dendro deploy REV makes one')

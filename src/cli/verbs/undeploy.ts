@@ -17,8 +17,8 @@ export const verb: Verb = {
   run: async context => {
     const parsed = parseVerb(context, usage, {}, [1, 1])
     const index = toIndex(parsed.positionals[0] as string, usage)
-    await withSysroot(context.global, async (repository, paths) => {
-      const gone = await undeploy(repository, paths, index, onWait)
+    await withSysroot(context.global, async sysroot => {
+      const gone = await undeploy(sysroot, index, onWait)
       if (context.global.json) printJson({ removed: deploymentName(gone) })
       else print(`${shortName(gone)} is removed; dendro undo brings it back`)
     })

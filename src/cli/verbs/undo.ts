@@ -20,8 +20,8 @@ export const verb: Verb = {
     const parsed = parseVerb(context, usage, {}, [0, 1])
     await withReader(context.global, async repository => {
       const [id] = parsed.positionals
-      const paths = sysrootOf(context.global)
-      const done = await undo(repository, paths, id, onWait)
+      const sysroot = sysrootOf(repository, context.global)
+      const done = await undo(repository, sysroot, id, onWait)
       if (context.global.json) printJson({ done })
       else print(done)
     })

@@ -15,8 +15,8 @@ export const verb: Verb = {
   run: async context => {
     const parsed = parseVerb(context, usage, {}, [1, 1])
     const index = toIndex(parsed.positionals[0] as string, usage)
-    await withSysroot(context.global, async (repository, paths) => {
-      const chosen = await setPinned(repository, paths, index, false, onWait)
+    await withSysroot(context.global, async sysroot => {
+      const chosen = await setPinned(sysroot, index, false, onWait)
       if (context.global.json)
         printJson({ deployment: deploymentName(chosen), pinned: false })
       else print(`${shortName(chosen)} is unpinned`)

@@ -19,10 +19,10 @@ export const verb: Verb = {
     const parsed = parseVerb(context, usage, options, [0, 0])
     const keep = optionalIndex(parsed.string('keep'), usage)
     if (keep === 0) throw usageError('--keep is at least 1', usage)
-    await withSysroot(context.global, async (repository, paths) => {
-      const revision = upgradeOf(repository, paths)
+    await withSysroot(context.global, async sysroot => {
+      const revision = upgradeOf(sysroot)
       printDeployed(
-        await deploy(repository, paths, { revision, keep, onWait }),
+        await deploy(sysroot, { revision, keep, onWait }),
         context.global.json,
       )
     })
