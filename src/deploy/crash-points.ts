@@ -1,7 +1,9 @@
 /**
- * Any operation of a deploy, a rollback or a change of /etc may be the last.
- * Afterwards the state is the old or the new one, all that it lists is whole,
- * and the next change works.
+ * What the crash tests of this folder share (crash-*.test.ts): any operation of
+ * a work may be the last. Afterwards the state is the old or the new one, all
+ * that it lists is whole, and the next change works.
+ *
+ *     ONLY=TEXT    those works whose names have it
  */
 
 import { spawnSync } from 'node:child_process'
@@ -13,10 +15,10 @@ import {
   readFileSync,
   rmSync,
   writeFileSync,
-} from 'node:fs'
+} from '../system/files.ts'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import t from 'tap'
+import type { Test } from 'tap'
 import { textToLatin1 } from '../bytes/latin1.ts'
 import { DendroError } from '../errors.ts'
 import { CommitDefaults } from '../etc/defaults.ts'
@@ -35,9 +37,6 @@ import { inspectCommit } from '../sysroot/commit-layout.ts'
 import { Sysroot } from '../sysroot/session.ts'
 import { deploy } from './deploy.ts'
 import { readRecord } from '../sysroot/deployment.ts'
-import { remerge } from './remerge.ts'
-import { resetEtc } from './etc-verbs.ts'
-import { rollback, undeploy } from './switch.ts'
 import {
   commitOf,
   deploymentName,
@@ -46,10 +45,9 @@ import {
   sysrootPaths,
 } from '../sysroot/sysroot.ts'
 import type { SysrootPaths } from '../sysroot/sysroot.ts'
-import { undo } from './undo.ts'
 
+/** Where copies are made, and what is copied. */
 const base = mkdtempSync(join(tmpdir(), 'dendro-deploy-crash-'))
-t.teardown(() => rmSync(base, { recursive: true, force: true }))
 
 const commit = (repository: Repository, source: string) =>
   commitDirectory(
@@ -174,62 +172,17 @@ const stateOf = (root: string): string => {
   }
 }
 
-interface Work {
+/** A change of a sysroot that may be cut short anywhere. */
+export interface Work {
   readonly name: string
   readonly run: (sysroot: Sysroot) => Promise<unknown>
   /** Brings the template to where the work begins. */
   readonly prepare?: Work['run']
 }
 
-const upgrade: Work['run'] = sysroot => deploy(sysroot, { revision: 'os' })
-
-const works: readonly Work[] = [
-  { name: 'deploy', run: upgrade },
-  {
-    name: 'rollback',
-    prepare: upgrade,
-    run: sysroot => rollback(sysroot, undefined),
-  },
-  {
-    name: 'undeploy',
-    prepare: upgrade,
-    run: sysroot => undeploy(sysroot, 1),
-  },
-  {
-    name: 'undo of an undeploy',
-    prepare: async sysroot => {
-      await upgrade(sysroot)
-      await undeploy(sysroot, 1)
-    },
-    run: sysroot => undo(sysroot.repository, sysroot, undefined),
-  },
-  {
-    name: 'deploy that drops a used one',
-    prepare: async sysroot => {
-      await upgrade(sysroot)
-      await upgrade(sysroot)
-      const [, old] = sysroot.state.deployments
-      if (old !== undefined)
-        writeFileSync(join(sysroot.layerOf(old), 'used'), 'used\n')
-    },
-    run: sysroot => deploy(sysroot, { revision: 'os', keep: 1 }),
-  },
-  {
-    name: 'merge again into what was prepared',
-    prepare: async sysroot => {
-      await upgrade(sysroot)
-      const [waiting, old] = sysroot.state.deployments
-      if (waiting === undefined || old === undefined) return
-      writeFileSync(join(sysroot.layerOf(waiting), 'prepared'), 'mine\n')
-      writeFileSync(join(sysroot.layerOf(old), 'late'), 'late\n')
-    },
-    run: sysroot => remerge(sysroot),
-  },
-  {
-    name: 'etc reset',
-    run: sysroot => resetEtc(sysroot, { paths: [], keep: [] }),
-  },
-]
+/** Deploys the newest commit. */
+export const upgrade: Work['run'] = sysroot =>
+  deploy(sysroot, { revision: 'os' })
 
 /** Deployments that are listed, or that can be brought back. */
 const knownIn = (root: string): Set<string> => {
@@ -247,7 +200,9 @@ const withSysroot = async (root: string, run: Work['run']): Promise<void> => {
   const paths = sysrootPaths(root)
   const repository = Repository.open(paths.repository)
   try {
-    await run(new Sysroot(repository, paths))
+    const sysroot = new Sysroot(repository, paths)
+    await run(sysroot)
+    sysroot.close()
   } finally {
     repository.close()
   }
@@ -281,83 +236,109 @@ const isStop = (error: unknown): boolean =>
   (error instanceof Error && /stopped before/.test(error.message)) ||
   (error instanceof DendroError && error.cause instanceof Stopped)
 
-const template = await makeTemplate()
-t.setTimeout(900_000)
-
 /** Names of works, or parts of them. */
 const only = process.env['ONLY'] ?? ''
 
-for (const work of works.filter(({ name }) => name.includes(only))) {
-  const begin = copyOf(template)
-  if (work.prepare !== undefined) await withSysroot(begin, work.prepare)
+/** Cuts each work short at every operation, and fills the disk at every third. */
+export const testCrashPoints = async (
+  t: Test,
+  works: readonly Work[],
+): Promise<void> => {
+  t.teardown(() => rmSync(base, { recursive: true, force: true }))
+  t.setTimeout(900_000)
+  const template = await makeTemplate()
+  for (const work of works.filter(({ name }) => name.includes(only))) {
+    const begin = copyOf(template)
+    if (work.prepare !== undefined) await withSysroot(begin, work.prepare)
+    await t.test(`${work.name}: any operation may be the last`, t =>
+      stopAnywhere(t, work, begin),
+    )
+    await t.test(`${work.name}: a full disk`, t => fillAnywhere(t, work, begin))
+  }
+}
+
+/** How many operations the work takes; what it leaves is looked at by `look`. */
+const countOperations = async (
+  work: Work,
+  begin: string,
+  look: (root: string, error: unknown) => void,
+): Promise<number> => {
+  const whole = copyOf(begin)
+  const { disk, error } = await runWith(whole, work, { kind: 'none' })
+  look(whole, error)
+  disk.clean()
+  rmSync(whole, { recursive: true })
+  return disk.count
+}
+
+const stopAnywhere = async (
+  t: Test,
+  work: Work,
+  begin: string,
+): Promise<void> => {
   const old = stateOf(begin)
   const known = [...knownIn(begin)]
-
-  await t.test(`${work.name}: any operation may be the last`, async t => {
-    const whole = copyOf(begin)
-    const { disk, error } = await runWith(whole, work, { kind: 'none' })
+  let done = ''
+  const total = await countOperations(work, begin, (root, error) => {
     t.equal(error, undefined)
-    const done = stateOf(whole)
+    done = stateOf(root)
     t.not(done, old)
-    const total = disk.count
-    disk.clean()
-    rmSync(whole, { recursive: true })
-    for (let at = 1; at <= total; at++) {
-      // Each point with one kind of loss; all kinds meet all parts of the work.
-      const loss = (['none', 'bytes', 'all'] as const)[at % 3]
-      const root = copyOf(begin)
-      const outcome = await runWith(root, work, { kind: 'stop', at })
-      if (!isStop(outcome.error)) t.fail(`${at}: ${String(outcome.error)}`)
-      if (loss !== 'none' && loss !== undefined) outcome.disk.powerCut(loss)
-      const where = `stopped at ${at} of ${total}, lost ${loss}`
-      try {
-        const state = stateOf(root)
-        if (state !== old && state !== done) t.fail(`${where}:\n${state}`)
-        const now = knownIn(root)
-        for (const name of known)
-          if (!now.has(name)) t.fail(`${where}: ${name} is lost`)
-        await withSysroot(root, upgrade)
-        stateOf(root)
-      } catch (thrown) {
-        t.fail(`${where}: ${String(thrown)}`)
-      }
-      outcome.disk.clean()
-      rmSync(root, { recursive: true, force: true })
-    }
-    t.pass(`${total} operations`)
   })
+  for (let at = 1; at <= total; at++) {
+    // Each point with one kind of loss; all kinds meet all parts of the work.
+    const loss = (['none', 'bytes', 'all'] as const)[at % 3]
+    const root = copyOf(begin)
+    const outcome = await runWith(root, work, { kind: 'stop', at })
+    if (!isStop(outcome.error)) t.fail(`${at}: ${String(outcome.error)}`)
+    if (loss !== 'none' && loss !== undefined) outcome.disk.powerCut(loss)
+    const where = `stopped at ${at} of ${total}, lost ${loss}`
+    try {
+      const state = stateOf(root)
+      if (state !== old && state !== done) t.fail(`${where}:\n${state}`)
+      const now = knownIn(root)
+      for (const name of known)
+        if (!now.has(name)) t.fail(`${where}: ${name} is lost`)
+      await withSysroot(root, upgrade)
+      stateOf(root)
+    } catch (thrown) {
+      t.fail(`${where}: ${String(thrown)}`)
+    }
+    outcome.disk.clean()
+    rmSync(root, { recursive: true, force: true })
+  }
+  t.pass(`${total} operations`)
+}
 
-  await t.test(`${work.name}: a full disk`, async t => {
-    const whole = copyOf(begin)
-    const { disk } = await runWith(whole, work, { kind: 'none' })
-    disk.clean()
-    const total = disk.count
-    rmSync(whole, { recursive: true })
-    for (let at = 1; at <= total; at += 3) {
-      const root = copyOf(begin)
-      const outcome = await runWith(root, work, {
-        kind: 'error',
-        at,
-        code: 'ENOSPC',
-        isLasting: true,
-      })
-      const where = `full at ${at} of ${total}`
-      const isTold =
-        outcome.error === undefined ||
-        outcome.error instanceof DendroError ||
-        (outcome.error instanceof Error &&
-          /injected/.test(outcome.error.message))
-      if (!isTold) t.fail(`${where}: another error`)
-      try {
-        stateOf(root)
-        await withSysroot(root, upgrade)
-        stateOf(root)
-      } catch (thrown) {
-        t.fail(`${where}: ${String(thrown)}`)
-      }
-      outcome.disk.clean()
-      rmSync(root, { recursive: true, force: true })
+const fillAnywhere = async (
+  t: Test,
+  work: Work,
+  begin: string,
+): Promise<void> => {
+  const total = await countOperations(work, begin, () => undefined)
+  for (let at = 1; at <= total; at += 3) {
+    const root = copyOf(begin)
+    const fault = {
+      kind: 'error',
+      at,
+      code: 'ENOSPC',
+      isLasting: true,
+    } as const
+    const outcome = await runWith(root, work, fault)
+    const where = `full at ${at} of ${total}`
+    const isTold =
+      outcome.error === undefined ||
+      outcome.error instanceof DendroError ||
+      (outcome.error instanceof Error && /injected/.test(outcome.error.message))
+    if (!isTold) t.fail(`${where}: another error`)
+    try {
+      stateOf(root)
+      await withSysroot(root, upgrade)
+      stateOf(root)
+    } catch (thrown) {
+      t.fail(`${where}: ${String(thrown)}`)
     }
-    t.pass(`every third of ${total} operations`)
-  })
+    outcome.disk.clean()
+    rmSync(root, { recursive: true, force: true })
+  }
+  t.pass(`every third of ${total} operations`)
 }
