@@ -44,11 +44,8 @@ export const keepConflicts = (
       .map(conflict => ({ conflict, directory: transaction.pathOf(source) }))
   })
   const keep = (
-    path: string,
-    why: string,
-    mine: string,
-    theirs: string,
-    versions: Readonly<Record<Side, Maybe>>,
+    { path, why, mine, theirs }: Omit<Conflict, 'number'>,
+    versions: Versions,
   ): void => {
     const number = conflicts.length
     keepVersions(directory, number, versions)
@@ -63,25 +60,30 @@ export const keepConflicts = (
     const before = old.find(({ conflict }) => conflict.path === path)
     const { base, mine, theirs } = item
     const first = before === undefined ? base : versionsOf(before).base
-    keep(path, item.conflict ?? '', nodeText(mine), nodeText(theirs), {
-      base: first,
-      mine,
-      theirs,
-    })
+    const conflict = {
+      path,
+      why: item.conflict ?? '',
+      mine: nodeText(mine),
+      theirs: nodeText(theirs),
+    }
+    keep(conflict, { base: first, mine, theirs })
   }
   for (const one of old) {
-    const { path, why, mine, theirs } = one.conflict
+    const { path } = one.conflict
     const source = items.get(path)?.source
     // Other accounts may merge while one is left out.
     const isStill =
       source === 'mine' || (source === 'merged' && isAccountFile(path))
     const isKept = conflicts.some(known => known.path === path)
-    if (isStill && !isKept) keep(path, why, mine, theirs, versionsOf(one))
+    if (isStill && !isKept) keep(one.conflict, versionsOf(one))
   }
   return conflicts
 }
 
 export type Side = 'base' | 'mine' | 'theirs'
+
+/** Undefined where a side has nothing. */
+type Versions = Readonly<Record<Side, Maybe>>
 
 /** A version as it is kept in the directory of a deployment. */
 export const oldVersion = (
@@ -105,7 +107,7 @@ export const oldVersion = (
 const keepVersions = (
   directory: string,
   number: number,
-  versions: Readonly<Record<Side, Maybe>>,
+  versions: Versions,
 ): void => {
   const place = conflictPath(directory, number)
   makeDirectoryDurably(place)

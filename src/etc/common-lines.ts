@@ -60,16 +60,11 @@ class Comparison {
       bBegin: 0,
       bEnd: this.#b.length,
     })
-    const rows = withPartner(this.#a, inner.aBegin, inner.aEnd, distinct, {
-      of: this.#b,
-      begin: inner.bBegin,
-      end: inner.bEnd,
-    })
-    const columns = withPartner(this.#b, inner.bBegin, inner.bEnd, distinct, {
-      of: this.#a,
-      begin: inner.aBegin,
-      end: inner.aEnd,
-    })
+    const { aBegin, aEnd, bBegin, bEnd } = inner
+    const ofA: Run = { lines: this.#a, begin: aBegin, end: aEnd }
+    const ofB: Run = { lines: this.#b, begin: bBegin, end: bEnd }
+    const rows = withPartner(ofA, ofB, distinct)
+    const columns = withPartner(ofB, ofA, distinct)
     const some = new Comparison(
       rows.map(row => this.#a[row] as number),
       columns.map(column => this.#b[column] as number),
@@ -170,20 +165,21 @@ const furthest = (
   return isLowest || (!isHighest && below < above) ? above : below + 1
 }
 
+/** Lines of one text, from `begin` to before `end`. */
+interface Run {
+  readonly lines: Int32Array
+  readonly begin: number
+  readonly end: number
+}
+
 /** Indexes of the lines that the other text has too. */
 const withPartner = (
-  lines: Int32Array,
-  begin: number,
-  end: number,
+  { lines, begin, end }: Run,
+  other: Run,
   distinct: number,
-  other: {
-    readonly of: Int32Array
-    readonly begin: number
-    readonly end: number
-  },
 ): Int32Array => {
   const isThere = new Uint8Array(distinct)
-  for (const line of other.of.subarray(other.begin, other.end))
+  for (const line of other.lines.subarray(other.begin, other.end))
     isThere[line] = 1
   const found: number[] = []
   for (let i = begin; i < end; i++)

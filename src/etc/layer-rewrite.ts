@@ -15,7 +15,7 @@ import {
   syncDirectory,
 } from '../system/disk.ts'
 import { dropXattr } from '../system/xattr.ts'
-import type { EtcNode, Maybe } from './etc-node.ts'
+import type { Maybe } from './etc-node.ts'
 import { isSameNode } from './etc-node.ts'
 import { notADirectory } from './mounted-etc.ts'
 import { refuseUnwritable, unwritable } from './etc-target.ts'
@@ -141,7 +141,8 @@ class NextLayer implements PreparedPuts {
         tree.entry(path, (directory, name) => {
           if (node === undefined) makeWhiteout(directory, name)
           else if (this.#put.has(path)) makeEtcNode(directory, name, node)
-          else keep(old, path, node, directory, name)
+          else if (!keep(old, path, directory, name))
+            makeEtcNode(directory, name, node)
         })
     }
   }
@@ -175,14 +176,16 @@ const inDirectory = (
   }
 }
 
-/** Gives what the old layer has at `path` its name in the new one. */
+/**
+ * Gives what the old layer has at `path` its name in the new one; false where it
+ * has nothing whole to give.
+ */
 const keep = (
   old: DirectoryHandle,
   path: string,
-  node: EtcNode,
   directory: DirectoryHandle,
   name: string,
-): void => {
+): boolean => {
   let isKept = false
   inDirectory(old, path, (from, oldName) => {
     // What shows through from below, or has its content there, becomes a file.
@@ -198,7 +201,7 @@ const keep = (
         throw unwritable(path, errnoOf(error), error)
     }
   })
-  if (!isKept) makeEtcNode(directory, name, node)
+  return isKept
 }
 
 /**

@@ -68,8 +68,10 @@ const merge = (
   base: Accounts,
   mine: Accounts,
   theirs: Accounts,
-  sysusers = NONE,
-  fixed: readonly AccountFile[] = [],
+  {
+    fixed = [],
+    ...sysusers
+  }: Sysusers & { readonly fixed?: readonly AccountFile[] } = NONE,
 ) => {
   const [b, m, th] = [base, mine, theirs].map(filesOf) as [
     Record<AccountFile, string>,
@@ -221,7 +223,7 @@ t.test(
       { svc: { uid: 50, gid: 50 } },
       { svc: { gid: 50 } },
     )
-    const result = merge(base, alice, theirs, NONE, ['shadow'])
+    const result = merge(base, alice, theirs, { ...NONE, fixed: ['shadow'] })
     t.notMatch(result.passwd, /svc/)
     t.match(result.group, /svc/)
   },
@@ -234,24 +236,25 @@ const randomOf = (seed: number) => (n: number) => {
 
 type Random = (n: number) => number
 
+/** A number that none of `all` has. */
+const free = <T>(
+  random: Random,
+  all: readonly T[],
+  numberOf: (one: T) => number,
+): number => {
+  const taken = new Set(all.map(numberOf))
+  for (;;) {
+    const number = 1 + random(24)
+    if (!taken.has(number)) return number
+  }
+}
+
 /** A side with some accounts more, fewer or otherwise, which is sound itself. */
 const changed = (random: Random, { users, groups }: Accounts): Accounts => {
   const u: Record<string, User> = { ...users }
   const g: Record<string, Group> = { ...groups }
-  const freeUid = () => {
-    const taken = new Set(Object.values(u).map(({ uid }) => uid))
-    for (;;) {
-      const uid = 1 + random(24)
-      if (!taken.has(uid)) return uid
-    }
-  }
-  const freeGid = () => {
-    const taken = new Set(Object.values(g).map(({ gid }) => gid))
-    for (;;) {
-      const gid = 1 + random(24)
-      if (!taken.has(gid)) return gid
-    }
-  }
+  const freeUid = () => free(random, Object.values(u), ({ uid }) => uid)
+  const freeGid = () => free(random, Object.values(g), ({ gid }) => gid)
   const some = (names: readonly string[]) =>
     names[random(names.length)] as string
   for (let i = random(7); i > 0; i--) {

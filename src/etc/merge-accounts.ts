@@ -23,6 +23,7 @@ import { violationsOf } from './account-rules.ts'
 import type { AccountState, Judged, JudgedRange } from './account-rules.ts'
 import { preferText, RecordMerge, shown } from './merge-records.ts'
 import type { Record3 } from './merge-records.ts'
+import { mergeText } from './merge-text.ts'
 import { accountFormat } from './record-formats.ts'
 
 /** The contents of one file; undefined where a side has none. */
@@ -266,7 +267,8 @@ class AccountMerge {
       theirs = base,
     } = this.#contents.get(file) ?? {}
     const text = merge.write(result)
-    return preferText(accountFormat(file), text, base, mine, theirs)
+    const byLine = mergeText(base, mine, theirs)
+    return preferText(accountFormat(file), text, byLine)
   }
 
   /** Members who are nobody here go, unless I have them in the group. */

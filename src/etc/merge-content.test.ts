@@ -198,6 +198,9 @@ t.test('sections: keys under their header', async t => {
       'WantedBy=x',
     ),
   )
+})
+
+t.test('sections: new ones, removed ones, and comments', async t => {
   // A new section comes behind all that mine has in the one before.
   t.equal(
     merged(

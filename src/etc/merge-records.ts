@@ -68,7 +68,8 @@ export const mergeRecords = (
   const merge = new RecordMerge(format, base, mine, theirs)
   const merged = merge.run()
   if (!('text' in merged)) return merged
-  const text = preferText(format, merged.text, base, mine, theirs)
+  const byLine = mergeText(base, mine, theirs)
+  const text = preferText(format, merged.text, byLine)
   const complaint = format.check?.(text, mine, theirs)
   return complaint === undefined ? { text } : { overlaps: [complaint] }
 }
@@ -80,11 +81,8 @@ export const mergeRecords = (
 export const preferText = (
   format: RecordFormat,
   byRecord: string,
-  base: string,
-  mine: string,
-  theirs: string,
+  byLine: Merged,
 ): string => {
-  const byLine = mergeText(base, mine, theirs)
   if (!('text' in byLine)) return byRecord
   const a = byKey(parse(format, byRecord))
   const b = byKey(parse(format, byLine.text))

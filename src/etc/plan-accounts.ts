@@ -12,15 +12,9 @@ import { mergeAccounts } from './merge-accounts.ts'
 import type { Contents } from './merge-accounts.ts'
 import { mergeMetadata } from './merge-metadata.ts'
 import { isText } from './merge-text.ts'
-import type { PlanInput, PlanItem } from './plan.ts'
+import type { PlanInput, PlanItem, Sides } from './plan.ts'
 
 const NO_SYSUSERS = { base: '', theirs: '' }
-
-interface Sides {
-  readonly base: Maybe
-  readonly mine: Maybe
-  readonly theirs: Maybe
-}
 
 /** Replaces the items of the account files, where they can be merged as one. */
 export const joinAccounts = (
@@ -45,8 +39,10 @@ export const joinAccounts = (
     fixed,
   )
   for (const [path, sides] of files) {
-    const text = texts.get(path) as string
-    const item = itemOf(input, path, sides, text, reasons.get(path) ?? [])
+    const item = itemOf(input, path, sides, {
+      text: texts.get(path) as string,
+      reasons: reasons.get(path) ?? [],
+    })
     if (item === undefined) items.delete(path)
     else items.set(path, item)
   }
@@ -94,12 +90,17 @@ const textOf = (node: Maybe): string | undefined | null => {
   return text !== undefined && isText(text) ? text : null
 }
 
+interface MergedFile {
+  readonly text: string
+  /** Why it is a conflict. */
+  readonly reasons: readonly string[]
+}
+
 const itemOf = (
   input: PlanInput,
   path: AccountFile,
   { base, mine, theirs }: Sides,
-  text: string,
-  reasons: readonly string[],
+  { text, reasons }: MergedFile,
 ): PlanItem | undefined => {
   const like = (mine ?? theirs) as EtcNode
   const metadata =

@@ -33,8 +33,10 @@ const plan = (
   base: Tree,
   mine: Readonly<Record<string, Maybe>>,
   theirs: Tree,
-  policy = '',
-  owned: readonly string[] = [],
+  {
+    policy = '',
+    owned = [],
+  }: { readonly policy?: string; readonly owned?: readonly string[] } = {},
 ): readonly PlanItem[] =>
   planMerge({
     changes: new Map(Object.entries(mine)),
@@ -234,7 +236,7 @@ t.test('policies', async t => {
   const base = { 'app/p': file('a\0') }
   const mine = { 'app/p': file('b\0') }
   const theirs = { 'app/p': file('c\0') }
-  const one = (policy: string) => plan(base, mine, theirs, policy)[0]
+  const one = (policy: string) => plan(base, mine, theirs, { policy })[0]
   t.match(one('')?.conflict, /not text/)
   t.match(one('/etc/app/* keep-mine'), { source: 'mine', conflict: undefined })
   t.match(one('app take-theirs'), { source: 'theirs', conflict: undefined })
@@ -256,7 +258,7 @@ t.test(
     const base = { p: file('a') }
     const theirs = { p: file('b') }
     t.same(plan(base, {}, theirs), [])
-    const [item] = plan(base, {}, theirs, '', ['p'])
+    const [item] = plan(base, {}, theirs, { owned: ['p'] })
     t.equal(item?.source, 'mine')
     t.ok(isSameNode(item?.result, file('a')))
   },
@@ -271,7 +273,7 @@ t.test('what is owned and removed stays removed', async t => {
     [{}, theirs],
   ] as const) {
     const mine = before === base ? { p: undefined } : {}
-    const [item] = plan(before, mine, after, '', ['p'])
+    const [item] = plan(before, mine, after, { owned: ['p'] })
     t.match(item, { source: 'mine', result: undefined, conflict: undefined })
     t.ok(item !== undefined && isInLayer(item, true))
   }
@@ -282,7 +284,7 @@ t.test('an owned directory is owned with all that is in it', async t => {
   const base = { d, 'd/gone': file('1'), 'd/kept': file('1') }
   const theirs = { d, 'd/kept': file('2'), 'd/new': file('1') }
   const found = (mine: Readonly<Record<string, Maybe>>) =>
-    plan(base, mine, theirs, '', ['d']).map(({ path, result }) => [
+    plan(base, mine, theirs, { owned: ['d'] }).map(({ path, result }) => [
       path,
       result?.kind,
     ])
@@ -325,7 +327,9 @@ t.test('account files are one: who changed which of them', async t => {
   )
   // A word on one of the files leaves each to itself.
   t.same(
-    plan(base, mine, there, 'group take-theirs').map(({ path }) => path),
+    plan(base, mine, there, { policy: 'group take-theirs' }).map(
+      ({ path }) => path,
+    ),
     ['passwd'],
   )
 })

@@ -63,6 +63,13 @@ export interface PlanItem {
   readonly isForbidden: boolean
 }
 
+/** What stands at a path on the three sides. */
+export interface Sides {
+  readonly base: Maybe
+  readonly mine: Maybe
+  readonly theirs: Maybe
+}
+
 export interface MergePlan {
   /** In path order: a directory before what is in it. */
   readonly items: readonly PlanItem[]
@@ -136,8 +143,8 @@ const decide = (
   })
   if (isOwned) return item('mine', mine)
   if (isSameNode(mine, theirs)) return item('theirs', theirs)
-  if (!isChangedThere(input, path, base, theirs, mine))
-    return item('mine', mine)
+  const sides: Sides = { base, mine, theirs }
+  if (!isChangedThere(input, path, sides)) return item('mine', mine)
   switch (input.policy.of(path)) {
     case 'keep-mine':
       return item('mine', mine)
@@ -146,7 +153,7 @@ const decide = (
     case 'fail':
       return item('mine', mine, 'both changed it', true)
     case 'merge': {
-      const merged = mergeNodes(input, path, base, mine, theirs)
+      const merged = mergeNodes(input, path, sides)
       return typeof merged === 'string'
         ? item('mine', mine, merged)
         : item('merged', merged)
@@ -161,9 +168,7 @@ const decide = (
 const isChangedThere = (
   input: PlanInput,
   path: string,
-  base: Maybe,
-  theirs: Maybe,
-  mine: Maybe,
+  { base, mine, theirs }: Sides,
 ): boolean => {
   if (!isSameNode(base, theirs)) return true
   const isWhole = base?.kind === 'directory' && mine?.kind !== 'directory'
@@ -179,9 +184,7 @@ const describe = (node: Maybe): string =>
 const mergeNodes = (
   input: PlanInput,
   path: string,
-  base: Maybe,
-  mine: Maybe,
-  theirs: Maybe,
+  { base, mine, theirs }: Sides,
 ): EtcNode | string => {
   if (mine === undefined) return 'removed here, changed there'
   if (theirs === undefined) return 'changed here, removed there'
@@ -191,7 +194,7 @@ const mergeNodes = (
     return `was ${describe(base)}, is ${describe(mine)} on both sides now`
   const metadata = mergeMetadata(base, mine, theirs)
   if (typeof metadata === 'string') return metadata
-  const content = mergeContents(input, path, base, mine, theirs)
+  const content = mergeContents(input, path, { base, mine, theirs })
   if (typeof content === 'string') return content
   return withMetadata(content, metadata)
 }
@@ -199,9 +202,7 @@ const mergeNodes = (
 const mergeContents = (
   input: PlanInput,
   path: string,
-  base: Maybe,
-  mine: EtcNode,
-  theirs: EtcNode,
+  { base, mine, theirs }: Sides & Record<'mine' | 'theirs', EtcNode>,
 ): EtcNode | string => {
   if (hasSameContent(mine, theirs)) return mine
   if (base !== undefined && hasSameContent(base, mine)) return theirs

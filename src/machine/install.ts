@@ -53,7 +53,7 @@ export const install = async (
     : createIn(paths.repository)
   try {
     if (repository.config.id !== from.config.id)
-      await copyCommit(from, repository, commit, ref, request.onWait)
+      await copyCommit(from, repository, commit, request)
     const { root } = repository.commits.load(commit)
     const runtime = runtimeOf(repository, root) ?? ownRuntime(paths)
     return await deploy(new Sysroot(repository, paths), {

@@ -69,6 +69,30 @@ const KEEP = 3
 const text = (map: ReadonlyMap<string, unknown>): string =>
   JSON.stringify([...map].map(([key, value]) => [key, value ?? null]).sort())
 
+/** What is owned and settled in the prepared one comes along, as 3-way sets. */
+const carrySets = (
+  made: Deployment,
+  from: Deployment,
+  prepared: Deployment,
+): void => {
+  const [then, here, there] = [prepared.fromOwned, from.owned, prepared.owned]
+  made.owned = [
+    ...there.filter(path => here.includes(path) || !then.includes(path)),
+    ...here.filter(path => !then.includes(path) && !there.includes(path)),
+  ]
+  made.settled = [...prepared.settled]
+}
+
+const isSettledIn = (
+  deployment: Deployment | undefined,
+  path: string,
+  pair: Pair,
+): boolean =>
+  deployment?.settled.some(
+    one =>
+      one.path === path && one.mine === pair.mine && one.theirs === pair.theirs,
+  ) ?? false
+
 export class SmallModel {
   deployments: Deployment[] = []
   running = 0
@@ -247,29 +271,13 @@ export class SmallModel {
     const mine = this.values(from)
     const left = made.left as Map<string, Value>
     const stays = new Set<string>()
-    const isSettled = (path: string, pair: Pair): boolean =>
-      prepared?.settled.some(
-        one =>
-          one.path === path &&
-          one.mine === pair.mine &&
-          one.theirs === pair.theirs,
-      ) ?? false
+    const isSettled = (path: string, pair: Pair) =>
+      isSettledIn(prepared, path, pair)
     const conflict = (path: string, pair: Pair): void => {
       made.conflicts.delete(path)
       if (!isSettled(path, pair)) made.conflicts.set(path, pair)
     }
-    if (prepared !== undefined) {
-      const [then, here, there] = [
-        prepared.fromOwned,
-        from.owned,
-        prepared.owned,
-      ]
-      made.owned = [
-        ...there.filter(path => here.includes(path) || !then.includes(path)),
-        ...here.filter(path => !then.includes(path) && !there.includes(path)),
-      ]
-      made.settled = [...prepared.settled]
-    }
+    if (prepared !== undefined) carrySets(made, from, prepared)
     for (const path of PATHS) {
       const here = mine.get(path)
       const there = theirs.get(path)

@@ -70,7 +70,11 @@ t.test('at the limit a tree is committed, walked and compared', async t => {
   const bottom = entries.at(-2)?.object
   if (bottom?.kind !== 'directory') throw new Error('no directory there')
   const bad = new Set([bottom.tree])
-  const paths = pathsNeeding(repository, deep.root, bad, 5, new Set())
+  const paths = pathsNeeding(repository, deep.root, {
+    bad,
+    limit: 5,
+    clean: new Set(),
+  })
   t.match(paths.get(bottom.tree)?.[0], /^(d\/){2047}d$/)
 })
 

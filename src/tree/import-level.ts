@@ -18,6 +18,12 @@ export interface RecordedEntry extends ScannedNode {
   readonly object: FsObject
 }
 
+/** What is known of a directory before it is read. */
+export type BegunDirectory = Pick<
+  ImportLevel,
+  'node' | 'path' | 'parent' | 'parentTree' | 'known' | 'cached' | 'summary'
+>
+
 export class ImportLevel {
   readonly node: ScannedNode
   /** Raw path below the root. */
@@ -39,22 +45,14 @@ export class ImportLevel {
   #next = 0
   #bytes = 0
 
-  constructor(
-    node: ScannedNode,
-    path: string,
-    parent: FsObject | undefined,
-    parentTree: Tree | undefined,
-    known: FsObject | undefined,
-    cached: CachedDirectory,
-    summary: DirectorySummary | undefined,
-  ) {
-    this.node = node
-    this.path = path
-    this.parent = parent
-    this.parentTree = parentTree
-    this.known = known
-    this.cached = cached
-    this.summary = summary
+  constructor(begun: BegunDirectory) {
+    this.node = begun.node
+    this.path = begun.path
+    this.parent = begun.parent
+    this.parentTree = begun.parentTree
+    this.known = begun.known
+    this.cached = begun.cached
+    this.summary = begun.summary
   }
 
   /**

@@ -17,6 +17,7 @@ import { lstatBytes } from '../system/file-status.ts'
 import { conditionsOf } from './import-options.ts'
 import type { ImportOptions } from './import-options.ts'
 import { Importer } from './importer.ts'
+import type { ImportTarget } from './importer.ts'
 import { openSource } from './open-source.ts'
 import { inodeKey, scanTree } from './scan.ts'
 import type { Scan } from './scan.ts'
@@ -48,7 +49,7 @@ export const importTree = async (
 ): Promise<Imported> => {
   const root = openSource(source)
   try {
-    return await importFrom(root, repository, writer, source, options)
+    return await importFrom(root, source, { repository, writer }, options)
   } finally {
     root.close()
   }
@@ -56,11 +57,11 @@ export const importTree = async (
 
 const importFrom = async (
   root: DirectoryHandle,
-  repository: Repository,
-  writer: ObjectSink,
   path: string,
+  target: ImportTarget,
   options: ImportOptions,
 ): Promise<Imported> => {
+  const { repository } = target
   const scannedAt = clockNow()
   let seen = 0
   const progress = (phase: 'scan' | 'read', scan?: Scan) =>
@@ -87,8 +88,7 @@ const importFrom = async (
       : StatCache.load(repository.paths.cache, path, origin)
   const cacheWriter = new StatCacheWriter(scannedAt, origin)
   const importer = new Importer(
-    repository,
-    writer,
+    target,
     { root, path, scan, cache, cacheWriter },
     options,
     () => progress('read', scan),

@@ -62,6 +62,12 @@ export interface ImportSource {
   readonly cacheWriter: StatCacheWriter
 }
 
+/** Where it goes. */
+export interface ImportTarget {
+  readonly repository: Repository
+  readonly writer: ObjectSink
+}
+
 export class Importer {
   files = 0
   bytes = 0
@@ -84,8 +90,7 @@ export class Importer {
   #encoder = new MsgpackWriter(1 << 16)
 
   constructor(
-    repository: Repository,
-    writer: ObjectSink,
+    { repository, writer }: ImportTarget,
     source: ImportSource,
     options: ImportOptions,
     report: () => void,
@@ -192,15 +197,15 @@ export class Importer {
       summary !== undefined && this.#writer.has(summary.object.tree)
     if (path !== '') this.#directories.enter(node)
     this.#levels.push(
-      new ImportLevel(
+      new ImportLevel({
         node,
         path,
         parent,
-        this.#parentTree(parent),
+        parentTree: this.#parentTree(parent),
         known,
         cached,
-        isStored ? summary : undefined,
-      ),
+        summary: isStored ? summary : undefined,
+      }),
     )
   }
 

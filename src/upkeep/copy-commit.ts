@@ -15,17 +15,22 @@ export interface CopiedCommit {
   readonly bytes: number
 }
 
+export interface CopyOptions {
+  /** Names it in the target. */
+  readonly ref?: RefName | undefined
+  /** Called once when another change of the target is waited for. */
+  readonly onWait?: (() => void) | undefined
+}
+
 /**
- * Copies one commit; its parents are named by it and need not be there. `ref`
- * names it in the target. Every object is hashed again on its way.
- * Errors: damage of the source, `NO_SPACE`.
+ * Copies one commit; its parents are named by it and need not be there. Every
+ * object is hashed again on its way. Errors: damage of the source, `NO_SPACE`.
  */
 export const copyCommit = async (
   from: Repository,
   to: Repository,
   id: Digest,
-  ref: RefName | undefined,
-  onWait?: () => void,
+  { ref, onWait }: CopyOptions = {},
 ): Promise<CopiedCommit> => {
   const commit = from.commits.load(id)
   const reached: ReachedObject[] = []

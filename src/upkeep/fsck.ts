@@ -376,15 +376,13 @@ class Fsck {
     if (this.#wanted.size === 0) return
     const limit = this.#options.maxPaths ?? DEFAULT_MAX_PATHS
     const bad = new Set(this.#wanted.keys())
-    const clean = new Set<Digest>()
+    const wanted = { bad, limit, clean: new Set<Digest>() }
     const affected = new Map<Digest, AffectedCommit[]>()
     for (const [commit, { root }] of good)
       for (const [digest, paths] of pathsNeeding(
         this.#repository,
         root,
-        bad,
-        limit,
-        clean,
+        wanted,
       ))
         affected.set(digest, [
           ...(affected.get(digest) ?? []),

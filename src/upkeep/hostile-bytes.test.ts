@@ -33,6 +33,7 @@ import {
   encodeIndex,
   INDEX_HEADER_BYTES,
 } from '../store/index-format.ts'
+import type { IndexEntry } from '../store/index-format.ts'
 import {
   decodePackFooter,
   decodePackHeader,
@@ -88,8 +89,10 @@ t.test('each defect is refused, without allocating for it', async t => {
   t.ok(corpus.size > 50)
 })
 
-const whole = (): Map<string, Buffer> => {
-  const chunk = digestOf(Buffer.from('chunk'))
+const chunk = digestOf(Buffer.from('chunk'))
+
+/** One of each kind; the first is the directory. */
+const wholeObjects = (): [DirectoryObject, ...FsObject[]] => {
   const metadata = {
     uid: 5,
     gid: 100_000,
@@ -104,7 +107,7 @@ const whole = (): Map<string, Buffer> => {
     tree: chunk,
     subdirectories: 3,
   }
-  const objects: FsObject[] = [
+  return [
     directory,
     {
       kind: 'file',
@@ -134,6 +137,20 @@ const whole = (): Map<string, Buffer> => {
       minor: 3,
     },
   ]
+}
+
+const oneEntry: IndexEntry = {
+  digest: chunk,
+  pack: 'ab'.repeat(16),
+  frameOffset: 32,
+  frameBytes: 10,
+  offsetBytes: 0,
+  lengthBytes: 5,
+}
+
+const whole = (): Map<string, Buffer> => {
+  const objects = wholeObjects()
+  const [directory] = objects
   const plain = Buffer.from('some plain text, some plain text, and more of it')
   const table = Buffer.alloc(tableBytes(1))
   writeTableEntry(table, 0, digestOf(plain), plain.length)
@@ -182,19 +199,7 @@ const whole = (): Map<string, Buffer> => {
         checksum: 5,
       }),
     ],
-    [
-      'index',
-      encodeIndex([
-        {
-          digest: chunk,
-          pack: 'ab'.repeat(16),
-          frameOffset: 32,
-          frameBytes: 10,
-          offsetBytes: 0,
-          lengthBytes: 5,
-        },
-      ]),
-    ],
+    ['index', encodeIndex([oneEntry])],
   ])
 }
 

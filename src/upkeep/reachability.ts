@@ -88,19 +88,24 @@ export class Reachability {
 /** Which paths (raw) of a commit need an object, by object. */
 export type PathsNeeding = ReadonlyMap<Digest, readonly string[]>
 
+export interface WhatIsLookedFor {
+  readonly bad: ReadonlySet<Digest>
+  /** How many paths are told of each, at most. */
+  readonly limit: number
+  /** Trees that need none of it: remembered here for the next commit. */
+  readonly clean: Set<Digest>
+}
+
 /**
- * The paths in a commit that need one of `bad`, at most `limit` for each.
- * Trees that were found clean are remembered in `clean`, for the next commit;
- * what lies below a tree that cannot be read is not known.
+ * The paths in a commit that need one of `bad`; what lies below a tree that
+ * cannot be read is not known.
  * Errors: `LIMIT_EXCEEDED` for directories that are nested too deep.
  */
 export const pathsNeeding = (
   repository: Repository,
   root: DirectoryObject,
-  bad: ReadonlySet<Digest>,
-  limit: number,
-  clean: Set<Digest>,
-): PathsNeeding => new Search(repository, bad, limit, clean).below(root)
+  wanted: WhatIsLookedFor,
+): PathsNeeding => new Search(repository, wanted).below(root)
 
 /** A directory that is looked into. */
 interface Level {
@@ -120,12 +125,7 @@ class Search {
   readonly #found = new Map<Digest, string[]>()
   readonly #levels: Level[] = []
 
-  constructor(
-    repository: Repository,
-    bad: ReadonlySet<Digest>,
-    limit: number,
-    clean: Set<Digest>,
-  ) {
+  constructor(repository: Repository, { bad, limit, clean }: WhatIsLookedFor) {
     this.#repository = repository
     this.#bad = bad
     this.#limit = limit

@@ -46,10 +46,13 @@ export const repack = async (
     writers.set(kind, writer)
     return writer
   }
-  const keepsFrames = level === undefined
+  const copying: Copying = {
+    writerOf,
+    keepsFrames: level === undefined,
+    drained: () => pool.drained(),
+  }
   try {
-    for (const pack of sparse)
-      await copyPack(paths, pack, writerOf, keepsFrames, () => pool.drained())
+    for (const pack of sparse) await copyPack(paths, pack, copying)
     const finished: FinishedPack[] = []
     for (const writer of writers.values()) {
       const done = await writer.finish()
@@ -62,13 +65,19 @@ export const repack = async (
   }
 }
 
+interface Copying {
+  readonly writerOf: (kind: PackKind) => PackWriter
+  /** Whether a frame that is needed as a whole is copied as it is. */
+  readonly keepsFrames: boolean
+  readonly drained: () => Promise<void>
+}
+
 const copyPack = async (
   paths: RepositoryPaths,
-  { name, entries, needed }: SparsePack,
-  writerOf: (kind: PackKind) => PackWriter,
-  keepsFrames: boolean,
-  drained: () => Promise<void>,
+  pack: SparsePack,
+  { writerOf, keepsFrames, drained }: Copying,
 ): Promise<void> => {
+  const { name, entries, needed } = pack
   const place = paths.packs.child(`${name}.pack`)
   const { fd } = openPlain(place)
   try {
@@ -76,7 +85,7 @@ const copyPack = async (
     const writer = writerOf(kind)
     for (const objects of framesOf(entries)) {
       if (!objects.some(({ digest }) => needed.has(digest))) continue
-      copyFrame(fd, name, objects, needed, keepsFrames, writer)
+      copyFrame(fd, pack, objects, { writer, keepsFrames })
       await drained()
     }
   } finally {
@@ -100,12 +109,11 @@ const framesOf = (entries: readonly IndexEntry[]): IndexEntry[][] => {
 
 const copyFrame = (
   fd: number,
-  name: string,
+  { name, needed }: SparsePack,
   objects: readonly IndexEntry[],
-  needed: ReadonlySet<Digest>,
-  keepsFrames: boolean,
-  writer: PackWriter,
+  to: { readonly writer: PackWriter; readonly keepsFrames: boolean },
 ): void => {
+  const { writer, keepsFrames } = to
   const { frameOffset, frameBytes } = objects[0] as IndexEntry
   const where = `pack ${name} at byte ${frameOffset}`
   const frame = readAt(fd, frameOffset, frameBytes)

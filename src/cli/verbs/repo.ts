@@ -59,9 +59,11 @@ const copy = (
     const to = Repository.open(target)
     try {
       const ref = existingRef(from, revision)
-      const { objects, bytes } = await copyCommit(from, to, id, ref, () =>
-        warn('waiting for another change of the repository to finish'),
-      )
+      const { objects, bytes } = await copyCommit(from, to, id, {
+        ref,
+        onWait: () =>
+          warn('waiting for another change of the repository to finish'),
+      })
       if (global.json)
         printJson({ commit: digestToHex(id), ref: ref ?? null, objects, bytes })
       else
