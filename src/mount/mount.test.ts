@@ -16,7 +16,7 @@ import {
 import type { NodeKey } from '../view/node-table.ts'
 import { ROOT_PATH_KEY } from '../view/node-identity.ts'
 import { NodeRows, ROW_BYTES } from '../view/node-rows.ts'
-import { compareSnapshots } from '../view/view-names.ts'
+import { compareViewNames } from '../view/view-names.ts'
 import type { ViewDirectory, ViewNode } from '../view/view-names.ts'
 
 const container = Buffer.from('c'.repeat(32))
@@ -183,7 +183,7 @@ t.test('the mount table', async t => {
   ])
 })
 
-t.test('snapshots of the view are compared name by name', async t => {
+t.test('names of the view are compared one by one', async t => {
   const dir = (children: Record<string, ViewNode>): ViewDirectory => ({
     kind: 'directory',
     children: new Map(Object.entries(children)),
@@ -204,9 +204,9 @@ t.test('snapshots of the view are compared name by name', async t => {
       c: link('1'),
     }),
   })
-  t.same(compareSnapshots(before, after), [
+  t.same(compareViewNames(before, after), [
     { directory: 'refs/os', names: ['y'] },
     { directory: 'refs', names: ['a', 'c'] },
   ])
-  t.same(compareSnapshots(after, after), [])
+  t.same(compareViewNames(after, after), [])
 })

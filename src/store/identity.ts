@@ -1,7 +1,7 @@
 /**
  * Which repository it is: its directory, and the id in it.
  *
- * A copy, a snapshot and a restored backup have the id of the original, and
+ * A copy, however made, and a restored backup have the id of the original, and
  * are other repositories all the same: what is committed to one is not in the
  * other. A repository that is moved keeps its directory. Of one directory that
  * is made again the device and the inode may come back, its id does not.

@@ -1,6 +1,6 @@
 /**
  * Lets go of the pages of the program file that the start has touched: those
- * of compilers, parsers and of Node's own snapshot. What is needed again comes
+ * of compilers, parsers and of what Node starts from. What is needed again comes
  * back from the page cache at the price of a minor fault.
  */
 

@@ -27,8 +27,8 @@ import { isWhole, MAX_CACHE_BYTES } from '../tree/stat-cache.ts'
 import { checkHistories } from './check-histories.ts'
 import { damageOf } from './findings.ts'
 import type { AffectedCommit, Finding } from './findings.ts'
-import { takeSnapshot } from './snapshot.ts'
-import type { Snapshot } from './snapshot.ts'
+import { readPublished } from './published.ts'
+import type { Published } from './published.ts'
 import { pathsNeeding, Reachability } from './reachability.ts'
 import type { ReachedObject } from './reachability.ts'
 import { scanPack } from './scan-pack.ts'
@@ -36,7 +36,7 @@ import type { ScannedObject, ScannedPack } from './scan-pack.ts'
 
 export interface FsckOptions {
   /** What to check; what is there now when left out. */
-  readonly snapshot?: Snapshot
+  readonly published?: Published
   /** Structure and reachability only: no content is read. */
   readonly isQuick?: boolean
   /** Leave out packs and commits whose files are older, in milliseconds since 1970. */
@@ -85,7 +85,7 @@ export const checkRepository = (
 class Fsck {
   readonly #repository: Repository
   readonly #options: FsckOptions
-  readonly #snapshot: Snapshot
+  readonly #published: Published
   readonly #findings: Finding[] = []
   /** What packs hold whole, and what they hold damaged. */
   readonly #stored = new Map<Digest, number>()
@@ -96,7 +96,7 @@ class Fsck {
   constructor(repository: Repository, options: FsckOptions) {
     this.#repository = repository
     this.#options = options
-    this.#snapshot = options.snapshot ?? takeSnapshot(repository)
+    this.#published = options.published ?? readPublished(repository)
   }
 
   run(): FsckResult {
@@ -142,7 +142,7 @@ class Fsck {
   #checkPacks(): ScannedPack[] {
     const directory = this.#repository.paths.packs
     const packs: ScannedPack[] = []
-    const files = this.#snapshot.packs.map(file => directory.child(file))
+    const files = this.#published.packs.map(file => directory.child(file))
     const due = files.filter(place => !this.#isOld(place))
     const totalBytes = due.reduce((sum, place) => sum + sizeOfPlace(place), 0)
     for (const place of files) {
@@ -196,7 +196,7 @@ class Fsck {
       for (const object of [...pack.objects, ...pack.damaged])
         places.set(placeKey(pack.name, object), object)
     const indexed = new Set<Digest>()
-    for (const { file, content } of this.#snapshot.indexes) {
+    for (const { file, content } of this.#published.indexes) {
       if (content instanceof DendroError) {
         this.#note(damageOf('index', content, { file }))
         continue
@@ -239,7 +239,7 @@ class Fsck {
     const { commits } = this.#repository
     const good = new Map<Digest, Commit>()
     const bad: Digest[] = []
-    for (const name of this.#snapshot.commits) {
+    for (const name of this.#published.commits) {
       const id = digestFromHex(name)
       const file = `commits/${name}`
       if (id === undefined) {
@@ -318,14 +318,14 @@ class Fsck {
   }
 
   #readGrafts(): Grafts | undefined {
-    const { grafts } = this.#snapshot
+    const { grafts } = this.#published
     if (!(grafts instanceof DendroError)) return grafts
     this.#note(damageOf('history', grafts, { file: 'grafts' }))
     return undefined
   }
 
   #checkRefs(good: ReadonlyMap<Digest, Commit>): void {
-    for (const { file, commit } of this.#snapshot.refs) {
+    for (const { file, commit } of this.#published.refs) {
       if (commit instanceof DendroError) {
         const isNoRef = commit.code === 'INVALID_REF_NAME'
         const severity = isNoRef ? 'notice' : 'damage'

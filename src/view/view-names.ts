@@ -3,7 +3,7 @@
  *
  *     commits/<id>/  refs/<...>  tags/<...>  by-version/<ref>/<version>
  *
- * A snapshot is a plain value, made from the repository and compared with the
+ * They are a plain value, made from the repository and compared with the
  * one before to find out what the kernel must be told.
  */
 
@@ -42,7 +42,7 @@ const directory = (): ViewDirectory => ({
 })
 
 /** The view's names as the repository is. `commits` is there, and empty. */
-export const takeViewSnapshot = (repository: Repository): ViewDirectory => {
+export const readViewNames = (repository: Repository): ViewDirectory => {
   const root = directory()
   const byVersion = directory()
   root.children.set('by-version', byVersion)
@@ -140,7 +140,7 @@ const readCommit = (
   }
 }
 
-/** The node at `path` of a snapshot, or undefined. */
+/** The node at `path`, or undefined. */
 export const findViewNode = (
   root: ViewDirectory,
   path: string,
@@ -160,8 +160,8 @@ export interface ViewChange {
   readonly names: readonly string[]
 }
 
-/** What differs between two snapshots, directory by directory. */
-export const compareSnapshots = (
+/** What differs between the names then and now, directory by directory. */
+export const compareViewNames = (
   before: ViewDirectory,
   after: ViewDirectory,
   path = '',
@@ -176,7 +176,7 @@ export const compareSnapshots = (
     const b = after.children.get(name)
     const childPath = path === '' ? name : `${path}/${name}`
     if (a?.kind === 'directory' && b?.kind === 'directory')
-      changes.push(...compareSnapshots(a, b, childPath))
+      changes.push(...compareViewNames(a, b, childPath))
     else if (a?.kind !== b?.kind) names.push(name)
     else if (a?.kind === 'link' && b?.kind === 'link') {
       if (a.target !== b.target || a.timeSec !== b.timeSec) names.push(name)

@@ -28,9 +28,9 @@ import { NODE_VIRTUAL } from './node-table.ts'
 import type { NodeTable } from './node-table.ts'
 import {
   COMMITS,
-  compareSnapshots,
+  compareViewNames,
   findViewNode,
-  takeViewSnapshot,
+  readViewNames,
 } from './view-names.ts'
 import type { ViewDirectory, ViewNode } from './view-names.ts'
 
@@ -69,7 +69,7 @@ export class ViewTop {
   #appended = 0
   /** Names that the kernel may know wrongly since a takeover. */
   #unsure: Invalidation[] = []
-  #snapshot: ViewDirectory
+  #names: ViewDirectory
   #commits: ReadonlySet<string>
   readonly #presentation: Presentation
   #timeSec: number
@@ -89,7 +89,7 @@ export class ViewTop {
     this.#nodes = nodes
     this.#journal = journal
     this.#presentation = presentation
-    this.#snapshot = takeViewSnapshot(repository)
+    this.#names = readViewNames(repository)
     this.#commits = new Set(repository.commits.listHex())
     this.#timeSec = Math.floor(Date.now() / 1000)
     this.restore()
@@ -121,7 +121,7 @@ export class ViewTop {
     if (records.length === 0) return
     this.#unsure.push({ kind: 'inode', nodeId: FUSE_ROOT_ID })
     for (const { nodeId, path, link } of kept) {
-      const now = findViewNode(this.#snapshot, path)
+      const now = findViewNode(this.#names, path)
       const isSame =
         link === undefined
           ? now?.kind === 'directory'
@@ -143,12 +143,12 @@ export class ViewTop {
 
   lookup(directory: string, name: string): Entry | undefined {
     const path = joinRaw(directory, name)
-    const node = findViewNode(this.#snapshot, path)
+    const node = findViewNode(this.#names, path)
     return node === undefined ? undefined : this.#acquire(path, node)
   }
 
   attributes(nodeId: number): Attributes {
-    if (nodeId === FUSE_ROOT_ID) return this.#attributesOf('', this.#snapshot)
+    if (nodeId === FUSE_ROOT_ID) return this.#attributesOf('', this.#names)
     const { path, node } = this.#known(nodeId)
     return this.#attributesOf(path, node)
   }
@@ -161,7 +161,7 @@ export class ViewTop {
 
   readdir(nodeId: number, cookie: number, sink: DirectorySink): void {
     const directory = this.pathOf(nodeId)
-    const node = findViewNode(this.#snapshot, directory)
+    const node = findViewNode(this.#names, directory)
     if (node?.kind !== 'directory') throw FuseErrno.of(ENOTDIR)
     if (!addDots(cookie, sink, this.attributes(nodeId))) return
     const names = [...node.children.keys()].sort()
@@ -198,11 +198,11 @@ export class ViewTop {
   }
 
   refresh(): Invalidation[] {
-    const before = this.#snapshot
-    this.#snapshot = takeViewSnapshot(this.#repository)
+    const before = this.#names
+    this.#names = readViewNames(this.#repository)
     const commits = new Set(this.#repository.commits.listHex())
     const gone = [...this.#commits].filter(hex => !commits.has(hex))
-    const changes = compareSnapshots(before, this.#snapshot)
+    const changes = compareViewNames(before, this.#names)
     if (gone.length > 0 || commits.size !== this.#commits.size)
       changes.push({ directory: COMMITS, names: gone })
     this.#commits = commits

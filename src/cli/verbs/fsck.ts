@@ -9,7 +9,7 @@ import { Repository } from '../../store/repository.ts'
 import { statPlace } from '../../system/plain-file.ts'
 import type { Finding } from '../../upkeep/findings.ts'
 import { checkRepository } from '../../upkeep/fsck.ts'
-import { takeSnapshot } from '../../upkeep/snapshot.ts'
+import { readPublished } from '../../upkeep/published.ts'
 import type { FsckOptions, FsckResult } from '../../upkeep/fsck.ts'
 import { repairRepository } from '../../upkeep/repair.ts'
 import { formatBytes } from '../../units.ts'
@@ -84,9 +84,9 @@ export const verb: Verb = {
       const lock = await repository.lockObjects('shared', onWait)
       try {
         const publication = await repository.lockPublication(onWait)
-        const snapshot = takeSnapshot(repository)
+        const published = readPublished(repository)
         publication.release()
-        const result = checkRepository(repository, { ...options, snapshot })
+        const result = checkRepository(repository, { ...options, published })
         line.end()
         report(repository, result, context.global.json)
       } finally {

@@ -14,7 +14,7 @@ import type { HeldPath } from '../system/held-path.ts'
 import { listEntries, listNames } from '../system/plain-file.ts'
 
 /** What is published at one moment; later publications are not checked. */
-export interface Snapshot {
+export interface Published {
   /** Names of the files in `packs/` and `commits/`. */
   readonly packs: readonly string[]
   readonly commits: readonly string[]
@@ -30,8 +30,8 @@ export interface Snapshot {
   readonly grafts: Grafts | DendroError
 }
 
-/** Takes a snapshot. The caller holds the publication lock, or is alone. */
-export const takeSnapshot = (repository: Repository): Snapshot => {
+/** Reads it. The caller holds the publication lock, or is alone. */
+export const readPublished = (repository: Repository): Published => {
   const { paths } = repository
   repository.indexes.reload()
   return {
