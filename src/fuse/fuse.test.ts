@@ -1,8 +1,8 @@
 import t from 'tap'
 import * as kernel from './layout.ts'
 import { encodeInvalidation } from './notify.ts'
+import { DirectoryPage } from './records.ts'
 import {
-  DirectoryPage,
   encodeDevice,
   writeAttr,
   writeEntryOut,
@@ -141,14 +141,15 @@ t.test('directory pages hold whole records, padded to 8', async t => {
   const page = new DirectoryPage(out, 16)
   page.reset(400, true)
   let resolved = 0
+  const listed = { inoHigh: 1, inoLow: 2, mode: 0o100644 }
   const add = (name: string) =>
-    page.add(name, 5, 8, 1, 2, () => {
+    page.add(name, 5, listed, () => {
       resolved++
       return { nodeId: 9, generation: 0, attributes }
     })
   t.ok(add('name'))
   t.equal(page.lengthBytes, 160)
-  t.ok(page.add('.', 6, 4, 0, 1))
+  t.ok(page.add('.', 6, { inoHigh: 0, inoLow: 1, mode: 0o40755 }))
   t.equal(page.lengthBytes, 320)
   t.notOk(add('full'))
   t.equal(resolved, 1, 'what does not fit is not looked up')

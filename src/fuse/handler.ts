@@ -25,6 +25,9 @@ export interface Attributes {
   readonly rdevMinor: number
 }
 
+/** What a listing without attributes tells of an entry. */
+export type Listed = Pick<Attributes, 'inoHigh' | 'inoLow' | 'mode'>
+
 export interface Entry {
   readonly nodeId: number
   readonly generation: number
@@ -65,9 +68,7 @@ export interface DirectorySink {
   add(
     name: string,
     cookie: number,
-    type: number,
-    inoHigh: number,
-    inoLow: number,
+    listed: Listed,
     resolve?: () => Entry,
   ): boolean
   /**

@@ -113,7 +113,7 @@ const recorder = () => {
     seek: told('seek', 11),
     readdir: (nodeId, cookie, sink) => {
       told('readdir', undefined)(nodeId, cookie)
-      sink.add('name', 3, 8, 0, 5, () => ENTRY)
+      sink.add('name', 3, ATTRIBUTES, () => ENTRY)
     },
     getxattr: told('getxattr', Buffer.from('value')),
     listxattr: told('listxattr', Buffer.from('user.a\0')),

@@ -11,6 +11,7 @@ import type { Slice } from './handler.ts'
 import * as kernel from './layout.ts'
 import { negotiate } from './negotiate.ts'
 import type { Operation, Served } from './operation.ts'
+import { nodesInRecords } from './records.ts'
 import * as reply from './reply.ts'
 import type { Request } from './request.ts'
 
@@ -172,11 +173,7 @@ const directoryRow = (
     ...(withAttributes
       ? {
           nodesTold: (exchange: Exchange, lengthBytes: number) =>
-            reply.nodesInRecords(
-              exchange.reply,
-              BODY_AT,
-              BODY_AT + lengthBytes,
-            ),
+            nodesInRecords(exchange.reply, BODY_AT, BODY_AT + lengthBytes),
         }
       : {}),
   })

@@ -2,7 +2,6 @@
 
 import {
   ATTR_OUT_BYTES,
-  DIRENT_BYTES,
   ENTRY_OUT_BYTES,
   FUSE_ROOT_ID,
   GETXATTR_OUT_BYTES,
@@ -13,13 +12,7 @@ import {
   OUT_HEADER_BYTES,
   STATFS_OUT_BYTES,
 } from './layout.ts'
-import type {
-  Attributes,
-  DirectorySink,
-  Entry,
-  RecordBlock,
-  RecordIdentities,
-} from './handler.ts'
+import type { Attributes, Entry } from './handler.ts'
 
 /** Where the body of an answer stands, behind room for its header. */
 export const BODY_AT = OUT_HEADER_BYTES
@@ -31,7 +24,7 @@ const FOREVER_SEC = 0x7fffffff
 const BLOCK_SIZE = 4096
 const HIGH = 0x100000000
 
-const writeU64 = (out: Buffer, at: number, value: number): void => {
+export const writeU64 = (out: Buffer, at: number, value: number): void => {
   out.writeUInt32LE(value % HIGH, at)
   out.writeUInt32LE(Math.floor(value / HIGH), at + 4)
 }
@@ -179,139 +172,9 @@ export const writeIoctlOut = (
   return length
 }
 
-/** Length of a READDIRPLUS record with a name of so many bytes. */
-export const direntPlusBytes = (nameBytes: number): number =>
-  (ENTRY_OUT_BYTES + DIRENT_BYTES + nameBytes + 7) & ~7
-
-/** struct fuse_dirent with its name and padding; returns where it ends. */
-const writeDirent = (
-  out: Buffer,
-  at: number,
-  name: string,
-  cookie: number,
-  type: number,
-  inoHigh: number,
-  inoLow: number,
-): number => {
-  out.writeUInt32LE(inoLow, at)
-  out.writeUInt32LE(inoHigh, at + 4)
-  writeU64(out, at + 8, cookie)
-  out.writeUInt32LE(name.length, at + 16)
-  out.writeUInt32LE(type, at + 20)
-  const end = at + DIRENT_BYTES + name.length
-  out.write(name, at + DIRENT_BYTES, name.length, 'latin1')
-  const padded = (end + 7) & ~7
-  for (let i = end; i < padded; i++) out[i] = 0
-  return padded
-}
-
-/**
- * struct fuse_direntplus, without node id and generation; returns where it
- * ends. `at` is a multiple of 8.
- */
-export const writeDirentPlus = (
-  out: Buffer,
-  at: number,
-  name: string,
-  cookie: number,
-  attributes: Attributes,
-): number => {
-  writeEntryOut(out, at, { nodeId: 0, generation: 0, attributes })
-  const { inoHigh, inoLow, mode } = attributes
-  const head = at + ENTRY_OUT_BYTES
-  return writeDirent(out, head, name, cookie, mode >>> 12, inoHigh, inoLow)
-}
-
-/** A page of READDIR or READDIRPLUS records. */
-export class DirectoryPage implements DirectorySink {
-  readonly #out: Buffer
-  readonly #begin: number
-  #limit = 0
-  #at = 0
-  #plus = true
-
-  /** Records are written to `out` from `begin`. */
-  constructor(out: Buffer, begin: number) {
-    this.#out = out
-    this.#begin = begin
-  }
-
-  /** Starts a page of at most `sizeBytes`. */
-  reset(sizeBytes: number, plus: boolean): void {
-    this.#at = this.#begin
-    this.#limit = Math.min(this.#begin + sizeBytes, this.#out.length)
-    this.#plus = plus
-  }
-
-  get lengthBytes(): number {
-    return this.#at - this.#begin
-  }
-
-  add(
-    name: string,
-    cookie: number,
-    type: number,
-    inoHigh: number,
-    inoLow: number,
-    resolve?: () => Entry,
-  ): boolean {
-    const out = this.#out
-    const head = this.#plus ? ENTRY_OUT_BYTES : 0
-    const length = (head + DIRENT_BYTES + name.length + 7) & ~7
-    const at = this.#at
-    if (at + length > this.#limit) return false
-    if (this.#plus) {
-      // Node id 0 in front of a record means: no attributes.
-      if (resolve === undefined) out.fill(0, at, at + head)
-      else writeEntryOut(out, at, resolve())
-    }
-    writeDirent(out, at + head, name, cookie, type, inoHigh, inoLow)
-    this.#at = at + length
-    return true
-  }
-
-  addRecords(
-    block: RecordBlock,
-    first: number,
-    identities: RecordIdentities,
-  ): number | undefined {
-    if (!this.#plus) return undefined
-    const { bytes, ends } = block
-    const begin = first === 0 ? 0 : (ends[first - 1] as number)
-    const room = this.#limit - this.#at
-    let last = first
-    while (last < ends.length && (ends[last] as number) - begin <= room) last++
-    if (last === first) return 0
-    const out = this.#out
-    const shift = this.#at - begin
-    bytes.copy(out, this.#at, begin, ends[last - 1])
-    let at = begin
-    for (let i = first; i < last; i++) {
-      const nodeId = identities.acquire(i)
-      writeU64(out, at + shift, nodeId)
-      out.writeUInt32LE(identities.generationOf(nodeId), at + shift + 8)
-      at = ends[i] as number
-    }
-    this.#at = at + shift
-    return last - first
-  }
-}
-
 /** The node that a fuse_entry_out tells the kernel of: a lookup of it. */
 export const nodesInEntry = (out: Buffer, at: number): Iterable<number> => {
   const nodeId = out.readUInt32LE(at) + out.readUInt32LE(at + 4) * HIGH
   // None for one that says only that there is no such name, or for a dot.
   return nodeId > FUSE_ROOT_ID ? [nodeId] : []
-}
-
-/** The nodes that records of READDIRPLUS tell the kernel of: a lookup of each. */
-export function* nodesInRecords(
-  out: Buffer,
-  begin: number,
-  end: number,
-): Generator<number, void, undefined> {
-  for (let at = begin; at < end;) {
-    yield* nodesInEntry(out, at)
-    at += direntPlusBytes(out.readUInt32LE(at + ENTRY_OUT_BYTES + 16))
-  }
 }

@@ -11,9 +11,9 @@ import {
   NODE_FREE,
   NODE_OBJECT,
   NODE_ROOT,
-  NodeTable,
-} from '../view/node-table.ts'
-import type { NodeKey } from '../view/node-table.ts'
+} from '../view/node-kind.ts'
+import { NodeTable } from '../view/node-table.ts'
+import type { NodeKey, NodeKind } from '../view/node-kind.ts'
 import { ROOT_PATH_KEY } from '../view/node-identity.ts'
 import { NodeRows, ROW_BYTES } from '../view/node-rows.ts'
 import { compareViewNames } from '../view/view-names.ts'
@@ -22,39 +22,48 @@ import type { ViewDirectory, ViewNode } from '../view/view-names.ts'
 const container = Buffer.from('c'.repeat(32))
 const keyOf = (n: number): NodeKey => new Uint32Array([n % 7, n, 0, 1])
 
+const acquire = (
+  table: NodeTable,
+  kind: NodeKind,
+  place: number,
+  keys: NodeKey,
+  container: Uint8Array,
+  index: number,
+): number => table.acquire({ kind, place, keys, keyAt: 0 }, container, index)
+
 t.test('one identity is one node', async t => {
   const table = new NodeTable()
-  const a = table.acquire(NODE_OBJECT, 0, keyOf(1), container, 5)
-  t.equal(table.acquire(NODE_OBJECT, 0, keyOf(1), container, 9), a)
+  const a = acquire(table, NODE_OBJECT, 0, keyOf(1), container, 5)
+  t.equal(acquire(table, NODE_OBJECT, 0, keyOf(1), container, 9), a)
   t.equal(table.indexOf(a), 5)
   t.equal(table.containerOf(a), container.toString('latin1'))
-  t.not(table.acquire(NODE_DIRECTORY, 3, keyOf(1), container, 0), a)
+  t.not(acquire(table, NODE_DIRECTORY, 3, keyOf(1), container, 0), a)
   t.not(
-    table.acquire(NODE_DIRECTORY, 4, keyOf(1), container, 0),
-    table.acquire(NODE_DIRECTORY, 3, keyOf(1), container, 0),
+    acquire(table, NODE_DIRECTORY, 4, keyOf(1), container, 0),
+    acquire(table, NODE_DIRECTORY, 3, keyOf(1), container, 0),
   )
   t.equal(table.find(NODE_OBJECT, 0, keyOf(1)), a)
   t.equal(table.find(NODE_OBJECT, 0, keyOf(2)), undefined)
   t.notOk(table.forget(a, 1))
   t.ok(table.forget(a, 1))
   t.equal(table.kindOf(a), NODE_FREE)
-  const again = table.acquire(NODE_OBJECT, 0, keyOf(8), container, 0)
+  const again = acquire(table, NODE_OBJECT, 0, keyOf(8), container, 0)
   t.equal(again, a, 'a free row is used again')
   t.equal(table.generationOf(again), 1, 'with another generation')
 })
 
 t.test('where an object was met is no part of what it is', async t => {
   const table = new NodeTable()
-  const root = table.acquire(NODE_ROOT, 0, keyOf(1), container, 0)
-  const inside = table.acquire(NODE_DIRECTORY, root, keyOf(2), container, 0)
-  const other = table.acquire(NODE_DIRECTORY, root, keyOf(3), container, 0)
-  const a = table.acquire(NODE_OBJECT, inside, keyOf(4), container, 0)
+  const root = acquire(table, NODE_ROOT, 0, keyOf(1), container, 0)
+  const inside = acquire(table, NODE_DIRECTORY, root, keyOf(2), container, 0)
+  const other = acquire(table, NODE_DIRECTORY, root, keyOf(3), container, 0)
+  const a = acquire(table, NODE_OBJECT, inside, keyOf(4), container, 0)
   t.same(table.pathKeyAbove(a), keyOf(2))
-  t.equal(table.acquire(NODE_OBJECT, root, keyOf(4), container, 0), a)
+  t.equal(acquire(table, NODE_OBJECT, root, keyOf(4), container, 0), a)
   t.same(table.pathKeyAbove(a), ROOT_PATH_KEY)
-  t.equal(table.acquire(NODE_OBJECT, FUSE_ROOT_ID, keyOf(4), container, 0), a)
+  t.equal(acquire(table, NODE_OBJECT, FUSE_ROOT_ID, keyOf(4), container, 0), a)
   t.same(table.pathKeyAbove(a), ROOT_PATH_KEY)
-  table.acquire(NODE_OBJECT, other, keyOf(4), container, 0)
+  acquire(table, NODE_OBJECT, other, keyOf(4), container, 0)
   t.equal(table.find(NODE_OBJECT, 0, keyOf(4)), a)
   table.forget(other, 1)
   t.equal(table.pathKeyAbove(a), undefined, 'it is gone')
@@ -69,11 +78,13 @@ t.test(
   async t => {
     const buffer = new ArrayBuffer(16 * ROW_BYTES)
     const next = new Uint32Array(1)
-    const table = new NodeTable(new NodeRows(buffer, 0, 16, next, 2 ** 32 - 1))
-    const a = table.acquire(NODE_OBJECT, 0, keyOf(1), container, 0)
+    const table = new NodeTable(
+      new NodeRows(buffer, 0, 16, { next, firstGeneration: 2 ** 32 - 1 }),
+    )
+    const a = acquire(table, NODE_OBJECT, 0, keyOf(1), container, 0)
     t.equal(table.generationOf(a), 2 ** 32 - 1)
     table.forget(a, 1)
-    t.equal(table.acquire(NODE_OBJECT, 0, keyOf(2), container, 0), a)
+    t.equal(acquire(table, NODE_OBJECT, 0, keyOf(2), container, 0), a)
     t.equal(table.generationOf(a), 0, 'of 32 bits, as handles have it')
   },
 )
@@ -81,23 +92,26 @@ t.test(
 t.test('an id that somebody still uses is given to nobody', async t => {
   let isHeld = true
   const table = new NodeTable(undefined, () => isHeld)
-  const a = table.acquire(NODE_OBJECT, 0, keyOf(1), container, 0)
+  const a = acquire(table, NODE_OBJECT, 0, keyOf(1), container, 0)
   table.forget(a, 1)
-  const b = table.acquire(NODE_OBJECT, 0, keyOf(2), container, 0)
+  const b = acquire(table, NODE_OBJECT, 0, keyOf(2), container, 0)
   t.not(b, a)
   t.equal(table.find(NODE_OBJECT, 0, keyOf(1)), undefined)
   isHeld = false
-  t.equal(table.acquire(NODE_OBJECT, 0, keyOf(3), container, 0), a)
+  t.equal(acquire(table, NODE_OBJECT, 0, keyOf(3), container, 0), a)
   t.equal(table.generationOf(a), 1)
 })
 
 t.test('a key may stand among others', async t => {
   const table = new NodeTable()
   const keys = new Uint32Array([9, 9, 9, 9, 1, 2, 3, 4])
-  const a = table.acquire(NODE_OBJECT, 0, keys, container, 0, 4)
+  const a = table.acquire(
+    { kind: NODE_OBJECT, place: 0, keys, keyAt: 4 },
+    container,
+    0,
+  )
   const key = new Uint32Array([1, 2, 3, 4])
   t.equal(table.find(NODE_OBJECT, 0, key), a)
-  t.equal(table.find(NODE_OBJECT, 0, keys, 4), a)
   t.equal(table.find(NODE_OBJECT, 0, keys), undefined)
 })
 
@@ -116,7 +130,14 @@ t.test(
       const known = model.get(n)
       if (random(5) < 3 || known === undefined) {
         const place = random(9)
-        const nodeId = table.acquire(NODE_OBJECT, place, keyOf(n), container, n)
+        const nodeId = acquire(
+          table,
+          NODE_OBJECT,
+          place,
+          keyOf(n),
+          container,
+          n,
+        )
         if (known !== undefined && known.nodeId !== nodeId)
           t.fail(`node of ${n} changed`)
         model.set(n, { nodeId, count: (known?.count ?? 0) + 1 })
@@ -139,7 +160,10 @@ t.test(
 
 t.test('mount options', async t => {
   t.same(parseMountOptions([]), DEFAULT_MOUNT_OPTIONS)
-  t.match(parseMountOptions(['suid,dev', 'nosuid']), { suid: false, dev: true })
+  t.match(parseMountOptions(['suid,dev', 'nosuid']), {
+    suid: false,
+    dev: true,
+  })
   t.match(
     parseMountOptions([
       'xattr=off,transport=fuse-native,readahead=0,spin=7,noexec,ro,allow_other',

@@ -68,13 +68,10 @@ export class SharedState {
     const words = new Uint32Array(buffer, 0, COUNTERS_AT / 4)
     this.#words = words
     const next = words.subarray(WORD.next, WORD.next + 1)
-    this.rows = new NodeRows(
-      buffer,
-      ROWS_AT,
-      CAPACITY,
+    this.rows = new NodeRows(buffer, ROWS_AT, CAPACITY, {
       next,
-      words[WORD.firstGeneration],
-    )
+      firstGeneration: words[WORD.firstGeneration] as number,
+    })
     this.journal = {
       request: Buffer.from(buffer, REQUEST_AT, REQUEST_BYTES),
       between: Buffer.from(buffer, BETWEEN_AT, REQUEST_BYTES),

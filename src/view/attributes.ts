@@ -1,6 +1,6 @@
 /** What stat tells of an object, and what readdir says of every directory. */
 
-import type { Attributes, DirectorySink } from '../fuse/handler.ts'
+import type { Attributes, DirectorySink, Listed } from '../fuse/handler.ts'
 import { nlinkOf, sizeOf } from '../objects/fs-object.ts'
 import type { FsObject } from '../objects/fs-object.ts'
 import { foldInode } from './node-identity.ts'
@@ -64,8 +64,8 @@ export const DT_DIR = 4
 export const addDots = (
   cookie: number,
   sink: DirectorySink,
-  { inoHigh, inoLow }: InodeNumber,
+  directory: Listed,
 ): boolean => {
-  if (cookie < 1 && !sink.add('.', 1, DT_DIR, inoHigh, inoLow)) return false
-  return cookie >= 2 || sink.add('..', 2, DT_DIR, inoHigh, inoLow)
+  if (cookie < 1 && !sink.add('.', 1, directory)) return false
+  return cookie >= 2 || sink.add('..', 2, directory)
 }

@@ -7,7 +7,7 @@ import { MIB } from '../units.ts'
 import { EXACT } from './attributes.ts'
 import type { Presentation } from './attributes.ts'
 import { Directory } from './directory.ts'
-import type { NodeKey } from './node-table.ts'
+import type { NodeKey } from './node-kind.ts'
 
 const CACHE_BYTES = 4 * MIB
 

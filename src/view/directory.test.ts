@@ -1,13 +1,14 @@
 import t from 'tap'
-import { DirectoryPage } from '../fuse/reply.ts'
+import { DirectoryPage } from '../fuse/records.ts'
 import { digestOf } from '../objects/digest.ts'
 import type { FsObject } from '../objects/fs-object.ts'
 import { encodeTree } from '../objects/tree.ts'
 import type { TreeEntry } from '../objects/tree.ts'
 import { attributesOf } from './attributes.ts'
-import { Directory, isDirectoryRecord } from './directory.ts'
+import { isDirectoryRecord } from './directory-records.ts'
+import { Directory } from './directory.ts'
 import { ROOT_PATH_KEY } from './node-identity.ts'
-import type { NodeKey } from './node-table.ts'
+import type { NodeKey } from './node-kind.ts'
 
 const METADATA = { uid: 7, gid: 8, mtimeSec: 1e9, mtimeNsec: 5, xattrs: [] }
 
@@ -105,18 +106,12 @@ for (const isListed of [true, false])
         const record = i - records.first
         t.same(records.keys.slice(record * 4, record * 4 + 4), key)
         t.equal(isDirectoryRecord(records, record), isDirectory)
-        one.add(
-          name,
-          i + 3,
-          object.mode >>> 12,
-          inode.inoHigh,
-          inode.inoLow,
-          () => ({
-            nodeId: 1000 + record,
-            generation: 3,
-            attributes: attributesOf(object, inode),
-          }),
-        )
+        const attributes = attributesOf(object, inode)
+        one.add(name, i + 3, attributes, () => ({
+          nodeId: 1000 + record,
+          generation: 3,
+          attributes,
+        }))
       }
       t.ok(page.lengthBytes > 0)
       t.equal(page.lengthBytes, one.lengthBytes)

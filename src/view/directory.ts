@@ -6,23 +6,20 @@
  * a large one only a window of records is kept.
  */
 
-import type { RecordBlock } from '../fuse/handler.ts'
-import { direntPlusBytes, writeDirentPlus } from '../fuse/reply.ts'
 import { MsgpackReader } from '../bytes/msgpack-reader.ts'
 import type { Digest } from '../objects/digest.ts'
 import { decodeFsObject } from '../objects/fs-object.ts'
 import type { FsObject } from '../objects/fs-object.ts'
 import { visitTree } from '../objects/tree.ts'
-import { KIB } from '../units.ts'
-import { attributesOf, DT_DIR, EXACT, FIRST_COOKIE } from './attributes.ts'
+import { EXACT } from './attributes.ts'
 import type { Presentation } from './attributes.ts'
+import { RecordEncoder, WINDOW_ENTRIES } from './directory-records.ts'
+import type { Records } from './directory-records.ts'
 import { IdentityWriter, NAME_HEADER_BYTES } from './node-identity.ts'
 import type { Identity } from './node-identity.ts'
 import { KEY_WORDS } from './node-rows.ts'
-import type { NodeKey } from './node-table.ts'
+import type { NodeKey } from './node-kind.ts'
 
-/** Entries whose records are encoded at once, and all that are kept. */
-const WINDOW_ENTRIES = 1024
 const MAX_NAME_BYTES = 255
 /** About what the object, its arrays and their headers take. */
 const OWN_BYTES = 1500
@@ -32,16 +29,6 @@ const RECORD_BYTES = 200
 /** Where the ends of entries are collected; as `scratch`, one for all. */
 let endsScratch = new Uint32Array(1024)
 const MAX_SCRATCH_ENDS = 1 << 16
-
-/** Records of entries [first, first + count), for directories of one path. */
-export interface Records extends RecordBlock {
-  readonly first: number
-  readonly count: number
-  /** Four words an entry: what its node is found by. */
-  readonly keys: Uint32Array
-  /** Types as in a dirent. */
-  readonly types: Uint8Array
-}
 
 export class Directory {
   readonly tree: Digest
@@ -86,7 +73,7 @@ export class Directory {
     const encoder =
       path === undefined
         ? undefined
-        : new RecordEncoder(path, bytes, presentation)
+        : new RecordEncoder(path, bytes, presentation, 0)
     visitTree(bytes, (name, object, begin, end) => {
       if (count + 1 >= ends.length) {
         const longer = new Uint32Array(ends.length * 2)
@@ -95,8 +82,7 @@ export class Directory {
         if (longer.length <= MAX_SCRATCH_ENDS) endsScratch = longer
       }
       const entryAt = begin - name.length - NAME_HEADER_BYTES
-      if (count < WINDOW_ENTRIES)
-        encoder?.add(count, name, object, entryAt, end)
+      if (count < WINDOW_ENTRIES) encoder?.add(name, object, entryAt, end)
       ends[count++] = entryAt
       last = end
     })
@@ -107,7 +93,7 @@ export class Directory {
       ends.slice(0, count + 1),
       presentation,
     )
-    if (encoder !== undefined) directory.#keep(encoder, 0)
+    if (encoder !== undefined) directory.#keep(encoder)
     return directory
   }
 
@@ -137,8 +123,8 @@ export class Directory {
     const key = new Uint32Array(KEY_WORDS)
     const begin = this.#ends[index] as number
     const end = this.#ends[index + 1] as number
-    const writer = new IdentityWriter(path, this.#bytes)
-    return { key, inode: writer.write(object, begin, end, key) }
+    const writer = new IdentityWriter(path, this.#bytes, key)
+    return { key, inode: writer.write(object, begin, end, 0) }
   }
 
   /** Index of the entry called `name`, or -1. */
@@ -170,21 +156,23 @@ export class Directory {
     if (isKnown) return known
     const first = this.count <= WINDOW_ENTRIES ? 0 : index
     const last = Math.min(first + WINDOW_ENTRIES, this.count)
-    const encoder = new RecordEncoder(path, this.#bytes, this.#presentation)
-    for (let i = first; i < last; i++)
-      encoder.add(
-        i,
-        this.name(i),
-        this.object(i),
-        this.#ends[i] as number,
-        this.#ends[i + 1] as number,
-      )
-    return this.#keep(encoder, first)
+    const encoder = new RecordEncoder(
+      path,
+      this.#bytes,
+      this.#presentation,
+      first,
+    )
+    for (let i = first; i < last; i++) {
+      const begin = this.#ends[i] as number
+      const end = this.#ends[i + 1] as number
+      encoder.add(this.name(i), this.object(i), begin, end)
+    }
+    return this.#keep(encoder)
   }
 
-  #keep(encoder: RecordEncoder, first: number): Records {
+  #keep(encoder: RecordEncoder): Records {
     this.#recordsPath = encoder.path
-    this.#records = encoder.finish(first)
+    this.#records = encoder.finish()
     return this.#records
   }
 
@@ -213,89 +201,6 @@ export class Directory {
     return length - name.length
   }
 }
-
-/**
- * Where records are encoded before they are copied to their exact size. One
- * for all: encoding never waits.
- */
-const scratch = {
-  bytes: Buffer.allocUnsafeSlow(64 * KIB),
-  ends: new Uint32Array(WINDOW_ENTRIES),
-  keys: new Uint32Array(WINDOW_ENTRIES * KEY_WORDS),
-  types: new Uint8Array(WINDOW_ENTRIES),
-}
-
-/** Encodes up to `WINDOW_ENTRIES` records of a directory, one after another. */
-class RecordEncoder {
-  readonly #identities: IdentityWriter
-  readonly #presentation: Presentation
-  #at = 0
-  #count = 0
-
-  constructor(path: NodeKey, tree: Buffer, presentation: Presentation) {
-    this.#presentation = presentation
-    this.#identities = new IdentityWriter(path, tree)
-  }
-
-  get path(): NodeKey {
-    return this.#identities.path
-  }
-
-  /** Adds entry `index` of the directory, encoded from `begin` to `end`. */
-  add(
-    index: number,
-    name: string,
-    object: FsObject,
-    begin: number,
-    end: number,
-  ): void {
-    const { ends, keys, types } = scratch
-    const i = this.#count++
-    const at = i * KEY_WORDS
-    const inode = this.#identities.write(object, begin, end, keys, at)
-    types[i] = object.mode >>> 12
-    const cookie = index + FIRST_COOKIE + 1
-    const attributes = attributesOf(object, inode, this.#presentation)
-    this.#reserve(direntPlusBytes(name.length))
-    this.#at = writeDirentPlus(
-      scratch.bytes,
-      this.#at,
-      name,
-      cookie,
-      attributes,
-    )
-    ends[i] = this.#at
-  }
-
-  /** The records, in one piece of memory of their own. */
-  finish(first: number): Records {
-    const count = this.#count
-    const keysAt = count * 4
-    const typesAt = keysAt + count * KEY_WORDS * 4
-    const bytesAt = typesAt + count
-    const memory = new ArrayBuffer(bytesAt + this.#at)
-    const ends = new Uint32Array(memory, 0, count)
-    const keys = new Uint32Array(memory, keysAt, count * KEY_WORDS)
-    const types = new Uint8Array(memory, typesAt, count)
-    const bytes = Buffer.from(memory, bytesAt, this.#at)
-    ends.set(scratch.ends.subarray(0, count))
-    keys.set(scratch.keys.subarray(0, count * KEY_WORDS))
-    types.set(scratch.types.subarray(0, count))
-    scratch.bytes.copy(bytes, 0, 0, this.#at)
-    return { first, count, bytes, ends, keys, types }
-  }
-
-  #reserve(length: number): void {
-    if (this.#at + length <= scratch.bytes.length) return
-    const longer = Buffer.allocUnsafeSlow((this.#at + length) * 2)
-    scratch.bytes.copy(longer, 0, 0, this.#at)
-    scratch.bytes = longer
-  }
-}
-
-/** Whether entry `index` of the records is a directory. */
-export const isDirectoryRecord = (records: Records, index: number): boolean =>
-  records.types[index] === DT_DIR
 
 const isSameKey = (a: NodeKey, b: NodeKey): boolean =>
   a[0] === b[0] && a[1] === b[1] && a[2] === b[2] && a[3] === b[3]

@@ -7,13 +7,9 @@ import { encodeTree } from '../objects/tree.ts'
 import { Directory } from './directory.ts'
 import { LostObjects } from './lost-objects.ts'
 import { ROOT_PATH_KEY } from './node-identity.ts'
-import {
-  NODE_DIRECTORY,
-  NODE_OBJECT,
-  NODE_ROOT,
-  NodeTable,
-} from './node-table.ts'
-import type { NodeKey } from './node-table.ts'
+import { NODE_DIRECTORY, NODE_OBJECT, NODE_ROOT } from './node-kind.ts'
+import { NodeTable } from './node-table.ts'
+import type { NodeKey } from './node-kind.ts'
 import { NodeRows, ROW_BYTES } from './node-rows.ts'
 
 const METADATA = { uid: 0, gid: 0, mtimeSec: 1, mtimeNsec: 0, xattrs: [] }
@@ -46,12 +42,9 @@ const makeTree = (entries: Record<string, FsObject>): Directory => {
 
 /** Two commits, both known; in the table all objects stand in the first. */
 const makeView = () => {
-  const rows = new NodeRows(
-    new ArrayBuffer(ROWS * ROW_BYTES),
-    0,
-    ROWS,
-    new Uint32Array(1),
-  )
+  const rows = new NodeRows(new ArrayBuffer(ROWS * ROW_BYTES), 0, ROWS, {
+    next: new Uint32Array(1),
+  })
   const nodes = new NodeTable(rows)
   const store = new Map<Digest, Directory>()
   const objects = new Map<number, Directory>()
@@ -75,7 +68,11 @@ const makeView = () => {
     directory: nodeId => directoryOf(objects.get(nodeId) as Directory),
   })
   const enter = (kind: 2 | 3, key: NodeKey, directory: Directory): number => {
-    const nodeId = nodes.acquire(kind, 0, key, directory.treeId, 0)
+    const nodeId = nodes.acquire(
+      { kind, place: 0, keys: key, keyAt: 0 },
+      directory.treeId,
+      0,
+    )
     store.set(directory.tree, directory)
     objects.set(nodeId, directory)
     return nodeId
@@ -84,7 +81,11 @@ const makeView = () => {
   const lookup = (directory: Directory, name: string, path: NodeKey) => {
     const index = directory.indexOf(name)
     const { key } = directory.identity(index, directory.object(index), path)
-    return nodes.acquire(NODE_OBJECT, 0, key, directory.treeId, index)
+    return nodes.acquire(
+      { kind: NODE_OBJECT, place: 0, keys: key, keyAt: 0 },
+      directory.treeId,
+      index,
+    )
   }
   const standsIn = (nodeId: number, directory: Directory, name: string) =>
     nodes.isPlaced(nodeId) &&

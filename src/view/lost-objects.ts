@@ -15,8 +15,9 @@ import type { DirectoryObject } from '../objects/fs-object.ts'
 import type { IndexSet } from '../store/index-set.ts'
 import type { Directories } from './directories.ts'
 import type { Directory } from './directory.ts'
-import { NODE_DIRECTORY, NODE_OBJECT, NODE_ROOT } from './node-table.ts'
-import type { NodeKey, NodeTable } from './node-table.ts'
+import { NODE_DIRECTORY, NODE_OBJECT, NODE_ROOT } from './node-kind.ts'
+import type { NodeKey } from './node-kind.ts'
+import type { NodeTable } from './node-table.ts'
 
 /** What the search needs of the view. */
 export interface Surroundings {

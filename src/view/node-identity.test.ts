@@ -11,7 +11,7 @@ import {
   ROOT_PATH_KEY,
 } from './node-identity.ts'
 import type { Identity } from './node-identity.ts'
-import type { NodeKey } from './node-table.ts'
+import type { NodeKey } from './node-kind.ts'
 
 const METADATA = { uid: 0, gid: 0, mtimeSec: 1e9, mtimeNsec: 0, xattrs: [] }
 /** A tree begins with an array of three and the word "tree". */

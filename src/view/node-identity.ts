@@ -16,7 +16,7 @@ import { encodeFsObject } from '../objects/fs-object.ts'
 import type { DirectoryObject, FsObject } from '../objects/fs-object.ts'
 import { KIB } from '../units.ts'
 import { KEY_WORDS } from './node-rows.ts'
-import type { NodeKey } from './node-table.ts'
+import type { NodeKey } from './node-kind.ts'
 
 const INODE_WORDS = 2
 const PATH_KEY_BYTES = KEY_WORDS * 4
@@ -27,6 +27,8 @@ export const NAME_HEADER_BYTES = 2
 const SCRATCH_BYTES = 64 * KIB
 const scratch = Buffer.allocUnsafeSlow(SCRATCH_BYTES)
 const inodeWords = new Uint32Array(INODE_WORDS)
+/** The path key of the directory whose identity is being told. */
+const ownPath = new Uint32Array(KEY_WORDS)
 const encoder = new MsgpackWriter()
 
 export interface InodeNumber {
@@ -63,36 +65,37 @@ export class IdentityWriter {
   /** The path key of the directory. */
   readonly path: NodeKey
   readonly #tree: Buffer
+  readonly #keys: Uint32Array
 
-  /** `tree` is the encoding of the directory whose path key is `path`. */
-  constructor(path: NodeKey, tree: Buffer) {
+  /**
+   * `tree` is the encoding of the directory whose path key is `path`; keys are
+   * written to `keys`.
+   */
+  constructor(path: NodeKey, tree: Buffer, keys: Uint32Array) {
     this.path = path
     this.#tree = tree
+    this.#keys = keys
   }
 
   /**
    * Writes the key of the entry that is encoded from `begin` to `end` and has
-   * `object` into four words of `keys` from `at` on; its inode number.
+   * `object` into four words of the keys from `at` on; its inode number.
    */
-  write(
-    object: FsObject,
-    begin: number,
-    end: number,
-    keys: Uint32Array,
-    at = 0,
-  ): InodeNumber {
+  write(object: FsObject, begin: number, end: number, at: number): InodeNumber {
     const tree = this.#tree
+    const keys = this.#keys
     const nameAt = begin + NAME_HEADER_BYTES
     const objectAt = nameAt + (tree[nameAt - 1] as number)
     if (object.kind === 'directory') {
-      const named = under(this.path, 0, tree, nameAt, objectAt)
+      const named = under(this.path, tree, nameAt, objectAt)
       blake3Words(named, keys, at, KEY_WORDS)
-      return inodeUnder(keys, at, tree, objectAt, end)
+      for (let i = 0; i < KEY_WORDS; i++) ownPath[i] = keys[at + i] as number
+      return inodeUnder(ownPath, tree, objectAt, end)
     }
     const hashed =
       object.links === undefined
-        ? under(this.path, 0, tree, begin, end)
-        : under(ROOT_PATH_KEY, 0, tree, objectAt, end)
+        ? under(this.path, tree, begin, end)
+        : under(ROOT_PATH_KEY, tree, objectAt, end)
     blake3Words(hashed, keys, at, KEY_WORDS)
     return fileInode(keys, at)
   }
@@ -109,18 +112,17 @@ export const directoryInode = (
 ): InodeNumber => {
   encoder.reset()
   encodeFsObject(encoder, object)
-  return inodeUnder(path, 0, encoder.view(0), 0, encoder.lengthBytes)
+  return inodeUnder(path, encoder.view(0), 0, encoder.lengthBytes)
 }
 
-/** An inode number from a path key in `keys` at `at` and an encoded object. */
+/** An inode number from a path key and an encoded object. */
 const inodeUnder = (
-  keys: Uint32Array,
-  at: number,
+  path: NodeKey,
   bytes: Buffer,
   begin: number,
   end: number,
 ): InodeNumber => {
-  const hashed = under(keys, at, bytes, begin, end)
+  const hashed = under(path, bytes, begin, end)
   blake3Words(hashed, inodeWords, 0, INODE_WORDS)
   return fileInode(inodeWords)
 }
@@ -136,12 +138,11 @@ const inodeNumber = (high: number, low: number): InodeNumber =>
     : { inoHigh: high, inoLow: low }
 
 /**
- * The path key in `keys` at `at`, and `bytes` from `begin` to `end` behind it;
- * valid until the next call.
+ * A path key, and `bytes` from `begin` to `end` behind it; valid until the next
+ * call.
  */
 const under = (
-  keys: Uint32Array,
-  at: number,
+  path: NodeKey,
   bytes: Buffer,
   begin: number,
   end: number,
@@ -149,7 +150,7 @@ const under = (
   const length = PATH_KEY_BYTES + end - begin
   const whole = length <= SCRATCH_BYTES ? scratch : Buffer.allocUnsafe(length)
   for (let i = 0; i < KEY_WORDS; i++)
-    whole.writeUInt32LE(keys[at + i] as number, i * 4)
+    whole.writeUInt32LE(path[i] as number, i * 4)
   bytes.copy(whole, PATH_KEY_BYTES, begin, end)
   return whole.subarray(0, length)
 }

@@ -12,6 +12,13 @@ const CONTAINER_BYTES = 32
 /** lookups, generation, index, place, key, container, kind. */
 export const ROW_BYTES = 4 * 4 + KEY_WORDS * 4 + CONTAINER_BYTES + 1
 
+/** What stands beside the rows. */
+interface RowsBeside {
+  /** One number. */
+  readonly next: Uint32Array
+  readonly firstGeneration?: number
+}
+
 export class NodeRows {
   readonly capacity: number
   /** One number: the row behind the last one ever used. */
@@ -31,13 +38,12 @@ export class NodeRows {
   readonly key: Uint32Array
   readonly container: Uint8Array
 
-  /** Rows in `buffer` from `offset` (a multiple of 4); `next` lies elsewhere in it. */
+  /** Rows in `buffer` from `offset` (a multiple of 4). */
   constructor(
     buffer: ArrayBuffer,
     offset: number,
     capacity: number,
-    next: Uint32Array,
-    firstGeneration = 0,
+    { next, firstGeneration = 0 }: RowsBeside,
   ) {
     this.capacity = capacity
     this.next = next
@@ -61,6 +67,6 @@ export class NodeRows {
   /** Rows of this process alone. */
   static local(capacity: number): NodeRows {
     const buffer = new ArrayBuffer(capacity * ROW_BYTES)
-    return new NodeRows(buffer, 0, capacity, new Uint32Array(1))
+    return new NodeRows(buffer, 0, capacity, { next: new Uint32Array(1) })
   }
 }

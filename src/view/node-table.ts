@@ -18,29 +18,16 @@ import type { Digest } from '../objects/digest.ts'
 import { DendroError } from '../errors.ts'
 import { FUSE_ROOT_ID } from '../fuse/layout.ts'
 import { ROOT_PATH_KEY } from './node-identity.ts'
+import { NodeIndex } from './node-index.ts'
+import { NODE_DIRECTORY, NODE_FREE, NODE_ROOT } from './node-kind.ts'
+import type { NodeIdentity, NodeKey, NodeKind } from './node-kind.ts'
 import { KEY_WORDS, NodeRows } from './node-rows.ts'
-
-export const NODE_FREE = 0
-/** A directory or link of the view itself. */
-export const NODE_VIRTUAL = 1
-/** The root directory of a commit. */
-export const NODE_ROOT = 2
-/** A directory inside a commit. */
-export const NODE_DIRECTORY = 3
-/** Anything else inside a commit. */
-export const NODE_OBJECT = 4
-
-export type NodeKind = 0 | 1 | 2 | 3 | 4
 
 const CONTAINER_BYTES = 32
 const FIRST_ID = 2
 /** The index of an object that is being placed elsewhere. */
 const NOWHERE = 0xffffffff
-const INITIAL_SLOTS = 8192
 const LOCAL_ROWS = 1 << 21
-
-/** 128 bits that identify a node among those of its kind and place. */
-export type NodeKey = Uint32Array
 
 export class NodeTable {
   readonly #rows: NodeRows
@@ -48,9 +35,7 @@ export class NodeTable {
   #free: number[] = []
   /** Free rows whose ids may still be used by what `isHeld` stands for. */
   #held: number[] = []
-  /** Open addressing with linear probing; 0 is empty. */
-  #slots = new Int32Array(INITIAL_SLOTS)
-
+  readonly #index: NodeIndex
   readonly #isHeld: () => boolean
 
   /**
@@ -63,6 +48,7 @@ export class NodeTable {
     isHeld: () => boolean = () => false,
   ) {
     this.#rows = rows
+    this.#index = new NodeIndex(rows)
     this.#isHeld = isHeld
     this.restore()
   }
@@ -78,15 +64,13 @@ export class NodeTable {
     this.#free = []
     this.#held = []
     this.#count = 0
-    let slots = INITIAL_SLOTS
-    while (slots < end * 2) slots *= 2
-    this.#slots = new Int32Array(slots)
+    this.#index.clear(end)
     for (let nodeId = end - 1; nodeId >= FIRST_ID; nodeId--) {
       if (kind[nodeId] === NODE_FREE || lookups[nodeId] === 0) {
         kind[nodeId] = NODE_FREE
         this.#free.push(nodeId)
       } else {
-        this.#addSlot(nodeId)
+        this.#index.add(nodeId)
         this.#count++
       }
     }
@@ -177,48 +161,50 @@ export class NodeTable {
 
   /**
    * The node with this identity, made if there is none; counts one lookup.
-   * `place` is the commit root of a directory, and the directory of an object:
-   * where one is met is no part of what it is. `container` and `index` say
-   * where its object stands; the key is four words of `key` from `keyAt` on.
+   * `container` and `index` say where its object stands. What is passed is not
+   * kept.
    */
   acquire(
-    kind: NodeKind,
-    place: number,
-    key: NodeKey,
+    identity: NodeIdentity,
     container: Uint8Array,
     index: number,
-    keyAt = 0,
   ): number {
-    let slot = this.#slotOf(kind, place, key, keyAt)
-    let nodeId = this.#slots[slot] as number
+    let slot = this.#index.slotOf(identity)
+    let nodeId = this.#index.at(slot)
+    const { place, lookups } = this.#rows
     if (nodeId === 0) {
-      if (this.#count * 2 >= this.#slots.length) {
-        this.#rehash(this.#slots.length * 2)
-        slot = this.#slotOf(kind, place, key, keyAt)
+      if (this.#index.isFull(this.#count)) {
+        this.#index.grow()
+        slot = this.#index.slotOf(identity)
       }
       nodeId = this.#allocate()
-      this.#slots[slot] = nodeId
-      const { key: keys } = this.#rows
-      for (let i = 0; i < KEY_WORDS; i++)
-        keys[nodeId * KEY_WORDS + i] = key[keyAt + i] as number
-      this.#rows.container.set(container, nodeId * CONTAINER_BYTES)
-      this.#rows.index[nodeId] = index
-      this.#rows.kind[nodeId] = kind
+      this.#index.put(slot, nodeId)
+      this.#fill(nodeId, identity, container, index)
       this.#count++
     }
-    this.#rows.place[nodeId] = place
-    this.#rows.lookups[nodeId] = (this.#rows.lookups[nodeId] as number) + 1
+    place[nodeId] = identity.place
+    lookups[nodeId] = (lookups[nodeId] as number) + 1
     return nodeId
   }
 
+  #fill(
+    nodeId: number,
+    { kind, keys, keyAt }: NodeIdentity,
+    container: Uint8Array,
+    index: number,
+  ): void {
+    const rows = this.#rows
+    for (let i = 0; i < KEY_WORDS; i++)
+      rows.key[nodeId * KEY_WORDS + i] = keys[keyAt + i] as number
+    rows.container.set(container, nodeId * CONTAINER_BYTES)
+    rows.index[nodeId] = index
+    rows.kind[nodeId] = kind
+  }
+
   /** The node with this identity if the kernel knows it; counts nothing. */
-  find(
-    kind: NodeKind,
-    place: number,
-    key: NodeKey,
-    keyAt = 0,
-  ): number | undefined {
-    const nodeId = this.#slots[this.#slotOf(kind, place, key, keyAt)] as number
+  find(kind: NodeKind, place: number, keys: NodeKey): number | undefined {
+    const identity = { kind, place, keys, keyAt: 0 }
+    const nodeId = this.#index.at(this.#index.slotOf(identity))
     return nodeId === 0 ? undefined : nodeId
   }
 
@@ -259,80 +245,12 @@ export class NodeTable {
     return nodeId
   }
 
-  #hash(kind: number, place: number, key0: number): number {
-    const own = kind === NODE_OBJECT ? 0 : place
-    return Math.imul(key0 ^ Math.imul(own, 0x9e3779b1) ^ kind, 0x85ebca6b) >>> 0
-  }
-
-  #home(nodeId: number): number {
-    const hash = this.#hash(
-      this.#rows.kind[nodeId] as number,
-      this.#rows.place[nodeId] as number,
-      this.#rows.key[nodeId * KEY_WORDS] as number,
-    )
-    return hash % this.#slots.length
-  }
-
-  /** The slot that holds the identity, or the empty one where it belongs. */
-  #slotOf(kind: number, place: number, key: NodeKey, keyAt: number): number {
-    const slots = this.#slots
-    const { key: keys, kind: kinds, place: places } = this.#rows
-    let slot = this.#hash(kind, place, key[keyAt] as number) % slots.length
-    for (;;) {
-      const nodeId = slots[slot] as number
-      if (nodeId === 0) return slot
-      const at = nodeId * KEY_WORDS
-      if (
-        keys[at] === key[keyAt] &&
-        keys[at + 1] === key[keyAt + 1] &&
-        keys[at + 2] === key[keyAt + 2] &&
-        keys[at + 3] === key[keyAt + 3] &&
-        kinds[nodeId] === kind &&
-        (kind === NODE_OBJECT || places[nodeId] === place)
-      )
-        return slot
-      slot = slot + 1 === slots.length ? 0 : slot + 1
-    }
-  }
-
-  /** Empties the row, and moves back what probed past its slot. */
   #remove(nodeId: number): void {
-    const slots = this.#slots
-    const length = slots.length
-    let hole = this.#home(nodeId)
-    while (slots[hole] !== nodeId) hole = hole + 1 === length ? 0 : hole + 1
-    slots[hole] = 0
-    for (let next = (hole + 1) % length; slots[next] !== 0;) {
-      const moved = slots[next] as number
-      const distance = (next - this.#home(moved) + length) % length
-      if (distance >= (next - hole + length) % length) {
-        slots[hole] = moved
-        slots[next] = 0
-        hole = next
-      }
-      next = (next + 1) % length
-    }
+    this.#index.remove(nodeId)
     this.#rows.kind[nodeId] = NODE_FREE
     this.#rows.lookups[nodeId] = 0
     if (this.#isHeld()) this.#held.push(nodeId)
     else this.#free.push(nodeId)
     this.#count--
-  }
-
-  #rehash(length: number): void {
-    const old = this.#slots
-    this.#slots = new Int32Array(length)
-    for (const nodeId of old) {
-      if (nodeId === 0) continue
-      this.#addSlot(nodeId)
-    }
-  }
-
-  /** Puts a row into the first free slot from its home on. */
-  #addSlot(nodeId: number): void {
-    const { length } = this.#slots
-    let slot = this.#home(nodeId)
-    while (this.#slots[slot] !== 0) slot = slot + 1 === length ? 0 : slot + 1
-    this.#slots[slot] = nodeId
   }
 }

@@ -1,6 +1,6 @@
 import t from 'tap'
 import type { Digest } from '../objects/digest.ts'
-import type { NodeKey } from './node-table.ts'
+import type { NodeKey } from './node-kind.ts'
 import { Upcoming } from './upcoming.ts'
 
 const tree = (n: number): Digest => String(n).padStart(32, '0') as Digest

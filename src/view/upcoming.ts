@@ -6,7 +6,7 @@
  */
 
 import type { Digest } from '../objects/digest.ts'
-import type { NodeKey } from './node-table.ts'
+import type { NodeKey } from './node-kind.ts'
 
 export interface UpcomingDirectory {
   readonly tree: Digest

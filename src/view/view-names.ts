@@ -51,13 +51,11 @@ export const readViewNames = (repository: Repository): ViewDirectory => {
     const base = directory()
     root.children.set(kind, base)
     for (const ref of readRefs(repository, kind)) {
-      putLink(
-        repository,
-        base,
-        `${kind}/${ref.name}`,
-        ref.name.split('/'),
-        ref.commit,
-      )
+      putLink(repository, base, {
+        path: `${kind}/${ref.name}`,
+        parts: ref.name.split('/'),
+        commit: ref.commit,
+      })
       if (kind === 'refs') addVersions(repository, byVersion, ref)
     }
   }
@@ -93,19 +91,29 @@ const addVersions = (
       if (version.includes('/') || version.includes('\0')) continue
       seen.add(version)
       const path = `by-version/${ref.name}/${version}`
-      putLink(repository, byVersion, path, [...parts, version], id)
+      putLink(repository, byVersion, {
+        path,
+        parts: [...parts, version],
+        commit: id,
+      })
     }
   } catch (error) {
     writeNote(`dendro: by-version/${ref.name}: ${String(error)}\n`)
   }
 }
 
+interface PlacedLink {
+  /** From the view's root. */
+  readonly path: string
+  /** From the directory that it is put into. */
+  readonly parts: readonly string[]
+  readonly commit: Digest
+}
+
 const putLink = (
   repository: Repository,
   base: ViewDirectory,
-  path: string,
-  parts: readonly string[],
-  commit: Digest,
+  { path, parts, commit }: PlacedLink,
 ): void => {
   let at = base
   for (const part of parts.slice(0, -1)) {

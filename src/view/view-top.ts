@@ -24,7 +24,7 @@ import type { Presentation } from './attributes.ts'
 import { addDots, FIRST_COOKIE } from './attributes.ts'
 import { digestKey, fileInode, foldInode } from './node-identity.ts'
 import type { InodeNumber } from './node-identity.ts'
-import { NODE_VIRTUAL } from './node-table.ts'
+import { NODE_VIRTUAL } from './node-kind.ts'
 import type { NodeTable } from './node-table.ts'
 import {
   COMMITS,
@@ -169,15 +169,9 @@ export class ViewTop {
       const name = names[i] as string
       const child = node.children.get(name) as ViewNode
       const path = joinRaw(directory, name)
-      const { mode, inoHigh, inoLow } = this.#attributesOf(path, child)
-      const type = mode >>> 12
-      const added = sink.add(
-        name,
-        i + FIRST_COOKIE + 1,
-        type,
-        inoHigh,
-        inoLow,
-        () => this.#acquire(path, child),
+      const listed = this.#attributesOf(path, child)
+      const added = sink.add(name, i + FIRST_COOKIE + 1, listed, () =>
+        this.#acquire(path, child),
       )
       if (!added) return
     }
@@ -249,7 +243,11 @@ export class ViewTop {
   #acquire(path: string, node: ViewNode): Entry {
     const target = node.kind === 'link' ? `${node.target}:${node.timeSec}` : ''
     const key = digestKey(identityOf(path, target))
-    const nodeId = this.#nodes.acquire(NODE_VIRTUAL, 0, key, NO_CONTAINER, 0)
+    const nodeId = this.#nodes.acquire(
+      { kind: NODE_VIRTUAL, place: 0, keys: key, keyAt: 0 },
+      NO_CONTAINER,
+      0,
+    )
     const generation = this.#nodes.generationOf(nodeId)
     if (!this.#virtual.has(nodeId)) {
       this.#virtual.set(nodeId, { path, node })
