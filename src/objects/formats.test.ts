@@ -2,6 +2,7 @@
 
 import { readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
+import { Packr } from 'msgpackr'
 import t from 'tap'
 import { MsgpackReader } from '../bytes/msgpack-reader.ts'
 import { decodeCommit } from './commit.ts'
@@ -22,6 +23,14 @@ t.test('each example has the digest that its page gives', async t => {
     const { bytes, digest } = example(page)
     t.ok(bytes.length > 40, page)
     t.equal(digestToHex(digestOf(bytes)), digest, page)
+  }
+})
+
+t.test('msgpackr reads what is written, and writes the same', async t => {
+  const packr = new Packr({ useRecords: false, variableMapSize: true })
+  for (const page of ['file-object', 'extent-list', 'tree', 'commit']) {
+    const { bytes } = example(page)
+    t.same(packr.pack(packr.unpack(bytes)), bytes, page)
   }
 })
 
