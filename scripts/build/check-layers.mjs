@@ -184,6 +184,45 @@ const PURE = [
 ]
 /** Who may import node:fs: the door itself. */
 const MAY_IMPORT_FS = ['system/files.ts']
+/**
+ * What only system/ may do, since one folder is the door to the system: what is
+ * looked for, why, and who may all the same.
+ */
+const SYSTEM_ALONE = [
+  {
+    what: /'node:child_process'/,
+    why: 'programs are started through system/spawn.ts, which keeps arguments that are not UTF-8',
+    except: {},
+  },
+  {
+    what: /\bprocess\.(?:kill|get[eug]+id|set[eug]+id|umask)\b/,
+    why: 'processes and users are asked about and changed through system/process.ts, spawn.ts and root-user.ts',
+    except: {},
+  },
+  {
+    what: /['"`]\/proc(?=[/'"`])/,
+    why: '/proc is read through system/ (process.ts, mount-table.ts, namespaces.ts; descriptorPath of files.ts)',
+    except: {},
+  },
+  {
+    what: /\.(?:mount|umount|unshare|detachedMount|namespaceOwner|flock)\(\s*(?:textToBytes|Buffer|CLONE|LOCK)|shim\(\)\??\.(?:mount|umount|unshare|detachedMount|namespaceOwner|flock)\b/,
+    why: 'mounts, namespaces and locks are system/mounts.ts, namespaces.ts and lock.ts',
+    except: {},
+  },
+  {
+    what: /['"`](?:fusermount3?|mount|umount|losetup)['"`]\s*,\s*\[/,
+    why: 'mounts are made by system/mounts.ts, and for ordinary users by system/fusermount.ts',
+    except: {
+      'machine/disk.ts':
+        'a disk is made with the tools that make disks; mount(8) finds its file system',
+    },
+  },
+  {
+    what: /\b(?:MS|MNT|UMOUNT|CLONE)_[A-Z]+ = |\bE(?:PERM|NOENT|IO|NXIO|AGAIN|NOMEM|ACCES|BUSY|EXIST|XDEV|NODEV|NOTDIR|ISDIR|INVAL|NOTTY|NOSPC|ROFS|RANGE|NAMETOOLONG|NOSYS|LOOP|NODATA|NOTSUP|CONNABORTED|STALE) = -?\d/,
+    why: 'numbers of the kernel stand once, in system/mounts.ts and system/errno.ts',
+    except: {},
+  },
+]
 const IMPURE = /^node:(fs|child_process|net|os|worker_threads|timers)/
 
 const problems = []
@@ -225,6 +264,12 @@ const checkFile = path => {
     problems.push(
       `${name}: calls ${look}; a repository is read through system/plain-file.ts, which waits for nothing and follows no link`,
     )
+  if (folder !== 'system')
+    for (const { what, why, except } of SYSTEM_ALONE) {
+      const found = what.exec(text)?.[0]
+      if (found !== undefined && except[name] === undefined)
+        problems.push(`${name}: has ${found.trim()}; ${why}`)
+    }
   for (const [, from] of text.matchAll(/(?:from|import)\s*\(?\s*'([^']+)'/g)) {
     if (isPure && IMPURE.test(from))
       problems.push(`${name}: imports ${from}, but it must be pure`)

@@ -8,7 +8,13 @@
 import { latin1ToDisplay } from '../bytes/latin1.ts'
 import { DendroError, errnoOf, wrapSystemError } from '../errors.ts'
 import type { DirectoryHandle } from '../system/directory-handle.ts'
-import { accessSync, closeSync, constants, openSync } from '../system/files.ts'
+import {
+  accessSync,
+  closeSync,
+  constants,
+  descriptorPath,
+  openSync,
+} from '../system/files.ts'
 import { O_PATH } from '../system/held-path.ts'
 import type { EtcPut } from './put-changes.ts'
 
@@ -45,7 +51,7 @@ export const refuseUnwritable = (
   const at = name === undefined ? directory.itself : directory.at(name)
   const fd = openSync(at, O_PATH | constants.O_NOFOLLOW)
   try {
-    accessSync(`/proc/self/fd/${fd}`, constants.W_OK)
+    accessSync(descriptorPath(fd), constants.W_OK)
   } catch (error) {
     const errno = errnoOf(error)
     // A link has no mode of its own; the way through /proc does not lead to one.

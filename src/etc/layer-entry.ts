@@ -13,16 +13,17 @@ import { kindOfMode } from '../objects/fs-object.ts'
 import type { Xattr } from '../objects/fs-object.ts'
 import type { DirectoryHandle } from '../system/directory-handle.ts'
 import type { FileStatus } from '../system/file-status.ts'
-import { tryShim } from '../system/native.ts'
 import {
   closeSync,
   constants,
+  descriptorPath,
   fstatSync,
   openSync,
   readFileSync,
   readSync,
 } from '../system/files.ts'
 import { O_PATH } from '../system/held-path.ts'
+import { nextData } from '../system/next-data.ts'
 import { readXattrs } from '../system/xattr.ts'
 import { contentDigest } from './defaults.ts'
 import { withMetadata } from './etc-node.ts'
@@ -32,7 +33,6 @@ const OVERLAY_XATTR = /^trusted\.overlay\./
 const PIECE_BYTES = 256 * 1024
 /** Files up to this size are read at once: /etc may change under the reader. */
 const HELD_BYTES = 256 * 1024
-const SEEK_DATA = 3
 const BLOCK_BYTES = 512
 
 /** An entry of an upper directory. */
@@ -242,7 +242,7 @@ const openSame = (
   const held = openSync(directory.at(name), O_PATH | constants.O_NOFOLLOW)
   try {
     const isSame = isStill(held, status)
-    if (isSame) return openSync(`/proc/self/fd/${held}`, constants.O_RDONLY)
+    if (isSame) return openSync(descriptorPath(held), constants.O_RDONLY)
   } finally {
     closeSync(held)
   }
@@ -264,9 +264,8 @@ function* filePieces(open: () => number, status: FileStatus): Generator<Piece> {
   try {
     for (let at = 0; at < status.sizeBytes;) {
       if (isSparse) {
-        const data = tryShim()?.lseek(fd, at, SEEK_DATA) ?? at
-        if (data < 0) return
-        at = data
+        at = nextData(fd, at)
+        if (at >= status.sizeBytes) return
       }
       const bytes = Buffer.allocUnsafe(PIECE_BYTES)
       const count = readSync(fd, bytes, 0, PIECE_BYTES, at)

@@ -17,6 +17,7 @@ import {
   chmodSync,
   closeSync,
   constants,
+  descriptorPath,
   lchownSync,
   openSync,
 } from '../system/files.ts'
@@ -110,7 +111,7 @@ export const setMetadata = (path: Buffer, node: EtcNode): void =>
 const setMode = (path: Buffer, mode: number): void => {
   const fd = openSync(path, O_PATH | constants.O_NOFOLLOW)
   try {
-    chmodSync(`/proc/self/fd/${fd}`, mode)
+    chmodSync(descriptorPath(fd), mode)
   } finally {
     closeSync(fd)
   }

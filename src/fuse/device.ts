@@ -6,48 +6,15 @@
  * kernel would otherwise ask for them again after every access).
  */
 
-import { spawnSync } from 'node:child_process'
-import { textToBytes } from '../bytes/byte-text.ts'
+import { escapeOption } from '../bytes/mount-text.ts'
 import { closeSync, constants, existsSync, openSync } from '../system/files.ts'
 import { DendroError, wrapSystemError } from '../errors.ts'
-import { byteCommand } from '../system/byte-command.ts'
+import { mountByFusermount } from '../system/fusermount.ts'
+import { MS_RDONLY, mountAt } from '../system/mounts.ts'
 import { check, shim } from '../system/native.ts'
 import { isProgramMissing, spawnFailure } from '../system/spawn-failure.ts'
 
-export const MS_RDONLY = 1
-export const MS_NOSUID = 2
-export const MS_NODEV = 4
-export const MS_NOEXEC = 8
-export const MS_REMOUNT = 32
-export const MS_BIND = 4096
-export const MS_REC = 16384
-export const MNT_DETACH = 2
-export const UMOUNT_NOFOLLOW = 8
-
 export const FILESYSTEM_TYPE = 'fuse.dendro'
-
-/** mount(2), with an error that names the mount point as `shown`. */
-export const mountAt = (
-  source: string,
-  target: string,
-  type: string,
-  flags: number,
-  data = '',
-  shown = target,
-): void => {
-  const result = shim().mount(
-    textToBytes(source),
-    textToBytes(target),
-    textToBytes(type),
-    flags,
-    textToBytes(data),
-  )
-  check(result, `cannot mount at ${shown}`)
-}
-
-/** umount2(2); returns 0 or -errno. */
-export const unmountAt = (target: string, flags = 0): number =>
-  shim().umount(textToBytes(target), flags)
 
 /** Opens /dev/fuse for a session. Errors: `MOUNT_FAILED`. */
 const openDevice = (): number => {
@@ -87,9 +54,6 @@ export const mountDevice = (
   return fd
 }
 
-/** fusermount3 takes commas and backslashes escaped. */
-const escapeOption = (value: string): string => value.replace(/[\\,]/g, '\\$&')
-
 /**
  * Mounts as an ordinary user: fusermount3 opens and mounts the device and
  * sends it over a socket. Errors: `MOUNT_FAILED`.
@@ -112,14 +76,7 @@ export const mountDeviceAsUser = (
     `fsname=${escapeOption(source)}`,
     ...(allowOther ? ['allow_other'] : []),
   ]
-  const result = spawnSync(
-    ...byteCommand('fusermount3', ['-o', options.join(','), '--', target]),
-    {
-      stdio: ['ignore', 'ignore', 'pipe', theirs],
-      env: { PATH: '/usr/bin:/bin', _FUSE_COMMFD: '3' },
-      encoding: 'utf8',
-    },
-  )
+  const result = mountByFusermount(target, options, theirs)
   closeSync(theirs)
   try {
     if (result.error !== undefined)
@@ -133,12 +90,12 @@ export const mountDeviceAsUser = (
             : {}),
         },
       )
-    if (result.status !== 0)
+    if (!result.isDone)
       throw new DendroError(
         'MOUNT_FAILED',
-        `cannot mount at ${target}: ${result.stderr.trim().replace(/^fusermount3: /, '')}`,
+        `cannot mount at ${target}: ${result.complaint}`,
         {
-          hint: result.stderr.includes('/dev/fuse')
+          hint: result.complaint.includes('/dev/fuse')
             ? 'ask root to open the device to all: chmod 666 /dev/fuse'
             : 'the mount point must be yours and writable',
         },

@@ -133,21 +133,18 @@ export const FUSE_NOTIFY_RESEND = 7
 
 export const FUSE_ROOT_ID = 1
 
-export const EPERM = 1
-export const ENOENT = 2
-export const EIO = 5
-export const ENXIO = 6
-export const ENOMEM = 12
-export const EAGAIN = 11
-export const EINVAL = 22
-export const ENOTDIR = 20
-export const EISDIR = 21
-export const EROFS = 30
-export const ERANGE = 34
-export const ENAMETOOLONG = 36
-export const ENOSYS = 38
-export const ENODATA = 61
-export const ENOTTY = 25
-export const ENODEV = 19
-export const ESTALE = 116
-export const ECONNABORTED = 103
+/** What requests are answered with; the numbers are the system's. */
+export {
+  EAGAIN,
+  ECONNABORTED,
+  EINVAL,
+  EIO,
+  ENAMETOOLONG,
+  ENODATA,
+  ENODEV,
+  ENOENT,
+  ENOSYS,
+  ENOTTY,
+  ERANGE,
+  EROFS,
+} from '../system/errno.ts'

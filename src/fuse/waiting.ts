@@ -1,7 +1,7 @@
 /** How many requests of a connection are not answered, as the kernel counts. */
 
-import { readFileSync } from '../system/files.ts'
-import { tryShim } from '../system/native.ts'
+import { descriptorPath, readFileSync } from '../system/files.ts'
+import { detachedMount } from '../system/mounts.ts'
 
 const CONNECTIONS = '/sys/fs/fuse/connections'
 
@@ -14,8 +14,8 @@ let control: string | undefined
  */
 const fusectl = (): string => {
   if (control !== undefined) return control
-  const fd = tryShim()?.detachedMount(Buffer.from('fusectl')) ?? -1
-  control = fd < 0 ? CONNECTIONS : `/proc/self/fd/${fd}`
+  const fd = detachedMount('fusectl')
+  control = fd === undefined ? CONNECTIONS : descriptorPath(fd)
   return control
 }
 

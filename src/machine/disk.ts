@@ -4,7 +4,6 @@
  * mke2fs(8), losetup(8) and grub-install(8).
  */
 
-import { spawnSync } from 'node:child_process'
 import { randomUUID } from 'node:crypto'
 import {
   closeSync,
@@ -21,8 +20,8 @@ import {
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { DendroError, wrapSystemError } from '../errors.ts'
-import { byteCommand } from '../system/byte-command.ts'
 import { isProgramMissing } from '../system/spawn-failure.ts'
+import { spawnSync } from '../system/spawn.ts'
 import { MIB } from '../units.ts'
 
 export interface DiskRequest {
@@ -43,7 +42,7 @@ const failed = (what: string, why: string, hint: string): DendroError =>
 
 /** Runs a tool; what it printed. Errors: `NOT_FOUND`, `IO_ERROR`, system errors. */
 const tool = (name: string, args: readonly string[], input = ''): string => {
-  const result = spawnSync(...byteCommand(name, args), {
+  const result = spawnSync(name, args, {
     input,
     encoding: 'utf8',
     env: { PATH: '/usr/sbin:/usr/bin:/sbin:/bin', LC_ALL: 'C' },

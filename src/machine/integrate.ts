@@ -6,7 +6,6 @@
  * May be run again on the same tree.
  */
 
-import { spawnSync } from 'node:child_process'
 import {
   chmodSync,
   copyFileSync,
@@ -24,7 +23,7 @@ import {
 import { dirname, join } from 'node:path'
 import { RUNTIME_IN_COMMIT } from '../sysroot/commit-boot.ts'
 import { DendroError } from '../errors.ts'
-import { byteCommand } from '../system/byte-command.ts'
+import { spawnSync } from '../system/spawn.ts'
 import { packageRoot } from '../system/native.ts'
 import { makeRuntime } from './runtime.ts'
 
@@ -270,10 +269,11 @@ const makeInitramfs = (
 ): void => {
   const inside = `/usr/lib/modules/${release}/initramfs.img`
   const result = spawnSync(
-    ...byteCommand('unshare', [
+    'unshare',
+    [
       ...['--mount', 'sh', '-euc', MAKE, 'sh'],
       ...[root, inside, release, make],
-    ]),
+    ],
     {
       encoding: 'utf8',
       env: { PATH: '/usr/sbin:/usr/bin:/sbin:/bin', TMPDIR: '/tmp' },

@@ -4,7 +4,6 @@
  * is, and what the initramfs enters with chroot(2) to serve the mount.
  */
 
-import { spawnSync } from 'node:child_process'
 import {
   chmodSync,
   copyFileSync,
@@ -19,6 +18,7 @@ import {
 import { dirname, join } from 'node:path'
 import { DendroError, wrapSystemError } from '../errors.ts'
 import { packageRoot } from '../system/native.ts'
+import { spawnSync } from '../system/spawn.ts'
 
 /** Mount points of the jail that the initramfs makes of a runtime. */
 const JAIL_MOUNT_POINTS = ['dev', 'proc', 'run', 'store', 'sys', 'tmp']

@@ -1,6 +1,6 @@
 /** Asks a server by its control socket. */
 
-import { closeSync, fstatSync } from '../system/files.ts'
+import { closeSync, descriptorPath, fstatSync } from '../system/files.ts'
 import { createConnection } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { DendroError, errnoOf } from '../errors.ts'
@@ -26,7 +26,7 @@ const askOnce = (
   timeoutMs: number,
 ): Promise<unknown> =>
   new Promise((resolve, reject) => {
-    const socket = createConnection(`/proc/self/fd/${descriptor}`)
+    const socket = createConnection(descriptorPath(descriptor))
     // However many bytes come by then.
     const timer = setTimeout(
       () => socket.destroy(new Error('the server does not answer')),

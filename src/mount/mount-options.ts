@@ -1,7 +1,7 @@
 /** The options of `dendro mount -o`. */
 
 import { DendroError } from '../errors.ts'
-import { MS_NODEV, MS_NOEXEC, MS_NOSUID } from '../fuse/device.ts'
+import { MS_NODEV, MS_NOEXEC, MS_NOSUID } from '../system/mounts.ts'
 import { hasSpareProcessor } from '../system/processors.ts'
 
 export interface MountOptions {

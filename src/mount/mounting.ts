@@ -11,20 +11,20 @@ import { mkdirSync, realpathSync } from '../system/files.ts'
 import { dirname, join } from 'node:path'
 import { latin1ToDisplay, latin1ToText } from '../bytes/latin1.ts'
 import { DendroError, wrapSystemError } from '../errors.ts'
+import { FILESYSTEM_TYPE } from '../fuse/device.ts'
+import { digestToHex } from '../objects/digest.ts'
+import type { Digest } from '../objects/digest.ts'
+import type { Repository } from '../store/repository.ts'
+import { shim } from '../system/native.ts'
+import { findMount } from '../system/mount-table.ts'
 import {
-  FILESYSTEM_TYPE,
   MNT_DETACH,
   mountAt,
   MS_BIND,
   MS_RDONLY,
   MS_REMOUNT,
   unmountAt,
-} from '../fuse/device.ts'
-import { digestToHex } from '../objects/digest.ts'
-import type { Digest } from '../objects/digest.ts'
-import type { Repository } from '../store/repository.ts'
-import { shim } from '../system/native.ts'
-import { findMount } from '../system/mount-table.ts'
+} from '../system/mounts.ts'
 import { requirePath, splitPath } from '../tree/lookup.ts'
 import { becomeServer } from '../server/become-server.ts'
 import type { ControlProgram } from '../server/control-setup.ts'

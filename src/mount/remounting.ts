@@ -1,7 +1,7 @@
 /** Changes a mount that is there: `mount -o remount`. */
 
 import { DendroError } from '../errors.ts'
-import { MS_BIND, MS_RDONLY, MS_REMOUNT, mountAt } from '../fuse/device.ts'
+import { MS_BIND, MS_RDONLY, MS_REMOUNT, mountAt } from '../system/mounts.ts'
 import { bindFlags, DEFAULT_MOUNT_OPTIONS } from './mount-options.ts'
 import type { MountOptions } from './mount-options.ts'
 import { requireMount } from './unmounting.ts'

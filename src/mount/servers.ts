@@ -15,6 +15,7 @@ import { callerVariable } from '../system/caller.ts'
 import { HeldDirectory, openDirectory } from '../system/held-path.ts'
 import type { HeldPath } from '../system/held-path.ts'
 import { listNames } from '../system/plain-file.ts'
+import { effectiveUser } from '../system/root-user.ts'
 import { askServer } from './control-client.ts'
 import { isAlive, readState } from '../server/server-state.ts'
 import { SHARED_BASE } from '../system/protocol.ts'
@@ -103,7 +104,7 @@ const serverAt = (
   if (identity !== undefined && !isSameRepository(identity, repository))
     return undefined
   const owner = ownerOf(place)
-  return { place, isTrusted: owner === 0 || owner === process.geteuid?.() }
+  return { place, isTrusted: owner === 0 || owner === effectiveUser() }
 }
 
 const ownerOf = (place: HeldPath): number => {

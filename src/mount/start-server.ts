@@ -1,11 +1,10 @@
 /** Starts a server as a background process and waits until its mount answers. */
 
-import { spawn } from 'node:child_process'
 import { closeSync, openSync } from '../system/files.ts'
 import { join } from 'node:path'
 import { DendroError } from '../errors.ts'
-import { byteCommand } from '../system/byte-command.ts'
 import { packageRoot } from '../system/native.ts'
+import { spawn } from '../system/spawn.ts'
 import { serverProgram } from '../server/keeper.ts'
 import type { Kept } from '../server/keeper.ts'
 import { decodeOutcome, errorOfOutcome } from '../server/start-outcome.ts'
@@ -36,7 +35,8 @@ const start = async (
   const logPath = join(runtimeDirectory, RUNTIME_FILE.serverLog)
   const log = openSync(logPath, 'a', 0o600)
   const child = spawn(
-    ...byteCommand(join(packageRoot(), PACKAGE.detach), [
+    join(packageRoot(), PACKAGE.detach),
+    [
       String(READY_FD + inherited.length),
       ...Object.entries(cleanEnvironment()).map(
         ([name, value]) => `${name}=${value}`,
@@ -45,7 +45,7 @@ const start = async (
       ...serverFlags(),
       serverProgram(),
       ...args,
-    ]),
+    ],
     {
       detached: true,
       cwd: '/',

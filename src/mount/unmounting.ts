@@ -1,16 +1,18 @@
 /** Unmounts, and asks the server behind a mount. */
 
-import { spawn } from 'node:child_process'
 import { readlinkSync, realpathSync } from '../system/files.ts'
 import { basename, dirname, join, resolve } from 'node:path'
 import { DendroError } from '../errors.ts'
-import { FILESYSTEM_TYPE, MNT_DETACH, unmountAt } from '../fuse/device.ts'
+import { FILESYSTEM_TYPE } from '../fuse/device.ts'
 import { absolutePath } from '../system/caller.ts'
-import { byteCommand } from '../system/byte-command.ts'
+import { EBUSY } from '../system/errno.ts'
+import { unmountByFusermount } from '../system/fusermount.ts'
+import { MNT_DETACH, unmountAt } from '../system/mounts.ts'
 import { findMount } from '../system/mount-table.ts'
 import type { MountEntry } from '../system/mount-table.ts'
 import { check } from '../system/native.ts'
 import { sizeOfPlace } from '../system/plain-file.ts'
+import { rootOf } from '../system/process.ts'
 import { askServer } from './control-client.ts'
 import { serverProgram } from '../server/keeper.ts'
 import { waitForEnd } from './server-end.ts'
@@ -111,21 +113,11 @@ export const reloadMount = async (path: string): Promise<ServerStatistics> => {
  */
 const programFor = (directory: string) => {
   const { keeperPid } = readState(directory) ?? { keeperPid: 0 }
-  const root = keeperPid > 0 ? rootOf(keeperPid) : '/'
-  return root === rootOf(process.pid)
+  const root = keeperPid > 0 ? rootOf(keeperPid) : undefined
+  return (root ?? '/') === (rootOf(process.pid) ?? '/')
     ? { node: process.execPath, program: serverProgram() }
     : { node: '/bin/node', program: '/dist/bundle/server-main.cjs' }
 }
-
-const rootOf = (pid: number): string => {
-  try {
-    return readlinkSync(`/proc/${pid}/root`)
-  } catch {
-    return '/'
-  }
-}
-
-const EBUSY = 16
 
 /**
  * Unmounts; the server ends when nothing is left to serve. `isLazy` takes the
@@ -193,30 +185,19 @@ const unmountAsUser = async (
   entry: MountEntry,
   isLazy: boolean,
 ): Promise<void> => {
-  const args = ['-u', ...(isLazy ? ['-z'] : []), '--', entry.mountpoint]
-  const child = spawn(...byteCommand('fusermount3', args), {
-    stdio: ['ignore', 'ignore', 'pipe'],
-    env: { PATH: '/usr/bin:/bin', LC_ALL: 'C' },
-  })
-  let text = ''
-  child.stderr.on('data', (data: Buffer) => (text += data.toString()))
-  const status = await new Promise<number | null>((resolve, reject) => {
-    child.on('error', error =>
-      reject(
-        new DendroError(
-          'NOT_FOUND',
-          `cannot unmount ${entry.mountpoint}: ${spawnFailure('fusermount3', error)}`,
-          { cause: error },
-        ),
-      ),
+  const { mountpoint } = entry
+  const result = await unmountByFusermount(mountpoint, isLazy)
+  if (result.error !== undefined)
+    throw new DendroError(
+      'NOT_FOUND',
+      `cannot unmount ${mountpoint}: ${spawnFailure('fusermount3', result.error)}`,
+      { cause: result.error },
     )
-    child.on('close', resolve)
-  })
-  if (status === 0) return
-  if (/busy/i.test(text)) throw busy(entry)
+  if (result.isDone) return
+  if (/busy/i.test(result.complaint)) throw busy(entry)
   throw new DendroError(
     'PERMISSION_DENIED',
-    `cannot unmount ${entry.mountpoint}: ${text.trim()}`,
+    `cannot unmount ${mountpoint}: ${result.complaint}`,
   )
 }
 

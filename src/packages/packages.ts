@@ -3,12 +3,12 @@
  * what changed between two commits.
  */
 
-import { spawnSync } from 'node:child_process'
 import { mkdtempSync, rmSync, writeFileSync } from '../system/files.ts'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { DirectoryObject } from '../objects/fs-object.ts'
 import type { Repository } from '../store/repository.ts'
+import { spawnSync } from '../system/spawn.ts'
 import { followPath, readFileOf } from '../tree/commit-file.ts'
 import { compareDebianVersions, compareRpmVersions } from './package-version.ts'
 

@@ -23,7 +23,7 @@ import {
   UMOUNT_NOFOLLOW,
   mountAt,
   unmountAt,
-} from '../fuse/device.ts'
+} from '../system/mounts.ts'
 import { digestToHex } from '../objects/digest.ts'
 import type { Repository } from '../store/repository.ts'
 import { readMountTable } from '../system/mount-table.ts'

@@ -4,12 +4,11 @@ import { mkdirSync } from '../system/files.ts'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { DendroError } from '../errors.ts'
-import { MS_NODEV, MS_REC, mountAt } from '../fuse/device.ts'
+import { MS_NODEV, leaveMountNamespace, mountAt } from '../system/mounts.ts'
 import { openView } from '../mount/mounting.ts'
 import type { Digest } from '../objects/digest.ts'
 import type { Repository } from '../store/repository.ts'
 import type { FileLock } from '../system/lock.ts'
-import { check, shim } from '../system/native.ts'
 import { assembleRoot, mountInterfaces } from './assemble.ts'
 import type { RootParts } from './assemble.ts'
 import { followPath } from '../tree/commit-file.ts'
@@ -36,9 +35,6 @@ import type { DeploymentId, SysrootPaths } from '../sysroot/sysroot.ts'
 import { varPath } from '../sysroot/var.ts'
 import { requireRoot } from '../system/root-user.ts'
 import { SHARED_BASE } from '../system/protocol.ts'
-
-const CLONE_NEWNS = 0x00020000
-const MS_PRIVATE = 1 << 18
 
 /** Where a root is put together; only its own namespace sees it. */
 const ROOT_DIRECTORY = `${SHARED_BASE}/root`
@@ -97,12 +93,6 @@ const scratchParts = (): RootParts => {
     return { kind: 'overlay', upper, work } as const
   }
   return { etc: overlay('etc'), var: overlay('var') }
-}
-
-/** From here on this thread, and what it starts, has mounts of its own. */
-const leaveMountNamespace = (): void => {
-  check(shim().unshare(CLONE_NEWNS), 'cannot make a mount namespace')
-  mountAt('none', '/', 'none', MS_REC | MS_PRIVATE)
 }
 
 /** The shell of a commit: the one that people expect, or the one that is there. */

@@ -1,8 +1,7 @@
 /** The process that stands in a root and runs a command there: native-shim/enter.c. */
 
-import { spawn } from 'node:child_process'
 import { constants, hostname } from 'node:os'
-import { byteCommand } from '../system/byte-command.ts'
+import { spawn } from '../system/spawn.ts'
 import { nativePath } from '../system/native.ts'
 import { ENTER } from '../system/protocol.ts'
 
@@ -40,10 +39,8 @@ export const startEntry = (place: Place, { words }: Command): Entry => {
       ? [ENTER.root, place.path]
       : [ENTER.join, String(NAMESPACE_FD)]
   const child = spawn(
-    ...byteCommand(nativePath('dendro-enter'), [
-      ...[mode, where, hostname()],
-      ...words,
-    ]),
+    nativePath('dendro-enter'),
+    [...[mode, where, hostname()], ...words],
     {
       stdio: [
         ...(['inherit', 'inherit', 'inherit', 'pipe'] as const),

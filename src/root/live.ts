@@ -3,7 +3,7 @@
 import { mkdirSync, rmSync } from '../system/files.ts'
 import { join } from 'node:path'
 import { DendroError } from '../errors.ts'
-import { MNT_DETACH, MS_NODEV, mountAt, unmountAt } from '../fuse/device.ts'
+import { MNT_DETACH, MS_NODEV, mountAt, unmountAt } from '../system/mounts.ts'
 import { UNLOCKED_LAYER, runningLayer } from '../sysroot/running.ts'
 import type { RunningEtc } from '../sysroot/running.ts'
 import { layerPath, shortName } from '../sysroot/sysroot.ts'

@@ -4,13 +4,19 @@
  * never leads out (openat2(2), RESOLVE_IN_ROOT).
  */
 
-import { closeSync, constants, readlinkSync } from '../system/files.ts'
+import {
+  closeSync,
+  constants,
+  descriptorPath,
+  readlinkSync,
+} from '../system/files.ts'
 import { bytesToText, textToBytes } from '../bytes/byte-text.ts'
 import { latin1ToBytes, textToLatin1 } from '../bytes/latin1.ts'
+import { escapeOption } from '../bytes/mount-text.ts'
 import { DendroError } from '../errors.ts'
-import { MS_BIND, MS_REMOUNT, mountAt } from '../fuse/device.ts'
 import { DirectoryHandle } from '../system/directory-handle.ts'
 import { O_PATH } from '../system/held-path.ts'
+import { MS_BIND, MS_REMOUNT, mountAt } from '../system/mounts.ts'
 import { openInRoot } from '../system/resolve.ts'
 import { placeOfTmp } from './mount-points.ts'
 
@@ -21,8 +27,7 @@ export interface OverlayLayer {
   readonly work: string
 }
 
-/** Overlayfs takes these characters of a path escaped. */
-const escape = (path: string): string => path.replace(/[\\,:]/g, '\\$&')
+const escape = (path: string): string => escapeOption(path, 'colon')
 
 /** Options that keep the layer plain: what is in it is what was changed. */
 const OVERLAY_OPTIONS = 'redirect_dir=on,index=off,metacopy=off,xino=off'
@@ -60,7 +65,7 @@ export class RootMounts {
       )
     }
     try {
-      return use(`/proc/self/fd/${fd}`)
+      return use(descriptorPath(fd))
     } finally {
       closeSync(fd)
     }
@@ -68,7 +73,7 @@ export class RootMounts {
 
   /** Where `path` leads, as a path in the root. Errors: `IO_ERROR`. */
   resolve(path: string): string {
-    const top = readlinkSync(`/proc/self/fd/${this.top.fd}`)
+    const top = readlinkSync(descriptorPath(this.top.fd))
     return this.within(path, at => readlinkSync(at)).slice(top.length + 1)
   }
 

@@ -8,9 +8,9 @@ import { textToBytes } from '../bytes/byte-text.ts'
 import { textToLatin1 } from '../bytes/latin1.ts'
 import { DendroError } from '../errors.ts'
 import { DirectoryHandle } from '../system/directory-handle.ts'
-import { readFileSync } from '../system/files.ts'
-import { deviceOf, parseMountTable } from '../system/mount-table.ts'
+import { deviceOf, mountTableOf } from '../system/mount-table.ts'
 import type { MountEntry } from '../system/mount-table.ts'
+import { pathInRootOf } from '../system/process.ts'
 import type { RunningEtc } from '../sysroot/running.ts'
 
 export interface OpenEtc {
@@ -26,9 +26,7 @@ export const openRunningEtc = (running: RunningEtc): OpenEtc => {
   const root = openInNamespace(pid, mountpoint)
   try {
     if (deviceOf(root.status().dev) !== device) throw covered(mountpoint)
-    const table = parseMountTable(
-      readFileSync(`/proc/${pid ?? 'self'}/mountinfo`, 'latin1'),
-    )
+    const table = mountTableOf(pid ?? 'self')
     return { root, mounts: mountsBelow(table, mountpoint) }
   } catch (error) {
     root.close()
@@ -41,7 +39,7 @@ const openInNamespace = (
   mountpoint: string,
 ): DirectoryHandle => {
   if (pid === undefined) return DirectoryHandle.open(textToBytes(mountpoint))
-  const top = DirectoryHandle.open(Buffer.from(`/proc/${pid}/root`))
+  const top = DirectoryHandle.open(Buffer.from(pathInRootOf(pid)))
   try {
     return top.inRoot(textToLatin1(mountpoint))
   } finally {

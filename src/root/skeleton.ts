@@ -13,7 +13,7 @@ import {
 import { join } from 'node:path'
 import { bytesToText } from '../bytes/byte-text.ts'
 import { latin1ToBytes } from '../bytes/latin1.ts'
-import { MS_NODEV, MS_RDONLY, mountAt } from '../fuse/device.ts'
+import { MS_NODEV, MS_RDONLY, mountAt } from '../system/mounts.ts'
 import type { DirectoryObject } from '../objects/fs-object.ts'
 import type { Repository } from '../store/repository.ts'
 import type { DirectoryHandle } from '../system/directory-handle.ts'

@@ -6,7 +6,7 @@
  * descriptor of it.
  */
 
-import { openSync } from '../system/files.ts'
+import { descriptorPath, openSync } from '../system/files.ts'
 import { join } from 'node:path'
 import { isEscaped } from '../bytes/byte-text.ts'
 import { RUNTIME_FILE } from '../system/protocol.ts'
@@ -25,5 +25,5 @@ export const controlAddress = (runtimeDirectory: string): string => {
     fd = openSync(runtimeDirectory, 'r')
     descriptors.set(runtimeDirectory, fd)
   }
-  return `/proc/self/fd/${fd}/${RUNTIME_FILE.controlSocket}`
+  return `${descriptorPath(fd)}/${RUNTIME_FILE.controlSocket}`
 }

@@ -5,7 +5,7 @@
 
 import { rmSync } from '../system/files.ts'
 import { dirname, join } from 'node:path'
-import { MNT_DETACH, unmountAt } from '../fuse/device.ts'
+import { MNT_DETACH, unmountAt } from '../system/mounts.ts'
 import { tryLock } from '../system/lock.ts'
 import { findMount, readMountTable } from '../system/mount-table.ts'
 import type { MountEntry } from '../system/mount-table.ts'

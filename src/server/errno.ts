@@ -1,7 +1,7 @@
 /** The one place that turns an error into the errno that the kernel gets. */
 
 import { DendroError } from '../errors.ts'
-import { EIO } from '../fuse/layout.ts'
+import { EIO } from '../system/errno.ts'
 import { writeNote } from '../system/standard-streams.ts'
 
 /** Counts of reads that failed, by error code, since the server began. */

@@ -3,11 +3,10 @@
  * device and the shared state and replaces a server that dies.
  */
 
-import { spawn } from 'node:child_process'
 import { closeSync, openSync } from '../system/files.ts'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { byteCommand } from '../system/byte-command.ts'
+import { spawn } from '../system/spawn.ts'
 import type { EventLog } from '../store/event-log.ts'
 import { nativePath } from '../system/native.ts'
 import { check, shim } from '../system/native.ts'
@@ -49,14 +48,15 @@ export const startKeeper = (
   const events = eventLog.open()
   try {
     const child = spawn(
-      ...byteCommand(nativePath('dendro-keeper'), [
+      nativePath('dendro-keeper'),
+      [
         config.runtimeDirectory,
         String(process.pid),
         String(config.watchdogMs),
         process.execPath,
         serverProgram(),
         ...serverFlags(),
-      ]),
+      ],
       {
         argv0: PROCESS_NAME.keeper,
         cwd: '/',

@@ -3,12 +3,17 @@
  * and mounts made out of it, in any mount namespace that /proc shows.
  */
 
-import { readdirSync, readFileSync, readlinkSync } from '../system/files.ts'
-import { bytesToText } from '../bytes/byte-text.ts'
-import { latin1ToBytes } from '../bytes/latin1.ts'
 import { FILESYSTEM_TYPE } from '../fuse/device.ts'
-import { parseMountTable, readMountTable } from '../system/mount-table.ts'
+import { findMountTableOf, readMountTable } from '../system/mount-table.ts'
 import type { MountEntry } from '../system/mount-table.ts'
+import { namespaceNameOf, ownNamespaceName } from '../system/namespaces.ts'
+import {
+  commandNameOf,
+  descriptorsOf,
+  listProcesses,
+  openFileOf,
+  pathsInUseBy,
+} from '../system/process.ts'
 
 export interface MountUser {
   readonly pid: number
@@ -18,54 +23,6 @@ export interface MountUser {
   readonly path: string
 }
 
-const pids = (): number[] =>
-  readdirSync('/proc')
-    .filter(name => /^\d+$/.test(name))
-    .map(Number)
-
-const read = <T>(work: () => T, otherwise: T): T => {
-  try {
-    return work()
-  } catch {
-    // The process has ended, or is not ours to look into.
-    return otherwise
-  }
-}
-
-interface Use {
-  readonly kind: string
-  readonly path: string
-}
-
-/** All paths that a process holds, with the mount id where the kernel tells it. */
-function* usesOf(pid: number): Generator<Use & { mountId?: number }> {
-  for (const kind of ['cwd', 'root', 'exe']) {
-    const path = read(() => readlinkSync(`/proc/${pid}/${kind}`), '')
-    if (path !== '') yield { kind, path }
-  }
-  for (const fd of read(() => readdirSync(`/proc/${pid}/fd`), [])) {
-    const path = read(() => readlinkSync(`/proc/${pid}/fd/${fd}`), '')
-    if (!path.startsWith('/')) continue
-    const info = read(
-      () => readFileSync(`/proc/${pid}/fdinfo/${fd}`, 'utf8'),
-      '',
-    )
-    const id = /^mnt_id:\s*(\d+)/m.exec(info)?.[1]
-    yield { kind: 'fd', path, ...(id === undefined ? {} : { mountId: +id }) }
-  }
-  const seen = new Set<string>()
-  for (const line of read(
-    () => readFileSync(`/proc/${pid}/maps`, 'latin1'),
-    '',
-  ).split('\n')) {
-    const at = line.indexOf('/')
-    const path = at < 0 ? '' : bytesToText(latin1ToBytes(line.slice(at)))
-    if (path === '' || seen.has(path)) continue
-    seen.add(path)
-    yield { kind: 'map', path }
-  }
-}
-
 const isBelow = (path: string, directory: string): boolean =>
   path === directory ||
   path.startsWith(directory.endsWith('/') ? directory : `${directory}/`)
@@ -73,19 +30,16 @@ const isBelow = (path: string, directory: string): boolean =>
 /** The other processes that keep a mount busy; one entry each, at most `limit`. */
 export const findMountUsers = (entry: MountEntry, limit = 20): MountUser[] => {
   const users: MountUser[] = []
-  for (const pid of pids()) {
+  for (const pid of listProcesses()) {
     if (users.length >= limit) break
     if (pid === process.pid) continue
-    for (const { kind, path, mountId } of usesOf(pid)) {
+    for (const { kind, path, mountId } of pathsInUseBy(pid)) {
       const isUse =
         mountId === undefined
           ? isBelow(path, entry.mountpoint)
           : mountId === entry.id
       if (!isUse) continue
-      const command = read(
-        () => readFileSync(`/proc/${pid}/comm`, 'utf8').trim(),
-        '?',
-      )
+      const command = commandNameOf(pid)?.trim() ?? '?'
       users.push({ pid, command, kind, path })
       break
     }
@@ -109,8 +63,8 @@ export const commitsInUse = (
     const hex = COMMIT_IN_PATH.exec(path)?.[1]
     if (hex !== undefined && asked.has(hex)) found.add(hex)
   }
-  for (const pid of pids())
-    for (const { path } of usesOf(pid))
+  for (const pid of listProcesses())
+    for (const { path } of pathsInUseBy(pid))
       if (COMMIT_IN_PATH.test(path) && !isOfAnother(pid, path, device))
         look(path)
   for (const table of mountTables())
@@ -127,17 +81,12 @@ export const commitsInUse = (
  * cannot be told, from within another root directory say, may be on `device`.
  */
 const isOfAnother = (pid: number, path: string, device: string): boolean => {
-  const at = mountTableOf(pid).findLast(
+  const at = findMountTableOf(pid).findLast(
     ({ type, mountpoint }) =>
       type === FILESYSTEM_TYPE && isBelow(path, mountpoint),
   )
   return at !== undefined && at.device !== device
 }
-
-const mountTableOf = (pid: number): MountEntry[] =>
-  parseMountTable(
-    read(() => readFileSync(`/proc/${pid}/mountinfo`, 'latin1'), ''),
-  )
 
 /**
  * The mount tables of all namespaces that /proc shows a process of, those that
@@ -147,22 +96,20 @@ function* mountTables(
   besides: ReadonlySet<number> = new Set(),
 ): Generator<MountEntry[]> {
   const namespaces = new Set<string>()
-  for (const pid of pids()) {
+  for (const pid of listProcesses()) {
     if (besides.has(pid)) continue
-    const namespace = read(() => readlinkSync(`/proc/${pid}/ns/mnt`), '')
-    if (namespace === '' || namespaces.has(namespace)) continue
+    const namespace = namespaceNameOf(pid, 'mnt')
+    if (namespace === undefined || namespaces.has(namespace)) continue
     namespaces.add(namespace)
-    yield mountTableOf(pid)
+    yield findMountTableOf(pid)
   }
 }
 
 /** Whether the own mount namespace holds a process that is not in `servers`. */
 export const hasOthers = (servers: ReadonlySet<number>): boolean => {
-  const own = readlinkSync('/proc/self/ns/mnt')
-  return pids().some(
-    pid =>
-      !servers.has(pid) &&
-      read(() => readlinkSync(`/proc/${pid}/ns/mnt`), '') === own,
+  const own = ownNamespaceName('mnt')
+  return listProcesses().some(
+    pid => !servers.has(pid) && namespaceNameOf(pid, 'mnt') === own,
   )
 }
 
@@ -185,7 +132,7 @@ export const isMountedElsewhere = (
     table.some(
       entry => entry.mountpoint !== path && isMountOf(entry, device, path),
     )
-  const own = readlinkSync('/proc/self/ns/mnt')
+  const own = ownNamespaceName('mnt')
   let isKept = false
   for (const table of mountTables(servers)) {
     if (isShown(table)) return true
@@ -201,10 +148,8 @@ const isNamespace = ({ type, root }: MountEntry, name: string): boolean =>
 
 /** Whether a process has the namespace open. */
 const isHeldByName = (name: string, besides: ReadonlySet<number>): boolean =>
-  pids().some(
+  listProcesses().some(
     pid =>
       !besides.has(pid) &&
-      read(() => readdirSync(`/proc/${pid}/fd`), []).some(
-        fd => read(() => readlinkSync(`/proc/${pid}/fd/${fd}`), '') === name,
-      ),
+      descriptorsOf(pid).some(fd => openFileOf(pid, fd) === name),
   )

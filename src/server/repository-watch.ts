@@ -5,7 +5,7 @@
  * holds its directory; another one under the old name is not served by it.
  */
 
-import { watch } from '../system/files.ts'
+import { descriptorPath, watch } from '../system/files.ts'
 import type { HeldDirectory } from '../system/held-path.ts'
 import { statPlace } from '../system/plain-file.ts'
 
@@ -65,7 +65,7 @@ export class RepositoryWatch {
     try {
       // Every publication replaces the file `generation`.
       const watcher = watch(
-        `/proc/self/fd/${this.#repository.fd}/.`,
+        `${descriptorPath(this.#repository.fd)}/.`,
         (_event, name) => {
           if (name === null || name === 'generation') changed()
           else this.path()

@@ -12,7 +12,6 @@ import {
   lstatSync,
   mkdirSync,
   readdirSync,
-  readlinkSync,
   rmdirSync,
   rmSync,
   statSync,
@@ -28,16 +27,17 @@ import type { RepositoryIdentity } from '../store/identity.ts'
 import { acquireLock, tryLock } from '../system/lock.ts'
 import type { FileLock } from '../system/lock.ts'
 import { findMount } from '../system/mount-table.ts'
-import { isRoot } from '../system/root-user.ts'
+import { ownNamespaceName } from '../system/namespaces.ts'
+import { effectiveUser, isRoot } from '../system/root-user.ts'
 import { sharedBase } from '../system/run-directory.ts'
 import { RUNTIME_FILE } from '../system/protocol.ts'
 
 const mountNamespace = (): string =>
-  /\[(\d+)\]/.exec(readlinkSync('/proc/self/ns/mnt'))?.[1] ?? '0'
+  /\[(\d+)\]/.exec(ownNamespaceName('mnt'))?.[1] ?? '0'
 
 const baseDirectory = (): string => {
   if (isRoot()) return sharedBase()
-  const uid = process.geteuid?.() ?? 0
+  const uid = effectiveUser()
   const runtime = callerVariable('XDG_RUNTIME_DIR')
   return runtime === undefined ? `/tmp/dendro-${uid}` : join(runtime, 'dendro')
 }
@@ -104,7 +104,7 @@ export const makeRuntimeDirectory = (path: string): void => {
     for (const directory of [base, path]) {
       if (directory === path) mkdirSync(path, { recursive: true, mode: 0o700 })
       const status = lstatSync(directory)
-      if (!status.isDirectory() || status.uid !== process.geteuid?.())
+      if (!status.isDirectory() || status.uid !== effectiveUser())
         throw new DendroError(
           'PERMISSION_DENIED',
           `cannot use ${directory}: it belongs to somebody else`,

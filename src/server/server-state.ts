@@ -1,7 +1,6 @@
 /** What a server wrote of itself, and whether it lives. */
 
 import {
-  readFileSync,
   readdirSync,
   renameSync,
   statSync,
@@ -15,6 +14,7 @@ import type { FilePlace } from '../system/held-path.ts'
 import { readMountTable } from '../system/mount-table.ts'
 import type { MountEntry } from '../system/mount-table.ts'
 import { readPlain } from '../system/plain-file.ts'
+import { commandLineOf } from '../system/process.ts'
 import { KIB } from '../units.ts'
 import {
   directoryOfView,
@@ -59,17 +59,9 @@ export const readState = (
   }
 }
 
-const commandOf = (pid: number): string => {
-  try {
-    return readFileSync(`/proc/${pid}/cmdline`, 'latin1')
-  } catch {
-    return ''
-  }
-}
-
 /** Whether process `pid` is a server, as far as its command line tells. */
 export const isServer = (pid: number): boolean => {
-  const command = commandOf(pid)
+  const command = commandLineOf(pid)
   return (
     command.includes(PROCESS_NAME.server) || /server-main\.c?js/.test(command)
   )
@@ -79,7 +71,7 @@ export const isServer = (pid: number): boolean => {
 const KEEPER_NAME = PROCESS_NAME.keeper.slice(1)
 
 const isKeeper = (pid: number): boolean =>
-  pid > 0 && commandOf(pid).includes(KEEPER_NAME)
+  pid > 0 && commandLineOf(pid).includes(KEEPER_NAME)
 
 /** The processes of all servers that wrote to a directory below `base`. */
 export const serverProcessesIn = (base: string): Set<number> => {

@@ -6,19 +6,13 @@
 import { readSync, writeSync } from '../system/files.ts'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { DendroError } from '../errors.ts'
-import {
-  MNT_DETACH,
-  MS_NODEV,
-  MS_NOSUID,
-  mountDevice,
-  mountDeviceAsUser,
-  unmountAt,
-} from '../fuse/device.ts'
+import { mountDevice, mountDeviceAsUser } from '../fuse/device.ts'
 import { mountNativeTransport } from '../fuse/native-transport.ts'
 import { Session } from '../fuse/session.ts'
 import { makeCounters } from '../fuse/tally.ts'
 import { check, shim } from '../system/native.ts'
 import { findMount, readMountTable } from '../system/mount-table.ts'
+import { MNT_DETACH, MS_NODEV, MS_NOSUID, unmountAt } from '../system/mounts.ts'
 import { WakeLatency } from '../system/wake-latency.ts'
 import { KIB } from '../units.ts'
 import type { ControlProgram } from './control-setup.ts'

@@ -8,7 +8,8 @@
 
 import { textToBytes } from '../bytes/byte-text.ts'
 import { callerVariable } from '../system/caller.ts'
-import { errnoName, tryShim } from '../system/native.ts'
+import { errnoName } from '../system/errno.ts'
+import { tryShim } from '../system/native.ts'
 import { writeNote } from '../system/standard-streams.ts'
 import type { Kept } from './keeper.ts'
 import type { StartOutcome } from './start-outcome.ts'

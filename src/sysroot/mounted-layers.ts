@@ -23,6 +23,7 @@ import {
 } from '../system/files.ts'
 import { join } from 'node:path'
 import { DendroError } from '../errors.ts'
+import { bootId } from '../system/boot-id.ts'
 import { holdMountNamespace, ownMountNamespace } from '../system/namespaces.ts'
 import { deviceOf, readMountTable } from '../system/mount-table.ts'
 import type { MountEntry } from '../system/mount-table.ts'
@@ -66,9 +67,6 @@ export const findLayerIdentity = (upper: string): string | undefined => {
     return undefined
   }
 }
-
-const bootId = (): string =>
-  readFileSync('/proc/sys/kernel/random/boot_id', 'latin1').trim()
 
 /** Made by root alone: others could tell of mounts that are not there. */
 const isTrusted = (path: string): boolean => {

@@ -10,9 +10,9 @@
 import {
   closeSync,
   constants,
+  descriptorPath,
   fstatSync,
   openSync,
-  readFileSync,
   readdirSync,
 } from '../system/files.ts'
 import { join } from 'node:path'
@@ -23,9 +23,9 @@ import {
   ownMountNamespace,
 } from '../system/namespaces.ts'
 import type { HeldNamespace } from '../system/namespaces.ts'
-import { deviceOf, parseMountTable } from '../system/mount-table.ts'
+import { deviceOf, findMountTableOf } from '../system/mount-table.ts'
 import type { MountEntry } from '../system/mount-table.ts'
-import { listProcesses } from '../system/process.ts'
+import { listProcesses, pathInRootOf } from '../system/process.ts'
 import {
   findLayerIdentity,
   isHeld,
@@ -50,15 +50,6 @@ export interface RunningEtc {
 
 /** Marks the throw-away layers of `live unlock` in the mount table. */
 export const UNLOCKED_LAYER = 'dendro-unlocked'
-
-const tableOf = (pid: number | 'self'): MountEntry[] => {
-  try {
-    return parseMountTable(readFileSync(`/proc/${pid}/mountinfo`, 'latin1'))
-  } catch {
-    // The process has ended, or is not ours to look into.
-    return []
-  }
-}
 
 interface Found extends RunningEtc {
   readonly layer: string
@@ -123,9 +114,9 @@ export const findRunningLayers = (): ReadonlyMap<string, RunningEtc> => {
     for (const { layer, ...running } of entries)
       if (!found.has(layer)) found.set(layer, running)
   }
-  add(scan(records, tableOf('self'), undefined, isOwnBelieved()))
+  add(scan(records, findMountTableOf('self'), undefined, isOwnBelieved()))
   for (const pid of otherNamespaces())
-    add(scan(records, tableOf(pid), pid, true))
+    add(scan(records, findMountTableOf(pid), pid, true))
   return found
 }
 
@@ -208,7 +199,7 @@ export const holdEntered = (upper: string): EnteredNamespace | undefined => {
 }
 
 const hasMountOf = (record: LayerRecord, pid: number): boolean =>
-  tableOf(pid).some(entry => isMountOf(record, entry))
+  findMountTableOf(pid).some(entry => isMountOf(record, entry))
 
 const { O_DIRECTORY, O_NOFOLLOW, O_RDONLY } = constants
 
@@ -219,7 +210,7 @@ const { O_DIRECTORY, O_NOFOLLOW, O_RDONLY } = constants
  */
 export const reachable = (running: RunningEtc): string => {
   const { pid, mountpoint, device } = running
-  const path = pid === undefined ? mountpoint : `/proc/${pid}/root${mountpoint}`
+  const path = pid === undefined ? mountpoint : pathInRootOf(pid, mountpoint)
   const gone = (cause?: unknown) =>
     new DendroError('NOT_MOUNTED', `${mountpoint} is not mounted any more`, {
       cause,
@@ -231,7 +222,7 @@ export const reachable = (running: RunningEtc): string => {
   } catch (error) {
     throw gone(error)
   }
-  if (deviceOf(fstatSync(fd).dev) === device) return `/proc/self/fd/${fd}`
+  if (deviceOf(fstatSync(fd).dev) === device) return descriptorPath(fd)
   closeSync(fd)
   throw gone()
 }

@@ -10,7 +10,9 @@
 
 import { textToBytes } from '../bytes/byte-text.ts'
 import { textToLatin1 } from '../bytes/latin1.ts'
+import { unescapeOption } from '../bytes/mount-text.ts'
 import { DirectoryHandle } from '../system/directory-handle.ts'
+import { descriptorPath } from '../system/files.ts'
 import type { MountEntry } from '../system/mount-table.ts'
 import { BOOT_DIRECTORY } from './boot-state.ts'
 import { findLayerIdentity } from './mounted-layers.ts'
@@ -23,7 +25,7 @@ const UPPER = /(?:^|,)upperdir=\/(.+),workdir=/
 
 /** Some kernels show the path as it was given, with overlayfs's escapes. */
 const spellings = (path: string): string[] => {
-  const plain = path.replace(/\\(.)/g, '$1')
+  const plain = unescapeOption(path)
   return plain === path ? [path] : [path, plain]
 }
 
@@ -39,7 +41,7 @@ const identityBelow = (root: string, path: string): string | undefined => {
   try {
     const upper = top.beneath(textToLatin1(path))
     try {
-      return findLayerIdentity(`/proc/self/fd/${upper.fd}`)
+      return findLayerIdentity(descriptorPath(upper.fd))
     } finally {
       upper.close()
     }

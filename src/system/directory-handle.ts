@@ -16,6 +16,7 @@
 import {
   closeSync,
   constants,
+  descriptorPath,
   existsSync,
   openSync,
   readdirSync,
@@ -67,7 +68,7 @@ export class DirectoryHandle {
   private constructor(fd: number) {
     requireProc()
     this.fd = fd
-    this.#prefix = `/proc/self/fd/${fd}/`
+    this.#prefix = `${descriptorPath(fd)}/`
   }
 
   /**

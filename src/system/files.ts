@@ -38,6 +38,9 @@ const onDisk = (path: unknown): unknown =>
 /* eslint-disable @typescript-eslint/no-explicit-any */
 type Call = (...args: any[]) => any
 
+/** A path of what is open as `fd`: proc_pid_fd(5). It holds until `fd` is closed. */
+export const descriptorPath = (fd: number): string => `/proc/self/fd/${fd}`
+
 const DESCRIPTOR = /^(\/proc\/self\/fd\/\d+)(\/.*)?$/s
 
 /** A path, also one through a descriptor (proc_pid_fd(5)), as people know it. */

@@ -11,6 +11,7 @@
 import {
   closeSync,
   constants,
+  descriptorPath,
   fstatSync,
   openSync,
   readlinkSync,
@@ -21,6 +22,7 @@ import { textToBytes } from '../bytes/byte-text.ts'
 import { bytesToLatin1 } from '../bytes/latin1.ts'
 import { DirectoryHandle } from './directory-handle.ts'
 import { openBeneath, openOnSameMount } from './resolve.ts'
+import { effectiveUser } from './root-user.ts'
 
 const { O_DIRECTORY, O_NOFOLLOW, O_RDONLY } = constants
 /** Of <fcntl.h>: a descriptor that names a file without opening it. */
@@ -105,7 +107,7 @@ export class HeldDirectory {
 
   /** Where it is now; " (deleted)" at the end where it is nowhere. */
   currentPath(): string {
-    return readlinkSync(`/proc/self/fd/${this.fd}`)
+    return readlinkSync(descriptorPath(this.fd))
   }
 
   /** Whether `path` leads to it. */
@@ -117,7 +119,7 @@ export class HeldDirectory {
 
   /** Whether a user is root, the owner of the directory, or this process. */
   isOwnedBy(uid: number): boolean {
-    return uid === 0 || uid === this.#owner || uid === process.geteuid?.()
+    return uid === 0 || uid === this.#owner || uid === effectiveUser()
   }
 
   /** Whether a file of that owner can have been put here by rights. */
@@ -178,12 +180,12 @@ export class HeldPath {
    */
   reach<T>(work: (path: string) => T): T {
     const { fd } = this.directory
-    if (this.relative === '') return work(`/proc/self/fd/${fd}/.`)
+    if (this.relative === '') return work(`${descriptorPath(fd)}/.`)
     const above = dirname(this.relative)
-    if (above === '.') return work(`/proc/self/fd/${fd}/${this.relative}`)
+    if (above === '.') return work(`${descriptorPath(fd)}/${this.relative}`)
     const parent = this.directory.open(above, O_PATH | O_DIRECTORY)
     try {
-      return work(`/proc/self/fd/${parent}/${this.name}`)
+      return work(`${descriptorPath(parent)}/${this.name}`)
     } finally {
       closeSync(parent)
     }

@@ -6,7 +6,15 @@
  * Then it is looked for among all open files (proc_pid_fdinfo(5)).
  */
 
-import { readdirSync, readFileSync, statSync } from './files.ts'
+import { readFileSync } from './files.ts'
+import { deviceOf } from './mount-table.ts'
+import {
+  commandNameOf,
+  descriptorInfoOf,
+  descriptorsOf,
+  listProcesses,
+  userOf,
+} from './process.ts'
 
 export interface LockHolder {
   readonly pid: number
@@ -35,21 +43,13 @@ export const parseHolders = (
   return [...new Set(counted.map(({ pid }) => pid))]
 }
 
-const attempt = <T>(work: () => T): T | undefined => {
+const readLocks = (): string => {
   try {
-    return work()
+    return readFileSync('/proc/locks', 'utf8')
   } catch {
-    // It has ended, or is not to be looked into.
-    return undefined
+    // The kernel does not say.
+    return ''
   }
-}
-
-/** The numbers of a `dev_t` as glibc splits it. */
-const deviceText = (dev: number): string => {
-  const value = BigInt(dev)
-  const major = ((value >> 8n) & 0xfffn) | ((value >> 32n) & ~0xfffn)
-  const minor = (value & 0xffn) | ((value >> 12n) & ~0xffn & 0xffffffffn)
-  return `${major}:${minor}`
 }
 
 /** The processes that hold a lock on a file; none where the kernel does not say. */
@@ -57,36 +57,31 @@ export const lockHolders = (file: {
   readonly dev: number
   readonly ino: number
 }): LockHolder[] => {
-  const text = attempt(() => readFileSync('/proc/locks', 'utf8')) ?? ''
-  const pids = parseHolders(text, deviceText(file.dev), file.ino)
+  const pids = parseHolders(readLocks(), deviceOf(file.dev), file.ino)
   const holders = pids.flatMap(pid => holderOf(pid) ?? [])
   return pids.length > 0 && holders.length === 0
     ? inheritors(file.ino)
     : holders
 }
 
-const holderOf = (pid: number): LockHolder | undefined =>
-  attempt(() => ({
-    pid,
-    uid: statSync(`/proc/${pid}`).uid,
-    command: readFileSync(`/proc/${pid}/comm`, 'utf8').trimEnd(),
-  }))
+const holderOf = (pid: number): LockHolder | undefined => {
+  const uid = userOf(pid)
+  const command = commandNameOf(pid)
+  return uid === undefined || command === undefined
+    ? undefined
+    : { pid, uid, command }
+}
 
 /** The processes with an open file that holds a lock on the inode. */
 const inheritors = (inode: number): LockHolder[] =>
-  readdirSync('/proc')
-    .filter(name => /^\d+$/.test(name))
-    .filter(pid => {
-      const files = attempt(() => readdirSync(`/proc/${pid}/fdinfo`)) ?? []
-      return files.some(fd => {
-        const path = `/proc/${pid}/fdinfo/${fd}`
-        const text = attempt(() => readFileSync(path, 'utf8')) ?? ''
-        return (
-          parseHolders(text.replaceAll(/^lock:\s+/gm, ''), '', inode).length > 0
-        )
-      })
-    })
-    .flatMap(pid => holderOf(Number(pid)) ?? [])
+  listProcesses()
+    .filter(pid =>
+      descriptorsOf(pid, 'fdinfo').some(fd => {
+        const text = descriptorInfoOf(pid, fd).replaceAll(/^lock:\s+/gm, '')
+        return parseHolders(text, '', inode).length > 0
+      }),
+    )
+    .flatMap(pid => holderOf(pid) ?? [])
 
 /** `sleep (pid 12, user 1000)`, or other words where nobody is known. */
 export const describeHolders = (holders: readonly LockHolder[]): string =>

@@ -10,22 +10,22 @@
  * the repository, nor the one who waits.
  */
 
-import { spawnSync } from 'node:child_process'
 import { closeSync } from './files.ts'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { DendroError, wrapSystemError } from '../errors.ts'
 import { openDirectory } from './held-path.ts'
 import type { FilePlace } from './held-path.ts'
+import { EAGAIN } from './errno.ts'
 import { describeHolders, lockHolders } from './lock-holders.ts'
 import type { LockHolder } from './lock-holders.ts'
 import { check, tryShim } from './native.ts'
 import { openPlain, statPlace } from './plain-file.ts'
 import { spawnFailure } from './spawn-failure.ts'
+import { spawnSync } from './spawn.ts'
 
 const LOCK_SH = 1
 const LOCK_EX = 2
 const LOCK_NB = 4
-const EAGAIN = 11
 const RETRY_MS = 20
 /** How long a stranger is waited for; a reader of a large tree takes its time. */
 const STRANGER_MS = 300_000

@@ -7,8 +7,8 @@
  * What such a file holds may change with nothing to show it.
  */
 
-import { readdirSync, readFileSync } from './files.ts'
 import type { FileStatus } from './file-status.ts'
+import { listProcesses, mappingsOf } from './process.ts'
 
 /** Of proc_pid_maps(5): a shared mapping that may be written to. */
 const SHARED =
@@ -27,19 +27,11 @@ export class MappedFiles {
    */
   static read(): MappedFiles {
     const mapped = new MappedFiles()
-    for (const name of readdirSync('/proc'))
-      if (/^\d+$/.test(name)) mapped.#add(`/proc/${name}/maps`)
+    for (const pid of listProcesses()) mapped.#add(mappingsOf(pid))
     return mapped
   }
 
-  #add(path: string): void {
-    let text: string
-    try {
-      text = readFileSync(path, 'latin1')
-    } catch {
-      // It ended meanwhile, or is another user's.
-      return
-    }
+  #add(text: string): void {
     for (const [, major = '', minor = '', inode] of text.matchAll(SHARED)) {
       const device = `${parseInt(major, 16)}:${parseInt(minor, 16)}`
       this.#files.add(`${device} ${Number(inode)}`)

@@ -1,8 +1,10 @@
-/** The mount table of this process, from /proc/self/mountinfo (proc_pid_mountinfo(5)). */
+/** The mount tables of processes, from /proc/PID/mountinfo (proc_pid_mountinfo(5)). */
 
 import { bytesToText } from '../bytes/byte-text.ts'
 import { latin1ToBytes } from '../bytes/latin1.ts'
+import { unescapeField } from '../bytes/mount-text.ts'
 import { readFileSync } from './files.ts'
+import { mountIdIn } from './process.ts'
 
 export interface MountEntry {
   readonly id: number
@@ -20,15 +22,8 @@ export interface MountEntry {
   readonly options: string
 }
 
-/** mountinfo escapes space, tab, newline and backslash as octal. */
 const unescape = (latin1: string): string =>
-  bytesToText(
-    latin1ToBytes(
-      latin1.replace(/\\([0-7]{3})/g, (_, octal: string) =>
-        String.fromCharCode(Number.parseInt(octal, 8)),
-      ),
-    ),
-  )
+  bytesToText(latin1ToBytes(unescapeField(latin1)))
 
 /** The entries of a table that was read as latin1. */
 export const parseMountTable = (latin1: string): MountEntry[] => {
@@ -54,8 +49,24 @@ export const parseMountTable = (latin1: string): MountEntry[] => {
 }
 
 /** The mounts that this process sees, in mount order. */
-export const readMountTable = (): MountEntry[] =>
-  parseMountTable(readFileSync('/proc/self/mountinfo', 'latin1'))
+export const readMountTable = (): MountEntry[] => mountTableOf('self')
+
+/**
+ * The mounts that a process sees, in mount order. System errors: ENOENT, ESRCH
+ * when it has ended, EACCES when it is not ours to look into.
+ */
+export const mountTableOf = (pid: number | 'self'): MountEntry[] =>
+  parseMountTable(readFileSync(`/proc/${pid}/mountinfo`, 'latin1'))
+
+/** The same; empty where it cannot be read. */
+export const findMountTableOf = (pid: number | 'self'): MountEntry[] => {
+  try {
+    return mountTableOf(pid)
+  } catch {
+    // The process has ended, or is not ours to look into.
+    return []
+  }
+}
 
 /** `major:minor` of a `st_dev` as Node has it: gnu_dev_major(3). */
 export const deviceOf = (dev: number): string => {
@@ -79,6 +90,5 @@ export const mountIdOf = (fd: number): number | undefined => {
     // No /proc here: nobody knows.
     return undefined
   }
-  const id = /^mnt_id:\s*(\d+)$/m.exec(text)?.[1]
-  return id === undefined ? undefined : Number(id)
+  return mountIdIn(text)
 }

@@ -5,7 +5,13 @@
  * opened once, and everything is asked of the descriptor: namespaces(7).
  */
 
-import { closeSync, fstatSync, openSync, statSync } from './files.ts'
+import {
+  closeSync,
+  fstatSync,
+  openSync,
+  readlinkSync,
+  statSync,
+} from './files.ts'
 import { tryShim } from './native.ts'
 
 /** An open namespace; it stays, with its mounts, until `close`. */
@@ -18,6 +24,26 @@ export interface HeldNamespace {
 
 /** The mount namespace of this process's first thread. */
 export const ownMountNamespace = (): number => statSync('/proc/self/ns/mnt').ino
+
+/**
+ * What a namespace of a process is called, `mnt:[4026531840]`; undefined when it
+ * has ended or is not ours to look into. To tell namespaces apart at a look: it
+ * holds none.
+ */
+export const namespaceNameOf = (
+  pid: number,
+  kind: 'mnt' | 'user',
+): string | undefined => {
+  try {
+    return readlinkSync(`/proc/${pid}/ns/${kind}`)
+  } catch {
+    return undefined
+  }
+}
+
+/** The same of this process. System errors: ENOENT where there is no /proc. */
+export const ownNamespaceName = (kind: 'mnt' | 'user'): string =>
+  readlinkSync(`/proc/self/ns/${kind}`)
 
 /** Undefined when the process has ended or is not ours to look into. */
 export const holdMountNamespace = (pid: number): HeldNamespace | undefined => {

@@ -7,16 +7,12 @@
  */
 
 import { createRequire } from 'node:module'
-import { constants } from 'node:os'
+import { errnoName } from './errno.ts'
 import { existsSync } from './files.ts'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { Shim } from '../../native-shim/shim.d.ts'
 import { DendroError, wrapSystemError } from '../errors.ts'
-
-const ERRNO_NAMES: ReadonlyMap<number, string> = new Map(
-  Object.entries(constants.errno).map(([name, value]) => [value, name]),
-)
 
 /** Directory of the package: the nearest one above that holds package.json. */
 export const packageRoot = (): string => {
@@ -64,10 +60,6 @@ export const shim = (): Shim => {
     { cause: failure, hint: 'install a C compiler and run scripts/build-shim' },
   )
 }
-
-/** The name of an errno: 2 is ENOENT. */
-export const errnoName = (errno: number): string =>
-  ERRNO_NAMES.get(errno) ?? `E${errno}`
 
 /** Passes a result through; throws for -errno, naming `what` was done. */
 export const check = (result: number, what: string): number => {

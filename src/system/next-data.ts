@@ -1,10 +1,10 @@
 /** Where a sparse file goes on. */
 
+import { ENXIO } from './errno.ts'
 import { tryShim } from './native.ts'
 
 /** Of lseek(2). */
 const SEEK_DATA = 3
-const ENXIO = 6
 
 /**
  * The first byte at or behind `position` that is not in a hole; Infinity behind

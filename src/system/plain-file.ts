@@ -10,6 +10,7 @@
 import {
   closeSync,
   constants,
+  descriptorPath,
   fstatSync,
   lstatSync,
   readdirSync,
@@ -164,7 +165,7 @@ export const listEntries = (place: FilePlace): Dirent[] => {
     throw refusal(place, 'is no directory', LOOK)
   }
   try {
-    return readdirSync(`/proc/self/fd/${fd}/.`, { withFileTypes: true })
+    return readdirSync(`${descriptorPath(fd)}/.`, { withFileTypes: true })
   } finally {
     closeSync(fd)
   }

@@ -3,9 +3,16 @@
  * or name by name where the kernel (before Linux 5.6) or the shim lacks it.
  */
 
-import { closeSync, constants, openSync, readlinkSync } from './files.ts'
+import {
+  closeSync,
+  constants,
+  descriptorPath,
+  openSync,
+  readlinkSync,
+} from './files.ts'
 import { latin1ToBytes, latin1ToDisplay } from '../bytes/latin1.ts'
 import { errnoOf } from '../errors.ts'
+import { ENAMETOOLONG, ENOSYS } from './errno.ts'
 import { check, tryShim } from './native.ts'
 
 const { O_DIRECTORY, O_NOFOLLOW, O_RDONLY } = constants
@@ -17,8 +24,6 @@ const RESOLVE_NO_SYMLINKS = 0x04
 const RESOLVE_BENEATH = 0x08
 const RESOLVE_IN_ROOT = 0x10
 
-const ENAMETOOLONG = 36
-const ENOSYS = 38
 /** As the kernel: MAXSYMLINKS of <linux/namei.h>. */
 const MAX_LINKS = 40
 
@@ -38,7 +43,7 @@ const tryOpenat2 = (
   // What is too long as a whole may be short name by name.
   if (result === -ENAMETOOLONG) return undefined
   if (result >= 0) return result
-  const above = readlinkSync(`/proc/self/fd/${directory}`, {
+  const above = readlinkSync(descriptorPath(directory), {
     encoding: 'latin1',
   })
   const shown = latin1ToDisplay(path === '' ? above : `${above}/${path}`)
@@ -120,7 +125,7 @@ export const openByNames = (
         leave()
         continue
       }
-      const at = latin1ToBytes(`/proc/self/fd/${top()}/${name}`)
+      const at = latin1ToBytes(`${descriptorPath(top())}/${name}`)
       const isLast = names.every(rest => rest === '' || rest === '.')
       const how = isLast
         ? flags | O_NOFOLLOW
@@ -134,7 +139,7 @@ export const openByNames = (
         follow(at)
       }
     }
-    return openSync(`/proc/self/fd/${top()}/.`, flags)
+    return openSync(`${descriptorPath(top())}/.`, flags)
   } finally {
     for (const fd of above.slice(1)) closeSync(fd)
   }

@@ -1,8 +1,14 @@
-/** Whether the program may do what only root may. */
+/** As whom the program acts, and whether it may do what only root may. */
 
 import { DendroError } from '../errors.ts'
 
-export const isRoot = (): boolean => process.geteuid?.() === 0
+/** The effective user: a system call, so a loop asks before it begins. */
+export const effectiveUser = (): number => process.geteuid?.() ?? 0
+
+/** The effective group. */
+export const effectiveGroup = (): number => process.getegid?.() ?? 0
+
+export const isRoot = (): boolean => effectiveUser() === 0
 
 /** Errors: `PERMISSION_DENIED`, naming what cannot be done. */
 export const requireRoot = (what: string): void => {

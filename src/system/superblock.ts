@@ -7,15 +7,10 @@
  * reproducibly, restored, written to elsewhere.
  */
 
-import {
-  readdirSync,
-  readFileSync,
-  readlinkSync,
-  realpathSync,
-  statSync,
-} from './files.ts'
+import { readdirSync, readlinkSync, realpathSync, statSync } from './files.ts'
 import { basename } from 'node:path'
 import { textToBytes } from '../bytes/byte-text.ts'
+import { bootId } from './boot-id.ts'
 import { lstatBytes } from './file-status.ts'
 import { mountIdOf, readMountTable } from './mount-table.ts'
 import type { MountEntry } from './mount-table.ts'
@@ -65,7 +60,7 @@ const idOf = (entry: MountEntry): string | undefined => {
   const isWritable = entry.options.split(',').includes('rw')
   const isMapped = entry.mountOptions.split(',').includes('idmapped')
   if (!isWritable || isMapped) return undefined
-  const boot = readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim()
+  const boot = bootId()
   const type = AS_EXT4.has(entry.type) ? 'ext4' : entry.type
   if (IN_MEMORY.has(type)) return `${boot} ${type}`
   if (!ON_DISK.has(type)) return undefined

@@ -1,10 +1,9 @@
 /** Extended attributes of a path, never following a link. */
 
-import { namedPath } from './files.ts'
+import { descriptorPath, namedPath } from './files.ts'
+import { ENODATA, ENOTSUP } from './errno.ts'
 import { check, shim, tryShim } from './native.ts'
 
-const ENOTSUP = 95
-const ENODATA = 61
 const MAX_BYTES = 64 * 1024
 
 const scratch = Buffer.allocUnsafeSlow(MAX_BYTES)
@@ -26,7 +25,7 @@ export const readXattrs = (path: Buffer): RawXattr[] => read(path, false)
 
 /** The same of an open file, also of one that is only named (O_PATH). */
 export const readXattrsOf = (fd: number): RawXattr[] =>
-  read(Buffer.from(`/proc/self/fd/${fd}`), true)
+  read(Buffer.from(descriptorPath(fd)), true)
 
 const read = (path: Buffer, isFollowed: boolean): RawXattr[] => {
   const native = shim()

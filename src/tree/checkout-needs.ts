@@ -12,11 +12,13 @@ import {
   unlinkSync,
 } from '../system/files.ts'
 import { DendroError, errnoOf } from '../errors.ts'
+import { ACL_ACCESS, MINIMAL_ACL } from '../objects/acl-xattr.ts'
 import { S_IFIFO } from '../objects/fs-object.ts'
 import type { DirectoryObject, FsObject } from '../objects/fs-object.ts'
 import type { Repository } from '../store/repository.ts'
 import type { DirectoryHandle } from '../system/directory-handle.ts'
 import { check, shim } from '../system/native.ts'
+import { effectiveGroup, effectiveUser } from '../system/root-user.ts'
 import { dropXattr, writeXattr } from '../system/xattr.ts'
 import { walkTree } from './walk.ts'
 
@@ -38,13 +40,11 @@ export const needsOf = (
 ): CheckoutNeeds => {
   const xattrNames = new Set<string>()
   const has = { links: false, symlinks: false, nodes: false, owners: false }
+  const user = effectiveUser()
+  const group = effectiveGroup()
   const look = (object: FsObject): void => {
     for (const { name } of object.xattrs) xattrNames.add(name)
-    if (
-      object.uid !== process.geteuid?.() ||
-      object.gid !== process.getegid?.()
-    )
-      has.owners = true
+    if (object.uid !== user || object.gid !== group) has.owners = true
     if (object.kind === 'directory') return
     if (object.links !== undefined) has.links = true
     if (object.kind === 'symlink') has.symlinks = true
@@ -65,18 +65,10 @@ export const needsOf = (
 export const isPrivilegedXattr = (name: string): boolean =>
   /^(?:security|trusted)\./.test(name)
 
-const POSIX_ACL = 'system.posix_acl_access'
-/** An ACL that says what a mode says: <linux/posix_acl_xattr.h>, rwx for the owner. */
-const MINIMAL_ACL =
-  '\x02\0\0\0' +
-  '\x01\0\x07\0\xff\xff\xff\xff' +
-  '\x04\0\0\0\xff\xff\xff\xff' +
-  '\x20\0\0\0\xff\xff\xff\xff'
-
 /** An xattr of the kind of `name`, to try. */
 const trialOf = (name: string): { name: string; value: string } =>
   name.startsWith('system.')
-    ? { name: POSIX_ACL, value: MINIMAL_ACL }
+    ? { name: ACL_ACCESS, value: MINIMAL_ACL }
     : { name: `${name.slice(0, name.indexOf('.'))}.dendro`, value: '1' }
 
 /** What says nothing of the kind of file system. */
@@ -121,7 +113,7 @@ class Trial {
     )
     for (const [name, value] of trials) {
       const kind =
-        name === POSIX_ACL
+        name === ACL_ACCESS
           ? 'ACLs, which are xattrs'
           : `xattrs of the kind ${name.replace(/\..*/, '')}.*`
       this.#attempt(
@@ -191,7 +183,7 @@ export const refuseUnfit = (
     trial.xattrs(
       [...needs.xattrNames].filter(name => isRoot || !isPrivilegedXattr(name)),
     )
-  if (needs.hasOwners && isRoot && process.geteuid?.() === 0) trial.owners()
+  if (needs.hasOwners && isRoot && effectiveUser() === 0) trial.owners()
   if (needs.hasHardLinks) trial.hardLinks()
   if (needs.hasSymlinks) trial.symlinks()
   if (needs.hasNodes) trial.nodes()

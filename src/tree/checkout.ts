@@ -11,11 +11,13 @@ import { chmodSync, chownSync, mkdirSync, renameSync } from '../system/files.ts'
 import { randomBytes } from 'node:crypto'
 import { latin1ToBytes, latin1ToDisplay } from '../bytes/latin1.ts'
 import { DendroError, errnoOf, wrapSystemError } from '../errors.ts'
+import { ACL_ACCESS, ACL_DEFAULT } from '../objects/acl-xattr.ts'
 import type { DirectoryObject } from '../objects/fs-object.ts'
 import type { Repository } from '../store/repository.ts'
 import { DirectoryHandle, isSameFile } from '../system/directory-handle.ts'
 import { tryShim } from '../system/native.ts'
 import { removeAllIn, removeTreeIn } from '../system/remove-tree.ts'
+import { isRoot } from '../system/root-user.ts'
 import { dropXattr, readXattrs, writeXattr } from '../system/xattr.ts'
 import { needsOf, refuseUnfit } from './checkout-needs.ts'
 import { CheckoutWriter } from './checkout-writer.ts'
@@ -194,9 +196,8 @@ const fillItself = (
 const makePrivate = (directory: DirectoryHandle): void => {
   const { itself } = directory
   if (tryShim() !== undefined)
-    for (const kind of ['default', 'access'])
-      dropXattr(itself, `system.posix_acl_${kind}`)
-  if (process.geteuid?.() === 0) chownSync(itself, 0, 0)
+    for (const name of [ACL_DEFAULT, ACL_ACCESS]) dropXattr(itself, name)
+  if (isRoot()) chownSync(itself, 0, 0)
   chmodSync(itself, 0o700)
 }
 

@@ -8,9 +8,10 @@
  * what they saw: where somebody moves directories meanwhile, no harm is done.
  */
 
-import { spawn } from 'node:child_process'
 import { blocksRead } from '../system/blocks-read.ts'
+import { descriptorPath } from '../system/files.ts'
 import { hasSpareProcessor } from '../system/processors.ts'
+import { endGroup, spawn } from '../system/spawn.ts'
 
 /** Directories after which it is looked whether the disk was read. */
 const LOOK_DIRECTORIES = 16
@@ -56,17 +57,12 @@ export class ScanScout {
 
   /** The scan is done. */
   stop(): void {
-    if (this.#pid === undefined) return
-    try {
-      process.kill(-this.#pid)
-    } catch {
-      // They were done before.
-    }
+    if (this.#pid !== undefined) endGroup(this.#pid)
   }
 
   #start(): void {
     const child = spawn('sh', ['-c', SCRIPT], {
-      cwd: `/proc/self/fd/${this.#source}`,
+      cwd: descriptorPath(this.#source),
       detached: true,
       stdio: 'ignore',
     })

@@ -1,6 +1,7 @@
 /** What the records of a stat cache depend on besides the files. */
 
-import { readlinkSync } from '../system/files.ts'
+import { ownNamespaceName } from '../system/namespaces.ts'
+import { effectiveUser } from '../system/root-user.ts'
 import { clockedSuperblock } from '../system/superblock.ts'
 import { canUseXattrs } from '../system/xattr.ts'
 
@@ -19,9 +20,9 @@ export interface StatOrigin {
 export const originOf = (fd: number): StatOrigin | undefined => {
   const superblock = clockedSuperblock(fd)
   if (superblock === undefined) return undefined
-  const namespace = readlinkSync('/proc/self/ns/user')
+  const namespace = ownNamespaceName('user')
   const xattrs = canUseXattrs() ? 'xattrs' : ''
   const { id, device } = superblock
-  const seenBy = [process.geteuid?.(), namespace, xattrs]
+  const seenBy = [effectiveUser(), namespace, xattrs]
   return { id: [id, ...seenBy].join(' '), device }
 }

@@ -5,17 +5,11 @@
  * owning group would get what named users have; and users or groups whom the
  * ACL gives less than others would get what others have. Each class is given
  * what everybody in it has by the ACL: less than the ACL gives, never more.
- *
- * Layout of the xattr: a version (u32, 2), then entries of tag (u16),
- * permissions (u16) and id (u32). Source: include/uapi/linux/posix_acl_xattr.h,
- * acl(5).
+ * The layout is in objects/acl-xattr.ts.
  */
 
+import { ACL_ACCESS } from '../objects/acl-xattr.ts'
 import type { FsObject } from '../objects/fs-object.ts'
-
-/** Names of ACLs: `..._access`, `..._default`. */
-export const ACL_PREFIX = 'system.posix_acl_'
-const ACCESS = `${ACL_PREFIX}access`
 
 const VERSION = 2
 const HEADER_BYTES = 4
@@ -31,7 +25,7 @@ const OWNER_ONLY = ~0o077
 /** The mode of an object as it is enforced without ACLs. */
 export const modeWithoutAcl = ({ mode, xattrs }: FsObject): number => {
   if (xattrs.length === 0) return mode
-  const acl = xattrs.find(({ name }) => name === ACCESS)
+  const acl = xattrs.find(({ name }) => name === ACL_ACCESS)
   return acl === undefined
     ? mode
     : restrict(mode, Buffer.from(acl.value, 'latin1'))

@@ -2,7 +2,7 @@
 
 import type { FsObject, Xattr } from '../objects/fs-object.ts'
 import type { Presentation } from './attributes.ts'
-import { ACL_PREFIX } from './posix-acl.ts'
+import { ACL_PREFIX } from '../objects/acl-xattr.ts'
 
 /** None that says what is not enforced. */
 const shownOf = (

@@ -13,7 +13,8 @@ import type {
   FileSystemStatistics,
 } from '../fuse/handler.ts'
 import { FuseErrno } from '../fuse/handler.ts'
-import { EINVAL, ENOTDIR, ESTALE, FUSE_ROOT_ID } from '../fuse/layout.ts'
+import { FUSE_ROOT_ID } from '../fuse/layout.ts'
+import { EINVAL, ENOTDIR, ESTALE } from '../system/errno.ts'
 import type { Invalidation } from '../fuse/notify.ts'
 import { digestOf } from '../objects/digest.ts'
 import type { Digest } from '../objects/digest.ts'

@@ -1,6 +1,5 @@
 /** dendro etc conflicts and resolve */
 
-import { spawnSync } from 'node:child_process'
 import {
   mkdtempSync,
   readFileSync,
@@ -28,7 +27,7 @@ import type { EtcView } from '../../deploy/etc-view.ts'
 import { DendroError } from '../../errors.ts'
 import { hasMarkers } from '../../etc/merge-text.ts'
 import { unifiedDiff } from '../../etc/unified-diff.ts'
-import { byteCommand } from '../../system/byte-command.ts'
+import { spawnSync } from '../../system/spawn.ts'
 import { callerVariable } from '../../system/caller.ts'
 import { usageError } from './arguments.ts'
 import type { Parsed, VerbContext } from './arguments.ts'
@@ -135,7 +134,8 @@ const edit = (view: EtcView, conflict: Conflict): Buffer => {
     writeFileSync(file, Buffer.from(text, 'latin1'), { mode: 0o600 })
     const editor = callerVariable('VISUAL') ?? callerVariable('EDITOR') ?? 'vi'
     const { status, error } = spawnSync(
-      ...byteCommand('sh', ['-c', `${editor} "$1"`, 'sh', file]),
+      'sh',
+      ['-c', `${editor} "$1"`, 'sh', file],
       { stdio: 'inherit' },
     )
     if (status !== 0)
