@@ -19,6 +19,13 @@ import {
 } from '../system/files.ts'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import {
+  aListOf,
+  anInteger,
+  anObject,
+  optional,
+  parseJson,
+} from '../bytes/json-shape.ts'
 import { DendroError, wrapSystemError } from '../errors.ts'
 import { isProgramMissing } from '../system/spawn-failure.ts'
 import { spawnSync } from '../system/spawn.ts'
@@ -155,18 +162,21 @@ const onLoop = async <T>(
 
 const SECTOR_BYTES = 512
 
+/** What sfdisk(8) --json prints, as far as it is needed. */
+const PARTITION_TABLE = anObject({
+  partitiontable: anObject({
+    sectorsize: optional(anInteger(1)),
+    partitions: aListOf(anObject({ start: anInteger(), size: anInteger() })),
+  }),
+})
+
 /**
  * Where a partition is, as losetup(8) takes it. A loop device of its own does
  * not need a kernel that knows GPT.
  */
 const placeOf = (disk: string, index: number): string[] => {
   const text = tool('sfdisk', ['--json', disk])
-  const { partitiontable } = JSON.parse(text) as {
-    partitiontable: {
-      sectorsize?: number
-      partitions: { start: number; size: number }[]
-    }
-  }
+  const { partitiontable } = parseJson(text, PARTITION_TABLE)
   const sector = partitiontable.sectorsize ?? SECTOR_BYTES
   const found = partitiontable.partitions[index]
   if (found === undefined)

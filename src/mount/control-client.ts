@@ -1,5 +1,6 @@
 /** Asks a server by its control socket. */
 
+import { anything, parseJson } from '../bytes/json-shape.ts'
 import { closeSync, descriptorPath, fstatSync } from '../system/files.ts'
 import { createConnection } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -49,7 +50,7 @@ const askOnce = (
         return
       }
       try {
-        resolve(JSON.parse(text))
+        resolve(parseJson(text, anything))
       } catch (error) {
         reject(error instanceof Error ? error : new Error('bad answer'))
       }

@@ -2,11 +2,12 @@
 
 import { fileURLToPath } from 'node:url'
 import { DendroError, wrapSystemError } from '../errors.ts'
-import { FILESYSTEM_TYPE, MNT_DETACH, unmountAt } from '../fuse/device.ts'
+import { FILESYSTEM_TYPE } from '../fuse/device.ts'
 import { isServed } from '../server/server-state.ts'
 import type { Repository } from '../store/repository.ts'
 import { realpathSync, statSync } from '../system/files.ts'
 import { findMount } from '../system/mount-table.ts'
+import { MNT_DETACH, unmountAt } from '../system/mounts.ts'
 import { SHARED_BASE } from '../system/protocol.ts'
 
 /** Whether `inner` is `outer` or lies below it. */

@@ -6,6 +6,7 @@
 import { existsSync, readFileSync, readdirSync } from '../system/files.ts'
 import { join } from 'node:path'
 import { textToBytes } from '../bytes/byte-text.ts'
+import { BadJson, parseJson } from '../bytes/json-shape.ts'
 import { DendroError, wrapSystemError } from '../errors.ts'
 import { digestFromHex, digestToHex } from '../objects/digest.ts'
 import type { Digest } from '../objects/digest.ts'
@@ -23,6 +24,7 @@ import type { Sysroot } from '../sysroot/session.ts'
 import type { SysrootPaths } from '../sysroot/sysroot.ts'
 import {
   INSTANCE_RECORD,
+  STORED_INSTANCE,
   instancePath,
   isInstanceName,
   renewInstanceHolds,
@@ -100,14 +102,21 @@ export const readInstance = (paths: SysrootPaths, name: string): Instance => {
       hint: 'dendro instance list lists them',
     })
   try {
-    const { commit, createdSec } = JSON.parse(
-      readFileSync(path, 'utf8'),
-    ) as Instance
+    const { commit, createdSec } = parseJson(
+      readFileSync(path),
+      STORED_INSTANCE,
+    )
     return { name, commit, createdSec, running: runningOf(paths, name) }
   } catch (error) {
+    if (error instanceof BadJson && error.newer !== undefined)
+      throw new DendroError(
+        'FUTURE_FORMAT',
+        `cannot read instance ${name}: ${path}: ${error.message}`,
+        { hint: 'install a newer dendro' },
+      )
     throw new DendroError(
       'CORRUPT_SYSROOT',
-      `damaged instance ${name}: ${path} cannot be read`,
+      `damaged instance ${name}: ${path} cannot be read: ${error instanceof Error ? error.message : String(error)}`,
       {
         cause: error,
         hint: `dendro instance rm ${name} removes it`,

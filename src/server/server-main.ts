@@ -7,6 +7,7 @@
  * `adopt DIR` on those that a service manager kept, saying so on descriptor 5.
  */
 
+import { parseJson } from '../bytes/json-shape.ts'
 import { DendroError, errorLine } from '../errors.ts'
 import { callerArguments } from '../system/caller.ts'
 import { shim } from '../system/native.ts'
@@ -16,6 +17,7 @@ import type { ServerConfig } from './server-config.ts'
 import { failureOf, READY } from './start-outcome.ts'
 import type { StartOutcome } from './start-outcome.ts'
 import { tellStarter } from './starter.ts'
+import { SERVER_CONFIG } from './stored-config.ts'
 import { serve, servePortable, takeOver } from './server.ts'
 import { readState } from './server-state.ts'
 import { KEPT, ORDER, READY_FD } from '../system/protocol.ts'
@@ -62,7 +64,7 @@ const resume = (runtimeDirectory: string): never => {
 
 try {
   if (isAdopting || order === ORDER.resume) resume(directory)
-  const config = JSON.parse(order) as ServerConfig
+  const config = parseJson(order, SERVER_CONFIG)
   const hooks = { onReady: () => report(READY) }
   if (config.transport === 'fuse-native')
     servePortable(config, hooks).then(() => end(config), fail)

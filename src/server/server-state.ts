@@ -7,6 +7,7 @@ import {
   writeFileSync,
 } from '../system/files.ts'
 import { join } from 'node:path'
+import { parseJson } from '../bytes/json-shape.ts'
 import { identityOf, isSameRepository } from '../store/identity.ts'
 import type { RepositoryIdentity } from '../store/identity.ts'
 import { childOf } from '../system/held-path.ts'
@@ -24,6 +25,7 @@ import {
 } from './runtime-directory.ts'
 import type { ServerConfig } from './server-config.ts'
 import { PROCESS_NAME, RUNTIME_FILE } from '../system/protocol.ts'
+import { STORED_SERVER } from './stored-config.ts'
 
 export interface ServerProcesses {
   readonly pid: number
@@ -52,9 +54,9 @@ export const readState = (
       childOf(directory, RUNTIME_FILE.serverState),
       MAX_STATE_BYTES,
     )
-    return JSON.parse(text.toString()) as ServerConfig & ServerProcesses
+    return parseJson(text, STORED_SERVER)
   } catch {
-    // No server has written it, or it was cut short by a crash.
+    // No server has written it, it was cut short by a crash, or somebody else did.
     return undefined
   }
 }

@@ -14,6 +14,8 @@ import {
   writeSync,
 } from '../system/files.ts'
 import { basename } from 'node:path'
+import { aString, anOpenObject, tryParseJson } from '../bytes/json-shape.ts'
+import type { Shape } from '../bytes/json-shape.ts'
 import { childOf, parentOf } from '../system/held-path.ts'
 import type { FilePlace } from '../system/held-path.ts'
 import { openPlain, sizeOfPlace, tryReadPlain } from '../system/plain-file.ts'
@@ -32,6 +34,11 @@ export interface LoggedEvent {
   readonly type: string
   readonly [detail: string]: unknown
 }
+
+const EVENT: Shape<LoggedEvent> = anOpenObject({
+  time: aString(),
+  type: aString(),
+})
 
 export class EventLog {
   readonly #places: readonly FilePlace[]
@@ -98,21 +105,14 @@ const rotate = (place: FilePlace): void => {
 }
 
 /**
- * The events in a file and the one before it, oldest first; bad lines left out.
+ * The events in a file and the one before it, oldest first; left out are lines
+ * that are no events: the empty last one, one cut short.
  * Errors: `CORRUPT_REPOSITORY` where no file stands there, system errors.
  */
 export const readEvents = (place: FilePlace): LoggedEvent[] =>
   [previousOf(place), place].flatMap(file => {
     const bytes = tryReadPlain(file, MAX_READ_BYTES)
-    return (bytes?.toString() ?? '').split('\n').flatMap(line => {
-      try {
-        const event = JSON.parse(line) as LoggedEvent
-        const isEvent =
-          typeof event.time === 'string' && typeof event.type === 'string'
-        return isEvent ? [event] : []
-      } catch {
-        // The empty last line, or one cut short.
-        return []
-      }
-    })
+    return (bytes?.toString() ?? '')
+      .split('\n')
+      .flatMap(line => tryParseJson(line, EVENT) ?? [])
   })

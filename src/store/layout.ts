@@ -13,6 +13,14 @@ import {
 import { randomUUID } from 'node:crypto'
 import { dirname } from 'node:path'
 import { crc32 } from '../bytes/crc32.ts'
+import {
+  BadJson,
+  aString,
+  anInteger,
+  anObject,
+  ofFormat,
+  parseJson,
+} from '../bytes/json-shape.ts'
 import { DendroError, errnoOf, wrapSystemError } from '../errors.ts'
 import { absolutePath } from '../system/caller.ts'
 import { makeDirectory, syncDirectory } from '../system/disk.ts'
@@ -230,30 +238,33 @@ const notARepository = (directory: string): DendroError =>
     },
   )
 
+const CONFIG = ofFormat(
+  'version',
+  REPOSITORY_VERSION,
+  anObject({
+    version: anInteger(1),
+    id: aString(text => /^[0-9a-f-]{36}$/.test(text), 'a UUID'),
+  }),
+)
+
 const parseConfig = (text: string, path: string): RepositoryConfig => {
-  let value: unknown
+  let why = 'sum is not that of the others'
   try {
-    value = JSON.parse(text)
-  } catch {
-    // Reported below with the path, as any other shape that is not ours.
+    const config = parseJson(text, CONFIG)
+    if (text === encodeConfig(config).toString()) return config
+  } catch (error) {
+    if (!(error instanceof BadJson)) throw error
+    if (error.newer !== undefined)
+      throw new DendroError(
+        'FUTURE_FORMAT',
+        `cannot open the repository: its format is version ${error.newer}, this program knows ${REPOSITORY_VERSION}`,
+        { hint: 'install a newer dendro' },
+      )
+    why = error.message
   }
-  const { version, id } = (value ?? {}) as Record<string, unknown>
-  if (typeof version === 'number' && version > REPOSITORY_VERSION)
-    throw new DendroError(
-      'FUTURE_FORMAT',
-      `cannot open the repository: its format is version ${version}, this program knows ${REPOSITORY_VERSION}`,
-      { hint: 'install a newer dendro' },
-    )
-  if (
-    version === REPOSITORY_VERSION &&
-    typeof id === 'string' &&
-    /^[0-9a-f-]{36}$/.test(id) &&
-    text === encodeConfig({ version, id }).toString()
-  )
-    return { version, id }
   throw new DendroError(
     'CORRUPT_REPOSITORY',
-    `damaged repository: ${path} does not hold a version, an id and their checksum`,
+    `damaged repository: ${path} does not hold a version, an id and their checksum: ${why}`,
     { hint: 'restore the file from a copy' },
   )
 }

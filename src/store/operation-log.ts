@@ -7,6 +7,14 @@
  */
 
 import { crc32 } from '../bytes/crc32.ts'
+import {
+  aString,
+  anInteger,
+  anOpenObject,
+  optional,
+  tryParseJson,
+} from '../bytes/json-shape.ts'
+import type { Shape } from '../bytes/json-shape.ts'
 import { isDamage } from '../errors.ts'
 import {
   makeDirectoryDurably,
@@ -62,6 +70,15 @@ export interface Operation {
   readonly [detail: string]: unknown
 }
 
+/** What it says besides is for those who know its kind. */
+const OPERATION: Shape<Operation> = anOpenObject({
+  number: anInteger(1),
+  sequence: optional(anInteger()),
+  time: aString(),
+  kind: aString(),
+  text: aString(),
+})
+
 export class OperationLog {
   readonly #directory: FilePlace
   readonly #counter: FilePlace
@@ -107,7 +124,7 @@ export class OperationLog {
   #read(number: number): Operation | undefined {
     try {
       const text = this.#text(number)
-      return text === undefined ? undefined : (JSON.parse(text) as Operation)
+      return text === undefined ? undefined : tryParseJson(text, OPERATION)
     } catch {
       return undefined
     }
@@ -169,7 +186,10 @@ export class OperationLog {
   /** Files that are damaged, as `dendro fsck` names them. */
   damaged(): string[] {
     const entries = this.#numbers()
-      .filter(number => this.#text(number) === undefined)
+      .filter(number => {
+        const text = this.#text(number)
+        return text === undefined || tryParseJson(text, OPERATION) === undefined
+      })
       .map(nameOf)
     return this.#readCounter() === undefined ? [...entries, COUNTER] : entries
   }

@@ -2,6 +2,19 @@
 
 import { existsSync, readFileSync } from '../system/files.ts'
 import { join } from 'node:path'
+import {
+  BadJson,
+  aListOf,
+  aString,
+  anInteger,
+  anObject,
+  anOpenObject,
+  ofFormat,
+  optional,
+  orNull,
+  parseJson,
+} from '../bytes/json-shape.ts'
+import type { Shape } from '../bytes/json-shape.ts'
 import { DendroError, wrapSystemError } from '../errors.ts'
 import { writeDurably } from '../system/durable-file.ts'
 import { deploymentName, deploymentPath } from './sysroot.ts'
@@ -52,6 +65,40 @@ export interface DeploymentRecord {
   readonly owned: readonly string[]
 }
 
+const RECORD_FORMAT = 1
+
+const PATHS = aListOf(aString())
+
+/** Fields of newer programs stay where the record is written again. */
+const STORED_RECORD: Shape<DeploymentRecord> = ofFormat(
+  'format',
+  RECORD_FORMAT,
+  anOpenObject({
+    origin: orNull(aString()),
+    version: orNull(aString()),
+    createdSec: anInteger(),
+    mergedFrom: orNull(aString()),
+    mergedFingerprint: orNull(aString()),
+    merged: optional(
+      anObject({ snapshot: aString(), fingerprint: aString(), owned: PATHS }),
+    ),
+    conflicts: aListOf(
+      anObject({
+        path: aString(),
+        why: aString(),
+        number: anInteger(),
+        mine: aString(),
+        theirs: aString(),
+      }),
+    ),
+    settled: aListOf(
+      anObject({ path: aString(), mine: aString(), theirs: aString() }),
+    ),
+    owned: PATHS,
+  }),
+  RECORD_FORMAT,
+)
+
 const recordPath = (directory: string): string =>
   join(directory, 'deployment.json')
 
@@ -61,7 +108,9 @@ export const writeRecord = (
 ): void =>
   writeDurably(
     recordPath(directory),
-    Buffer.from(`${JSON.stringify({ format: 1, ...record }, undefined, 1)}\n`),
+    Buffer.from(
+      `${JSON.stringify({ format: RECORD_FORMAT, ...record }, undefined, 1)}\n`,
+    ),
   )
 
 /** Errors: `CORRUPT_SYSROOT`. */
@@ -77,13 +126,19 @@ export const readRecordAt = (
 ): DeploymentRecord => {
   const path = recordPath(directory)
   try {
-    return JSON.parse(readFileSync(path, 'utf8')) as DeploymentRecord
+    return parseJson(readFileSync(path), STORED_RECORD)
   } catch (error) {
-    if (!(error instanceof SyntaxError))
+    if (!(error instanceof BadJson))
       throw wrapSystemError(`cannot read deployment ${name}`, error)
+    if (error.newer !== undefined)
+      throw new DendroError(
+        'FUTURE_FORMAT',
+        `cannot read deployment ${name}: ${path}: ${error.message}`,
+        { hint: 'install a newer dendro' },
+      )
     throw new DendroError(
       'CORRUPT_SYSROOT',
-      `damaged deployment ${name}: ${path} cannot be read`,
+      `damaged deployment ${name}: ${path} cannot be read: ${error.message}`,
       { hint: 'deploy its commit again; its /etc is in etc/upper beside it' },
     )
   }

@@ -2,6 +2,13 @@
 
 import { existsSync, readFileSync, readdirSync } from '../system/files.ts'
 import { join } from 'node:path'
+import {
+  aString,
+  anInteger,
+  anObject,
+  ofFormat,
+  parseJson,
+} from '../bytes/json-shape.ts'
 import { DendroError } from '../errors.ts'
 import { digestFromHex } from '../objects/digest.ts'
 import type { Digest } from '../objects/digest.ts'
@@ -13,6 +20,22 @@ const NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/
 
 /** The file of an instance's directory that says of which commit it is. */
 export const INSTANCE_RECORD = 'instance.json'
+
+const INSTANCE_FORMAT = 1
+
+/** What it holds. */
+export const STORED_INSTANCE = ofFormat(
+  'format',
+  INSTANCE_FORMAT,
+  anObject({
+    commit: aString(
+      text => digestFromHex(text) !== undefined,
+      'the id of a commit',
+    ),
+    createdSec: anInteger(),
+  }),
+  INSTANCE_FORMAT,
+)
 
 export const isInstanceName = (name: string): boolean => NAME.test(name)
 
@@ -42,9 +65,8 @@ const heldCommit = (paths: SysrootPaths, name: string): Digest | undefined => {
   try {
     const record = readFileSync(
       join(instancePath(paths, name), INSTANCE_RECORD),
-      'utf8',
     )
-    return digestFromHex((JSON.parse(record) as { commit: string }).commit)
+    return digestFromHex(parseJson(record, STORED_INSTANCE).commit)
   } catch {
     return undefined
   }

@@ -22,6 +22,14 @@ import {
   writeFileSync,
 } from '../system/files.ts'
 import { join } from 'node:path'
+import {
+  aString,
+  anInteger,
+  anObject,
+  orNull,
+  parseJson,
+} from '../bytes/json-shape.ts'
+import type { Shape } from '../bytes/json-shape.ts'
 import { DendroError } from '../errors.ts'
 import { bootId } from '../system/boot-id.ts'
 import { holdMountNamespace, ownMountNamespace } from '../system/namespaces.ts'
@@ -49,6 +57,15 @@ export interface LayerRecord {
   /** Who was entered into that namespace; null where the caller's own has the mount. */
   readonly holder: Holder | null
 }
+
+const LAYER_RECORD: Shape<LayerRecord> = anObject({
+  boot: aString(),
+  layer: aString(),
+  device: aString(),
+  options: aString(),
+  namespace: anInteger(),
+  holder: orNull(anObject({ pid: anInteger(1), startTicks: anInteger() })),
+})
 
 const directoryPath = (): string => join(sharedBase(), 'layers')
 
@@ -96,12 +113,12 @@ const readRecord = (path: string): LayerRecord | undefined => {
     const fd = openSync(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK)
     try {
       if (!fstatSync(fd).isFile()) return undefined
-      return JSON.parse(readFileSync(fd, 'utf8')) as LayerRecord
+      return parseJson(readFileSync(fd), LAYER_RECORD)
     } finally {
       closeSync(fd)
     }
   } catch {
-    // Removed meanwhile, or cut short when its writer was killed.
+    // Removed meanwhile, cut short when its writer was killed, or none of ours.
     return undefined
   }
 }

@@ -21,6 +21,19 @@ import {
   realpathSync,
 } from '../system/files.ts'
 import { join } from 'node:path'
+import {
+  BadJson,
+  aBoolean,
+  aListOf,
+  aString,
+  anInteger,
+  anObject,
+  anOpenObject,
+  ofFormat,
+  optional,
+  parseJson,
+} from '../bytes/json-shape.ts'
+import type { Shape } from '../bytes/json-shape.ts'
 import { DendroError, errnoOf, wrapSystemError } from '../errors.ts'
 import { digestFromHex } from '../objects/digest.ts'
 import type { Digest } from '../objects/digest.ts'
@@ -163,26 +176,38 @@ const EMPTY = (): SysrootState => ({
 })
 
 const damaged = (path: string, why: string): DendroError =>
-  new DendroError('CORRUPT_SYSROOT', `damaged state of deployments: ${why}`, {
-    hint: `${path} is what is read; the directories beside it hold earlier states`,
-  })
-
-const isDeployment = (value: unknown): value is ListedDeployment => {
-  const entry = value as Partial<ListedDeployment> | null
-  return (
-    typeof entry?.os === 'string' &&
-    OS_NAME.test(entry.os) &&
-    typeof entry.commit === 'string' &&
-    digestFromHex(entry.commit) !== undefined &&
-    Number.isSafeInteger(entry.serial) &&
-    typeof entry.isPinned === 'boolean' &&
-    (entry.runtime === undefined ||
-      digestFromHex(entry.runtime) !== undefined) &&
-    (entry.kernelArguments === undefined ||
-      (Array.isArray(entry.kernelArguments) &&
-        entry.kernelArguments.every(isKernelArgument)))
+  new DendroError(
+    'CORRUPT_SYSROOT',
+    `damaged state of deployments: ${path}: ${why}`,
+    { hint: 'the directories beside it hold earlier states' },
   )
-}
+
+const DIGEST = aString(
+  text => digestFromHex(text) !== undefined,
+  '64 hex digits',
+)
+
+const STATE: Shape<SysrootState> = ofFormat(
+  'version',
+  SYSROOT_VERSION,
+  anObject({
+    id: aString(),
+    serial: anInteger(),
+    operation: anInteger(),
+    deployments: aListOf(
+      anOpenObject({
+        os: aString(text => OS_NAME.test(text), 'the name of an OS'),
+        commit: DIGEST,
+        serial: anInteger(),
+        isPinned: aBoolean,
+        runtime: optional(DIGEST),
+        kernelArguments: optional(
+          aListOf(aString(isKernelArgument, 'a kernel argument')),
+        ),
+      }),
+    ),
+  }),
+)
 
 /**
  * The state of a sysroot; an empty one where nothing was deployed yet.
@@ -201,20 +226,17 @@ export const readSysroot = (paths: SysrootPaths): SysrootState => {
   const body = decodeChecked(bytes)
   if (body === undefined)
     throw damaged(path, 'it is cut short or its checksum is wrong')
-  const value = JSON.parse(body) as SysrootState & { version: number }
-  if (value.version > SYSROOT_VERSION)
+  try {
+    return parseJson(body, STATE)
+  } catch (error) {
+    if (!(error instanceof BadJson)) throw error
+    if (error.newer === undefined) throw damaged(path, error.message)
     throw new DendroError(
       'FUTURE_FORMAT',
-      `cannot read ${path}: its version is ${value.version}, this program knows ${SYSROOT_VERSION}`,
+      `cannot read ${path}: ${error.message}`,
       { hint: 'use a newer dendro' },
     )
-  if (
-    !Array.isArray(value.deployments) ||
-    !value.deployments.every(isDeployment)
-  )
-    throw damaged(path, 'it lists what is no deployment')
-  const { id, serial, operation, deployments } = value
-  return { id, serial, operation, deployments }
+  }
 }
 
 const isLink = (path: string): boolean => {

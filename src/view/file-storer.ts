@@ -1,6 +1,6 @@
 /** Puts the files of a job into the page cache, out of decoded frames. */
 
-import { ENOENT } from '../fuse/layout.ts'
+import { ENOENT } from '../system/errno.ts'
 import type { FrameDecoder } from '../store/frame-decoder.ts'
 import { packKey } from '../store/frame-ring.ts'
 import type { FrameRing, PackKey } from '../store/frame-ring.ts'

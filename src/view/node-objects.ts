@@ -9,7 +9,7 @@
 import { DendroError } from '../errors.ts'
 import { FuseErrno } from '../fuse/handler.ts'
 import type { Attributes, Entry } from '../fuse/handler.ts'
-import { EINVAL, EISDIR, ENOTDIR, FUSE_ROOT_ID } from '../fuse/layout.ts'
+import { FUSE_ROOT_ID } from '../fuse/layout.ts'
 import type { Digest } from '../objects/digest.ts'
 import type {
   DirectoryObject,
@@ -32,6 +32,7 @@ import type { InodeNumber } from './node-identity.ts'
 import { NODE_DIRECTORY, NODE_OBJECT, NODE_ROOT } from './node-kind.ts'
 import type { NodeIdentity } from './node-kind.ts'
 import type { NodeTable } from './node-table.ts'
+import { EINVAL, EISDIR, ENOTDIR } from '../system/errno.ts'
 
 /** A directory of a commit that is shown as the root of the whole view. */
 export interface ViewRoot {

@@ -11,7 +11,40 @@ import {
   renameSync,
   writeFileSync,
 } from '../system/files.ts'
+import {
+  BadJson,
+  aString,
+  anInteger,
+  anObject,
+  optional,
+  parseJson,
+  tryParseJson,
+} from '../bytes/json-shape.ts'
+import type { Shape } from '../bytes/json-shape.ts'
+import { DendroError } from '../errors.ts'
 import type { VirtualJournal, VirtualRecord } from './view-top.ts'
+
+const NODE: Shape<VirtualRecord> = anObject({
+  nodeId: anInteger(1),
+  generation: anInteger(),
+  path: aString(),
+  link: optional(anObject({ target: aString(), timeSec: anInteger() })),
+})
+const TIME = anObject({ timeSec: anInteger() })
+
+/** Errors: `MOUNT_FAILED`: the nodes that the kernel knows are not known here. */
+const parseLine = (line: string, number: number, path: string) => {
+  try {
+    return tryParseJson(line, TIME) ?? parseJson(line, NODE)
+  } catch (error) {
+    if (!(error instanceof BadJson)) throw error
+    throw new DendroError(
+      'MOUNT_FAILED',
+      `cannot take over: line ${number} of ${path} is damaged: ${error.message}`,
+      { hint: 'umount it and mount it again' },
+    )
+  }
+}
 
 const lineOf = (value: unknown): string => `${JSON.stringify(value)}\n`
 
@@ -21,8 +54,8 @@ export const fileJournal = (path: string): VirtualJournal => ({
   load: () => {
     let timeSec = 0
     const records = new Map<number, VirtualRecord>()
-    for (const line of readLines(path)) {
-      const value = JSON.parse(line) as VirtualRecord | { timeSec: number }
+    for (const [index, line] of readLines(path).entries()) {
+      const value = parseLine(line, index + 1, path)
       if ('nodeId' in value) records.set(value.nodeId, value)
       else timeSec = value.timeSec
     }
