@@ -58,6 +58,33 @@ const isItsOwn = (t: TestContext, pid: number): void => {
 }
 
 export const tests: TestTable = {
+  '"mount stats DIR" and "mount reload DIR" are options, unless a ref has that name':
+    t => {
+      start(t)
+      const at = t.path('m')
+      t.mount('r', at)
+      for (const words of [
+        ['--stats', at],
+        ['stats', at],
+      ])
+        assert.match(t.dendro('mount', ...words), /^nodes \d+/m)
+      for (const words of [
+        ['--reload', at],
+        ['reload', at],
+      ])
+        assert.match(t.dendro('mount', ...words), /^served by \d+$/m)
+      const json = t.dendro('mount', `--stats=${at}`, '--json')
+      assert.ok('nodes' in (JSON.parse(json) as object))
+      t.dendro('tag', 'stats', 'r')
+      t.commit('reload', t.path('source'))
+      for (const name of ['stats', 'reload']) {
+        const other = t.makeDirectory(name)
+        t.dendro('mount', name, other)
+        assert.deepEqual(readdirSync(other), ['file'])
+        assert.match(t.dendro('mount', '--stats', other), /^nodes \d+/m)
+        t.dendro('umount', other)
+      }
+    },
   'an umount does not count itself among the users': t => {
     start(t)
     t.mount('r', t.path('m'))

@@ -1,16 +1,26 @@
 /**
- * Builds man pages: docs/man/NAME.SECTION.md to man/NAME.SECTION.
+ * Builds man pages: docs/man/NAME.1.md, and what src/cli/definitions/ says of
+ * the verb, to man/NAME.1. Run it after the build. A verb without a page, a page
+ * without a verb, and prose that repeats what is generated are errors.
  *
- * The pages use a small part of Markdown: `#` and `##` headings, paragraphs,
- * indented examples, and "- `term`: text" lists. Anything else is an error, so
- * that a page cannot be built wrong in silence. Macros: man(7).
+ * Macros: man(7); SY and YS are understood by groff and mandoc.
  */
-import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import {
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { VERB_GROUPS } from '../../dist/src/cli/definitions/verb-list.js'
+import { programPage, verbPage } from '../../dist/src/cli/shared/manual.js'
 
 const root = resolve(dirname(fileURLToPath(import.meta.url)), '../..')
-const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
+const { version, man } = JSON.parse(
+  readFileSync(join(root, 'package.json'), 'utf8'),
+)
 
 const escape = text =>
   text
@@ -22,52 +32,73 @@ const inline = text =>
     .replace(/`([^`]+)`/g, '\\fB$1\\fR')
     .replace(/\*([^*]+)\*/g, '\\fI$1\\fR')
 
-const convert = (text, name, section) => {
-  const out = []
-  let isExample = false
-  const endExample = () => {
-    if (isExample) out.push('.EE', '.RE')
-    isExample = false
-  }
-  for (const line of text.split('\n')) {
-    if (line.startsWith('    ')) {
-      if (!isExample) out.push('.PP', '.RS 4', '.EX')
-      isExample = true
-      out.push(escape(line.slice(4)))
-      continue
+/** What belongs together is not broken: `[--os NAME]`. */
+const unbroken = word => escape(word).replaceAll(' ', '\\ ')
+
+const blockLines = block => {
+  switch (block.kind) {
+    case 'paragraph':
+      return ['.PP', inline(block.text)]
+    case 'item':
+      return ['.TP', inline(block.term), inline(block.text)]
+    case 'example':
+      return ['.PP', '.RS 4', '.EX', ...block.lines.map(escape), '.EE', '.RE']
+    case 'usage': {
+      const [command, ...words] = block.words
+      return [`.SY ${command}`, ...words.map(unbroken), '.YS']
     }
-    endExample()
-    const item = /^- (`[^`]+`(?:, `[^`]+`)*): (.*)$/.exec(line)
-    if (line.startsWith('# '))
-      out.push(
-        `.TH "${name.toUpperCase()}" "${section}" "" "dendro ${version}"`,
-        '.SH NAME',
-        `${name} \\- ${escape(line.replace(/^# [^:]+: /, ''))}`,
-      )
-    else if (line.startsWith('## '))
-      out.push(`.SH ${line.slice(3).toUpperCase()}`)
-    else if (item !== null) out.push('.TP', inline(item[1]), inline(item[2]))
-    else if (/^(#|[-*+] |\d+\. |\||>|```)/.test(line))
-      throw new Error(`${name}: this Markdown is not known here: ${line}`)
-    else if (line === '') out.push('.PP')
-    else out.push(inline(line))
   }
-  endExample()
-  return `${out
-    .join('\n')
-    .replace(/(\n\.PP)+(?=\n\.(SH|TP|PP))/g, '')
-    .trim()}\n`
 }
 
-mkdirSync(join(root, 'man'), { recursive: true })
-const pages = readdirSync(join(root, 'docs/man')).filter(page =>
-  page.endsWith('.md'),
-)
-for (const page of pages) {
-  const [, name, section] = /^(.+)\.(\d)\.md$/.exec(page)
-  writeFileSync(
-    join(root, 'man', `${name}.${section}`),
-    convert(readFileSync(join(root, 'docs/man', page), 'utf8'), name, section),
-  )
+const toRoff = page =>
+  [
+    `.TH "${page.name.toUpperCase()}" "1" "" "dendro ${version}"`,
+    '.SH NAME',
+    `${page.name} \\- ${escape(page.summary)}`,
+    ...page.sections.flatMap(({ title, blocks }) => [
+      `.SH ${title.toUpperCase()}`,
+      ...blocks
+        .flatMap(blockLines)
+        .filter((line, index) => index > 0 || line !== '.PP'),
+    ]),
+  ].join('\n') + '\n'
+
+const proseOf = name => {
+  try {
+    return readFileSync(join(root, `docs/man/${name}.1.md`), 'utf8')
+  } catch (error) {
+    throw new Error(`docs/man/${name}.1.md is missing: write its prose`, {
+      cause: error,
+    })
+  }
 }
+
+const groups = await Promise.all(
+  VERB_GROUPS.map(async ({ title, verbs }) => ({
+    title,
+    verbs: await Promise.all(
+      Object.values(verbs).map(
+        async verb => (await verb.definition()).definition,
+      ),
+    ),
+  })),
+)
+const pages = [
+  programPage(groups, proseOf('dendro')),
+  ...groups.flatMap(({ verbs }) =>
+    verbs.map(verb => verbPage(verb, proseOf(`dendro-${verb.name}`))),
+  ),
+]
+const names = new Set(pages.map(({ name }) => name))
+for (const file of readdirSync(join(root, 'docs/man')))
+  if (!names.has(file.replace(/\.1\.md$/, '')))
+    throw new Error(`docs/man/${file} is of no verb`)
+const listed = [...names].map(name => `./man/${name}.1`).sort()
+if (JSON.stringify(man) !== JSON.stringify(listed))
+  throw new Error(`"man" in package.json is not ${JSON.stringify(listed)}`)
+
+rmSync(join(root, 'man'), { recursive: true, force: true })
+mkdirSync(join(root, 'man'))
+for (const page of pages)
+  writeFileSync(join(root, 'man', `${page.name}.1`), toRoff(page))
 console.log(`man: ${pages.length} pages`)

@@ -50,3 +50,6 @@ for (const { path, text } of result.outputFiles) {
     : text
   writeFileSync(path, code, { mode: 0o755 })
 }
+
+// A program without them would not start.
+await import('./build-cli.mjs')

@@ -164,6 +164,6 @@ const commitsInUseBy = async (
   throw new DendroError(
     'SERVER_UNREACHABLE',
     `cannot learn from the server in ${String(place)} what it uses: ${why ?? 'no answer'}`,
-    { hint: 'dendro mount reload brings it up to this program' },
+    { hint: 'dendro mount --reload brings it up to this program' },
   )
 }

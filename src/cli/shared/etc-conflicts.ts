@@ -21,7 +21,6 @@ import {
   readEtc,
   requireConflict,
   textOf,
-  toEtcPath,
 } from '../../deploy/etc-view.ts'
 import type { EtcView } from '../../deploy/etc-view.ts'
 import { DendroError } from '../../errors.ts'
@@ -29,19 +28,17 @@ import { hasMarkers } from '../../etc/merge-text.ts'
 import { unifiedDiff } from '../../etc/unified-diff.ts'
 import { spawnSync } from '../../system/spawn.ts'
 import { callerVariable } from '../../system/caller.ts'
-import { usageError } from './arguments.ts'
-import type { Parsed, VerbContext } from './arguments.ts'
+import type { GlobalOptions } from './arguments.ts'
 import { etcPath } from './deploy-output.ts'
-import { optionalIndex, withSysroot } from './open-sysroot.ts'
+import { withSysroot } from './open-sysroot.ts'
 import { jsonPath, print, printJson, printRaw } from './output.ts'
 
 export const listConflicts = async (
-  context: VerbContext,
-  parsed: Parsed,
-  usage: string,
+  global: GlobalOptions,
+  index: number | undefined,
+  isUnified: boolean,
 ): Promise<void> => {
-  const index = optionalIndex(parsed.positionals[0], usage)
-  await withSysroot(context.global, sysroot => {
+  await withSysroot(global, sysroot => {
     const { deployments } = sysroot.state
     const chosen = chooseDeployment(
       sysroot,
@@ -50,7 +47,7 @@ export const listConflicts = async (
     const view = readEtc(sysroot, chosen)
     const { directory, record } = view
     const { conflicts } = record
-    if (context.global.json)
+    if (global.json)
       printJson({
         conflicts: conflicts.map(conflict => ({
           ...jsonPath(conflict.path),
@@ -64,7 +61,7 @@ export const listConflicts = async (
         print(
           `    base, mine, theirs: ${conflictPath(directory, conflict.number)}`,
         )
-        if (parsed.flag('unified')) printConflict(view, conflict)
+        if (isUnified) printConflict(view, conflict)
       }
   })
 }
@@ -80,26 +77,29 @@ const printConflict = (view: EtcView, conflict: Conflict): void => {
 
 const CHOICES = ['mine', 'theirs', 'edit', 'merged'] as const
 
+export type ConflictChoice = (typeof CHOICES)[number]
+
+/** Which of the options `--mine` to `--merged` was given: there is one. */
+export const choiceOf = (
+  options: Readonly<Record<ConflictChoice, boolean>>,
+): ConflictChoice => CHOICES.find(choice => options[choice]) as ConflictChoice
+
+/** Settles the conflict at `path`, of the default deployment if none is named. */
 export const resolveCommand = async (
-  context: VerbContext,
-  parsed: Parsed,
-  usage: string,
+  global: GlobalOptions,
+  path: string,
+  choice: ConflictChoice,
+  // Conflicts come with a new deployment, which does not run yet.
+  index = 0,
 ): Promise<void> => {
-  const chosen = CHOICES.filter(choice => parsed.flag(choice))
-  const [choice] = chosen
-  if (choice === undefined || chosen.length > 1)
-    throw usageError('name one of --mine, --theirs, --edit, --merged', usage)
-  const path = toEtcPath(parsed.positionals[0] as string)
-  await withSysroot(context.global, async sysroot => {
-    // Conflicts come with a new deployment, which does not run yet.
-    const index = optionalIndex(parsed.string('deployment'), usage) ?? 0
+  await withSysroot(global, async sysroot => {
     const view = readEtc(sysroot, chooseDeployment(sysroot, index))
     const conflict = requireConflict(view, path)
     const resolution: Resolution =
       choice === 'edit' ? { bytes: edit(view, conflict) } : choice
     if (choice === 'merged') refuseMarkers(view, path)
     await resolveConflict(sysroot, path, resolution, index)
-    if (context.global.json) printJson({ ...jsonPath(path), resolved: choice })
+    if (global.json) printJson({ ...jsonPath(path), resolved: choice })
     else print(`settled ${etcPath(path)}: ${choice}`)
   })
 }

@@ -3,7 +3,6 @@
 import { sysrootPaths } from '../../sysroot/sysroot.ts'
 import { Sysroot } from '../../sysroot/session.ts'
 import type { Repository } from '../../store/repository.ts'
-import { usageError } from './arguments.ts'
 import type { GlobalOptions } from './arguments.ts'
 import { withReader } from './open-repository.ts'
 import { warn } from './output.ts'
@@ -31,25 +30,3 @@ export const withSysroot = <T>(
 
 export const onWait = (): void =>
   warn('waiting for another change of the deployments to finish')
-
-/** A number of `status`. Errors: `USAGE`. */
-export const toIndex = (text: string, usage: string): number => {
-  if (/^\d{1,6}$/.test(text)) return Number(text)
-  throw usageError(`'${text}' is no number of a deployment`, usage)
-}
-
-/** The same where it may be left out. */
-export const optionalIndex = (
-  text: string | undefined,
-  usage: string,
-): number | undefined => (text === undefined ? undefined : toIndex(text, usage))
-
-/** What stands before and behind `--`. */
-export const splitCommand = (
-  args: readonly string[],
-): { readonly own: readonly string[]; readonly command: readonly string[] } => {
-  const at = args.indexOf('--')
-  return at < 0
-    ? { own: args, command: [] }
-    : { own: args.slice(0, at), command: args.slice(at + 1) }
-}

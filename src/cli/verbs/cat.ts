@@ -4,22 +4,16 @@ import { DendroError } from '../../errors.ts'
 import { textToLatin1 } from '../../bytes/latin1.ts'
 import { requirePath } from '../../tree/lookup.ts'
 import { readContent } from '../../tree/read-file.ts'
-import { parseVerb } from '../shared/arguments.ts'
 import type { Verb } from '../shared/arguments.ts'
+import type { definition } from '../definitions/cat.ts'
 import { loadRevision, withReader } from '../shared/open-repository.ts'
 import { printBytes, printJson } from '../shared/output.ts'
 
-const usage = 'cat REV PATH'
-
 const ZEROS = Buffer.alloc(64 * 1024)
 
-export const verb: Verb = {
-  usage,
-  summary: 'write the content of a file of a commit to stdout',
-  run: context => {
-    const parsed = parseVerb(context, usage, {}, [2, 2])
-    const [revision, path] = parsed.positionals as [string, string]
-    return withReader(context.global, repository => {
+export const verb: Verb<typeof definition> = {
+  run: ({ global, operands: { revision, path } }) => {
+    return withReader(global, repository => {
       const { commit } = loadRevision(repository, revision)
       const object = requirePath(repository, commit.root, textToLatin1(path))
       if (object.kind !== 'file')
@@ -30,7 +24,7 @@ export const verb: Verb = {
             hint: 'dendro ls lists directories, dendro ls -l shows link targets',
           },
         )
-      if (context.global.json) {
+      if (global.json) {
         const parts = [...readContent(repository, object)].map(
           run => run.bytes ?? Buffer.alloc(run.lengthBytes),
         )

@@ -5,30 +5,17 @@ import { DendroError } from '../../errors.ts'
 import { absolutePath } from '../../system/caller.ts'
 import { checkoutTree } from '../../tree/checkout.ts'
 import { requirePath } from '../../tree/lookup.ts'
-import { parseVerb } from '../shared/arguments.ts'
 import type { Verb } from '../shared/arguments.ts'
+import type { definition } from '../definitions/checkout.ts'
 import { loadRevision, withReader } from '../shared/open-repository.ts'
 import { printJson, ProgressLine, warn } from '../shared/output.ts'
 
-const usage = 'checkout REV DIR [--subdir PATH] [--user] [--no-xattrs]'
-
-export const verb: Verb = {
-  usage,
-  summary:
-    'write a commit out as plain files, exactly\n\n' +
-    'DIR must be absent or empty. --user leaves out what only root may make:\n' +
-    'owners, devices and privileged xattrs; --no-xattrs all xattrs, ACLs among them.',
-  run: context => {
-    const options = {
-      subdir: { type: 'string' },
-      user: { type: 'boolean', short: 'U' },
-      'no-xattrs': { type: 'boolean' },
-    } as const
-    const parsed = parseVerb(context, usage, options, [2, 2])
-    const [revision, target] = parsed.positionals as [string, string]
-    return withReader(context.global, repository => {
+export const verb: Verb<typeof definition> = {
+  run: ({ global, operands, options }) => {
+    const { revision, directory: target } = operands
+    return withReader(global, repository => {
       const { commit } = loadRevision(repository, revision)
-      const subdir = parsed.string('subdir') ?? ''
+      const subdir = options.subdir ?? ''
       const root = requirePath(repository, commit.root, textToLatin1(subdir))
       if (root.kind !== 'directory')
         throw new DendroError(
@@ -45,8 +32,8 @@ export const verb: Verb = {
         root,
         textToLatin1(absolutePath(target)),
         {
-          asUser: parsed.flag('user'),
-          noXattrs: parsed.flag('no-xattrs'),
+          asUser: options.user,
+          noXattrs: options['no-xattrs'],
           onProgress: (count, written) =>
             line.update('checking out', count, files, written, logicalBytes),
         },
@@ -58,7 +45,7 @@ export const verb: Verb = {
         warn(
           `left out: the xattrs of ${done.withoutXattrs} files and directories`,
         )
-      if (context.global.json)
+      if (global.json)
         printJson({
           directory: absolutePath(target),
           files: done.files,

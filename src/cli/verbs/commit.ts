@@ -11,8 +11,10 @@ import { commitDirectory } from '../../tree/commit.ts'
 import type { Committed } from '../../tree/commit.ts'
 import { parseMtimePolicy } from '../../tree/mtime-policy.ts'
 import type { MtimePolicy } from '../../tree/mtime-policy.ts'
-import { parseVerb, usageError } from '../shared/arguments.ts'
-import type { Parsed, Verb } from '../shared/arguments.ts'
+import { definition } from '../definitions/commit.ts'
+import type { OptionsOf } from '../definitions/verb-definition.ts'
+import { usageError } from '../shared/arguments.ts'
+import type { Verb } from '../shared/arguments.ts'
 import { withRepository } from '../shared/open-repository.ts'
 import {
   noteDone,
@@ -23,66 +25,33 @@ import {
   warnWaiting,
 } from '../shared/output.ts'
 
-const usage =
-  'commit -b REF DIR [-m SUBJECT] [--body TEXT] [--meta K=V]... ' +
-  '[--version V | --auto-version PREFIX] [--mtime=exact|parent|clamp=EPOCH] ' +
-  '[--timestamp EPOCH] [--allow-changing] [--one-file-system] [--no-cache]'
+type Options = OptionsOf<typeof definition>
 
-export const verb: Verb = {
-  usage,
-  summary:
-    'store DIR as a commit and move REF to it; prints the commit id\n\n' +
-    'Everything is kept: contents, holes, hard links, device nodes, owners,\n' +
-    'modes, times and xattrs. A second commit of the same directory reads only\n' +
-    'what changed. SOURCE_DATE_EPOCH acts as --mtime=clamp and --timestamp.',
-  run: async context => {
-    const parsed = parseVerb(
-      context,
-      usage,
-      {
-        branch: { type: 'string', short: 'b' },
-        subject: { type: 'string', short: 'm' },
-        body: { type: 'string' },
-        meta: { type: 'string', multiple: true },
-        version: { type: 'string' },
-        'auto-version': { type: 'string' },
-        mtime: { type: 'string' },
-        timestamp: { type: 'string' },
-        'allow-changing': { type: 'boolean' },
-        'one-file-system': { type: 'boolean', short: 'x' },
-        'no-cache': { type: 'boolean' },
-      },
-      [1, 1],
-    )
-    const branch = parsed.string('branch')
-    if (branch === undefined) throw usageError('-b REF is missing', usage)
-    if (
-      parsed.string('version') !== undefined &&
-      parsed.string('auto-version') !== undefined
-    )
-      throw usageError('--version and --auto-version exclude each other', usage)
+export const verb: Verb<typeof definition> = {
+  run: async ({ global, operands, options }) => {
+    const { branch = '' } = options
     const request = {
       ref: toRefName(branch),
-      source: textToLatin1(sourceOf(parsed.positionals[0] as string)),
-      subject: parsed.text('subject') ?? '',
-      body: parsed.text('body') ?? '',
-      metadata: parseMetadata(parsed),
-      autoVersion: parsed.text('auto-version'),
-      timeSec: parseTimestamp(parsed),
+      source: textToLatin1(sourceOf(operands.directory)),
+      subject: options.subject ?? '',
+      body: options.body ?? '',
+      metadata: parseMetadata(options),
+      autoVersion: options['auto-version'],
+      timeSec: parseTimestamp(options.timestamp),
       onWait: warnWaiting,
     }
-    const mtime = chooseMtime(parsed)
+    const mtime = chooseMtime(options.mtime)
     if (!canUseXattrs())
       warn(
         'xattrs are left out: the native part is not built (run scripts/build-shim)',
       )
-    await withRepository(context.global, async repository => {
+    await withRepository(global, async repository => {
       const line = new ProgressLine()
       const committed = await commitDirectory(repository, request, {
         mtime,
-        allowChanging: parsed.flag('allow-changing'),
-        oneFileSystem: parsed.flag('one-file-system'),
-        ignoreStatCache: parsed.flag('no-cache'),
+        allowChanging: options['allow-changing'],
+        oneFileSystem: options['one-file-system'],
+        ignoreStatCache: options['no-cache'],
         onSkipped: (_path, why) => warn(`left out: ${why}`),
         onProgress: p =>
           line.update(
@@ -94,7 +63,7 @@ export const verb: Verb = {
           ),
       }).finally(() => line.end())
       noteDone(`the commit was made: ${digestToHex(committed.id)}`)
-      if (context.global.json) printJson(describe(committed, branch))
+      if (global.json) printJson(describe(committed, branch))
       else print(digestToHex(committed.id))
     })
   },
@@ -124,14 +93,15 @@ const describe = (committed: Committed, ref: string) => ({
   storedBytes: committed.written.storedBytes,
 })
 
-const parseMetadata = (parsed: Parsed): Map<string, string> => {
+const parseMetadata = (options: Options): Map<string, string> => {
   const metadata = new Map<string, string>()
-  for (const pair of parsed.texts('meta')) {
+  for (const pair of options.meta) {
     const equals = pair.indexOf('=')
-    if (equals < 1) throw usageError(`--meta ${pair} is not KEY=VALUE`, usage)
+    if (equals < 1)
+      throw usageError(`--meta ${pair} is not KEY=VALUE`, definition)
     metadata.set(pair.slice(0, equals), pair.slice(equals + 1))
   }
-  const version = parsed.text('version')
+  const { version } = options
   if (version !== undefined) metadata.set('version', version)
   return metadata
 }
@@ -154,15 +124,13 @@ const sourceDateEpoch = (): number | undefined => {
     : parseEpoch(text, 'SOURCE_DATE_EPOCH')
 }
 
-const parseTimestamp = (parsed: Parsed): number | undefined => {
-  const text = parsed.string('timestamp')
+const parseTimestamp = (text: string | undefined): number | undefined => {
   return text === undefined
     ? sourceDateEpoch()
     : parseEpoch(text, '--timestamp')
 }
 
-const chooseMtime = (parsed: Parsed): MtimePolicy => {
-  const text = parsed.string('mtime')
+const chooseMtime = (text: string | undefined): MtimePolicy => {
   if (text !== undefined) return parseMtimePolicy(text)
   const epochSec = sourceDateEpoch()
   return epochSec === undefined

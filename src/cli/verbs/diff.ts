@@ -5,12 +5,10 @@ import { sizeOf } from '../../objects/fs-object.ts'
 import { diffTrees } from '../../tree/diff.ts'
 import type { Change, ChangeKind } from '../../tree/diff.ts'
 import { formatBytes } from '../../units.ts'
-import { parseVerb } from '../shared/arguments.ts'
 import type { Verb } from '../shared/arguments.ts'
+import type { definition } from '../definitions/diff.ts'
 import { loadRevision, withReader } from '../shared/open-repository.ts'
 import { jsonPath, LinePrinter, print, printJson } from '../shared/output.ts'
-
-const usage = 'diff A B [--stat]'
 
 const bytesOf = (object: Change['before']): number =>
   object?.kind === 'file' ? sizeOf(object) : 0
@@ -39,25 +37,17 @@ const describeSizes = ({ before, after }: Change): string =>
     24,
   )
 
-export const verb: Verb = {
-  usage,
-  summary:
-    'list the paths that differ between two commits\n\n' +
-    'A added, D deleted, M modified, T another type. Equal subtrees are not\n' +
-    'opened, so the time goes with the changes.',
-  run: context => {
-    const options = { stat: { type: 'boolean' } } as const
-    const parsed = parseVerb(context, usage, options, [2, 2])
-    const [a, b] = parsed.positionals as [string, string]
-    return withReader(context.global, repository => {
-      const before = loadRevision(repository, a).commit.root
-      const after = loadRevision(repository, b).commit.root
+export const verb: Verb<typeof definition> = {
+  run: ({ global, operands, options }) => {
+    return withReader(global, repository => {
+      const before = loadRevision(repository, operands.before).commit.root
+      const after = loadRevision(repository, operands.after).commit.root
       const sums: Sums = {
         counts: { A: 0, D: 0, M: 0, T: 0 },
         bytesBefore: 0,
         bytesAfter: 0,
       }
-      if (context.global.json) {
+      if (global.json) {
         const changes: object[] = []
         diffTrees(repository, before, after, change => {
           add(sums, change)
@@ -66,7 +56,7 @@ export const verb: Verb = {
         printJson({ changes, ...sums })
         return
       }
-      const withSizes = parsed.flag('stat')
+      const withSizes = options.stat
       const lines = new LinePrinter()
       diffTrees(repository, before, after, change => {
         if (withSizes) add(sums, change)

@@ -16,22 +16,17 @@ import type { EtcChange } from '../../etc/etc-diff.ts'
 import { conflictsOf } from '../../etc/plan.ts'
 import { unifiedDiff } from '../../etc/unified-diff.ts'
 import { writeNote } from '../../system/standard-streams.ts'
-import { parseVerb, usageError } from '../shared/arguments.ts'
-import type {
-  OptionTable,
-  Parsed,
-  Verb,
-  VerbContext,
-} from '../shared/arguments.ts'
+import { definition } from '../definitions/etc.ts'
+import { usageError } from '../shared/arguments.ts'
+import type { GlobalOptions, Invocation, Verb } from '../shared/arguments.ts'
 import { etcPath, planLines, planToJson } from '../shared/deploy-output.ts'
 import { formatTime } from '../shared/describe.ts'
-import { listConflicts, resolveCommand } from '../shared/etc-conflicts.ts'
 import {
-  onWait,
-  optionalIndex,
-  toIndex,
-  withSysroot,
-} from '../shared/open-sysroot.ts'
+  choiceOf,
+  listConflicts,
+  resolveCommand,
+} from '../shared/etc-conflicts.ts'
+import { onWait, withSysroot } from '../shared/open-sysroot.ts'
 import {
   counted,
   jsonPath,
@@ -40,30 +35,18 @@ import {
   printRaw,
 } from '../shared/output.ts'
 
-const usage =
-  'etc diff [-u] [N]\n' +
-  '       dendro etc merge --dry-run REV [--os NAME]\n' +
-  '       dendro etc conflicts [-u] [N]\n' +
-  '       dendro etc resolve PATH --mine|--theirs|--edit|--merged [--deployment N]\n' +
-  '       dendro etc reset [PATH]... [--keep GLOB]... [--deployment N]\n' +
-  '       dendro etc own PATH [--off] [--deployment N]\n' +
-  '       dendro etc log [--os NAME]\n' +
-  '       dendro etc restore PATH@{N} [--deployment N]'
+/** A command line of the form `F`. */
+type Etc<F> = Extract<Invocation<typeof definition>, { readonly form: F }>
 
-interface Action {
-  readonly options: OptionTable
-  readonly count: readonly [number, number]
-  run(context: VerbContext, parsed: Parsed): Promise<void>
-}
-
-const deployment = { type: 'string', short: 'd' } as const
-
-const diff = async (context: VerbContext, parsed: Parsed): Promise<void> => {
-  const index = optionalIndex(parsed.positionals[0], usage)
-  await withSysroot(context.global, sysroot => {
-    const chosen = chooseDeployment(sysroot, index)
+const diff = async ({
+  global,
+  operands,
+  options,
+}: Etc<'diff'>): Promise<void> => {
+  await withSysroot(global, sysroot => {
+    const chosen = chooseDeployment(sysroot, operands.deployment)
     const changes = changesOf(readEtc(sysroot, chosen))
-    if (context.global.json)
+    if (global.json)
       printJson({
         changes: changes.map(({ kind, path, fields }) => ({
           kind,
@@ -71,8 +54,7 @@ const diff = async (context: VerbContext, parsed: Parsed): Promise<void> => {
           fields,
         })),
       })
-    else if (parsed.flag('unified'))
-      for (const change of changes) printUnified(change)
+    else if (options.unified) for (const change of changes) printUnified(change)
     else for (const change of changes) print(changeLine(change))
   })
 }
@@ -103,17 +85,14 @@ const printUnified = (change: EtcChange): void => {
   for (const line of unifiedDiff(old ?? '', next ?? '', names)) printRaw(line)
 }
 
-const merge = async (context: VerbContext, parsed: Parsed): Promise<void> => {
-  if (!parsed.flag('dry-run'))
-    throw usageError(
-      'a merge is part of "dendro deploy"; --dry-run shows it',
-      usage,
-    )
-  const revision = parsed.positionals[0] as string
-  const os = parsed.string('os')
-  await withSysroot(context.global, sysroot => {
+const merge = async ({
+  global,
+  operands: { revision },
+  options: { os },
+}: Etc<'merge'>): Promise<void> => {
+  await withSysroot(global, sysroot => {
     const { plan } = planDeploy(sysroot, { revision, os })
-    if (context.global.json) {
+    if (global.json) {
       printJson({ etc: planToJson(plan) })
       return
     }
@@ -123,16 +102,20 @@ const merge = async (context: VerbContext, parsed: Parsed): Promise<void> => {
   })
 }
 
-const reset = async (context: VerbContext, parsed: Parsed): Promise<void> => {
-  await withSysroot(context.global, async sysroot => {
+const reset = async ({
+  global,
+  operands,
+  options,
+}: Etc<'reset'>): Promise<void> => {
+  await withSysroot(global, async sysroot => {
     const changed = await resetEtc(sysroot, {
-      paths: parsed.positionals.map(toEtcPath),
-      keep: parsed.strings('keep'),
-      index: optionalIndex(parsed.string('deployment'), usage),
+      paths: operands.paths.map(toEtcPath),
+      keep: options.keep,
+      index: options.deployment,
       onWait,
     })
     printPaths(
-      context,
+      global,
       changed,
       'reset',
       'nothing to reset: no difference from the defaults',
@@ -140,30 +123,36 @@ const reset = async (context: VerbContext, parsed: Parsed): Promise<void> => {
   })
 }
 
-const own = async (context: VerbContext, parsed: Parsed): Promise<void> => {
-  await withSysroot(context.global, async sysroot => {
+const own = async ({
+  global,
+  operands,
+  options: { off, deployment },
+}: Etc<'own'>): Promise<void> => {
+  await withSysroot(global, async sysroot => {
     const changed = await ownPath(
       sysroot,
-      toEtcPath(parsed.positionals[0] as string),
-      !parsed.flag('off'),
-      optionalIndex(parsed.string('deployment'), usage),
+      toEtcPath(operands.path),
+      !off,
+      deployment,
     )
-    const off = parsed.flag('off')
     const what = off ? 'not owned' : 'owned'
-    printPaths(context, changed, what, `nothing to do: it is ${what} already`)
+    printPaths(global, changed, what, `nothing to do: it is ${what} already`)
   })
 }
 
-const restore = async (context: VerbContext, parsed: Parsed): Promise<void> => {
-  const match = /^(.*)@\{(\d+)\}$/s.exec(parsed.positionals[0] as string)
-  if (match === null) throw usageError('restore takes PATH@{N}', usage)
+const restore = async ({
+  global,
+  operands,
+  options: { deployment },
+}: Etc<'restore'>): Promise<void> => {
+  const match = /^(.*)@\{(\d{1,6})\}$/s.exec(operands.path)
+  if (match === null) throw usageError('restore takes PATH@{N}', definition)
   const path = toEtcPath(match[1] as string)
-  const number = toIndex(match[2] as string, usage)
-  await withSysroot(context.global, async sysroot => {
-    const index = optionalIndex(parsed.string('deployment'), usage)
-    const changed = await restorePath(sysroot, path, number, index)
+  const number = Number(match[2])
+  await withSysroot(global, async sysroot => {
+    const changed = await restorePath(sysroot, path, number, deployment)
     printPaths(
-      context,
+      global,
       changed.slice(0, 1),
       'restored',
       'nothing to restore: it is as it was then',
@@ -172,21 +161,21 @@ const restore = async (context: VerbContext, parsed: Parsed): Promise<void> => {
 }
 
 const printPaths = (
-  context: VerbContext,
+  global: GlobalOptions,
   changed: readonly string[],
   what: string,
   ifNothing: string,
 ): void => {
-  if (context.global.json) printJson({ paths: changed.map(jsonPath) })
+  if (global.json) printJson({ paths: changed.map(jsonPath) })
   else if (changed.length === 0) print(ifNothing)
   else for (const path of changed) print(`${what} ${etcPath(path)}`)
 }
 
-const log = async (context: VerbContext, parsed: Parsed): Promise<void> => {
-  await withSysroot(context.global, sysroot => {
-    const os = parsed.string('os') ?? chooseDeployment(sysroot, undefined).os
+const log = async ({ global, options }: Etc<'log'>): Promise<void> => {
+  await withSysroot(global, sysroot => {
+    const os = options.os ?? chooseDeployment(sysroot, undefined).os
     const snapshots = etcLog(sysroot, os)
-    if (context.global.json) printJson({ snapshots })
+    if (global.json) printJson({ snapshots })
     else
       for (const [number, snapshot] of snapshots.entries())
         print(
@@ -195,70 +184,35 @@ const log = async (context: VerbContext, parsed: Parsed): Promise<void> => {
   })
 }
 
-const ACTIONS: Readonly<Record<string, Action>> = {
-  diff: {
-    options: { unified: { type: 'boolean', short: 'u' } },
-    count: [0, 1],
-    run: diff,
-  },
-  merge: {
-    options: { 'dry-run': { type: 'boolean' }, os: { type: 'string' } },
-    count: [1, 1],
-    run: merge,
-  },
-  conflicts: {
-    options: { unified: { type: 'boolean', short: 'u' } },
-    count: [0, 1],
-    run: (context, parsed) => listConflicts(context, parsed, usage),
-  },
-  resolve: {
-    options: {
-      mine: { type: 'boolean' },
-      theirs: { type: 'boolean' },
-      edit: { type: 'boolean' },
-      merged: { type: 'boolean' },
-      deployment,
-    },
-    count: [1, 1],
-    run: (context, parsed) => resolveCommand(context, parsed, usage),
-  },
-  reset: {
-    options: { keep: { type: 'string', multiple: true }, deployment },
-    count: [0, 100_000],
-    run: reset,
-  },
-  own: {
-    options: { off: { type: 'boolean' }, deployment },
-    count: [1, 1],
-    run: own,
-  },
-  log: { options: { os: { type: 'string' } }, count: [0, 0], run: log },
-  restore: { options: { deployment }, count: [1, 1], run: restore },
-}
-
-export const verb: Verb = {
-  usage,
-  summary:
-    "show and change a deployment's /etc against the defaults of its commit\n\n" +
-    'Without a number it is the running deployment, else the default one.\n' +
-    'diff: what was changed. merge --dry-run: what deploying REV would do with it.\n' +
-    'conflicts, resolve: what both sides changed; yours is in force until settled.\n' +
-    'reset: defaults again. own: stays yours also where it equals the default.\n' +
-    'log, restore: the layer as it was before and after each change.',
-  run: context => {
-    const [name, ...args] = context.args
-    const action = name === undefined ? undefined : ACTIONS[name]
-    if (action === undefined)
-      throw usageError(
-        name === undefined ? 'too few arguments' : `unknown action ${name}`,
-        usage,
-      )
-    const parsed = parseVerb(
-      { ...context, args },
-      usage,
-      action.options,
-      action.count,
-    )
-    return action.run(context, parsed)
+export const verb: Verb<typeof definition> = {
+  run: invocation => {
+    const { global, options } = invocation
+    switch (invocation.form) {
+      case 'diff':
+        return diff(invocation)
+      case 'merge':
+        return merge(invocation)
+      case 'conflicts':
+        return listConflicts(
+          global,
+          invocation.operands.deployment,
+          options.unified,
+        )
+      case 'resolve':
+        return resolveCommand(
+          global,
+          toEtcPath(invocation.operands.path),
+          choiceOf(options),
+          options.deployment,
+        )
+      case 'reset':
+        return reset(invocation)
+      case 'own':
+        return own(invocation)
+      case 'log':
+        return log(invocation)
+      case 'restore':
+        return restore(invocation)
+    }
   },
 }

@@ -13,8 +13,9 @@ import { readPublished } from '../../upkeep/published.ts'
 import type { FsckOptions, FsckResult } from '../../upkeep/fsck.ts'
 import { repairRepository } from '../../upkeep/repair.ts'
 import { formatBytes } from '../../units.ts'
-import { parseVerb, usageError } from '../shared/arguments.ts'
-import type { Parsed, Verb } from '../shared/arguments.ts'
+import { definition } from '../definitions/fsck.ts'
+import { usageError } from '../shared/arguments.ts'
+import type { Verb } from '../shared/arguments.ts'
 import { repositoryPath } from '../shared/open-repository.ts'
 import {
   jsonPath,
@@ -24,57 +25,31 @@ import {
   warnWaiting,
 } from '../shared/output.ts'
 
-const usage =
-  'fsck [--quick] [--since last|DATE|REV] [--repair [--from DIR]...]'
-
-export const verb: Verb = {
-  usage,
-  summary:
-    'check the repository; exit status 3 when damage is found\n\n' +
-    'Structure, digests and reachability, naming the commits and paths that\n' +
-    'damage touches. --quick reads no contents. --since checks the contents of\n' +
-    'newer packs and commits only: since the last whole check, a date, or when\n' +
-    'REV was committed. --repair takes good copies from other packs and from\n' +
-    'each --from, a repository or a checked-out tree, saves what is whole in\n' +
-    'damaged packs (which move to quarantine/) and builds the indexes again.',
-  run: async context => {
-    const parsed = parseVerb(
-      context,
-      usage,
-      {
-        quick: { type: 'boolean' },
-        since: { type: 'string' },
-        repair: { type: 'boolean' },
-        from: { type: 'string', multiple: true },
-      },
-      [0, 0],
-    )
-    const isRepair = parsed.flag('repair')
-    if (!isRepair && parsed.strings('from').length > 0)
-      throw usageError('--from needs --repair', usage)
-    if (isRepair && (parsed.flag('quick') || parsed.string('since')))
-      throw usageError('a repair checks everything', usage)
-    const repository = Repository.open(repositoryPath(context.global), {
+export const verb: Verb<typeof definition> = {
+  run: async ({ global, options: asked }) => {
+    const isRepair = asked.repair
+    if (isRepair && (asked.quick || asked.since !== undefined))
+      throw usageError('a repair checks everything', definition)
+    const repository = Repository.open(repositoryPath(global), {
       isTolerant: true,
     })
     const line = new ProgressLine()
     const options: FsckOptions = {
-      isQuick: parsed.flag('quick'),
-      ...since(repository, parsed),
+      isQuick: asked.quick,
+      ...since(repository, asked.since),
       onProgress: p =>
         line.update('checking', p.packs, p.totalPacks, p.bytes, p.totalBytes),
     }
     const onWait = warnWaiting
     try {
       if (isRepair) {
-        const from = parsed.strings('from')
         const done = await repairRepository(repository, {
           ...options,
-          from,
+          from: asked.from,
           onWait,
         })
         line.end()
-        report(repository, done.after, context.global.json, {
+        report(repository, done.after, global.json, {
           repaired: done.before.findings,
           recovered: done.recovered,
           quarantined: done.quarantined,
@@ -88,7 +63,7 @@ export const verb: Verb = {
         publication.release()
         const result = checkRepository(repository, { ...options, published })
         line.end()
-        report(repository, result, context.global.json)
+        report(repository, result, global.json)
       } finally {
         lock.release()
       }
@@ -184,9 +159,8 @@ const describe = (finding: Finding) => ({
 /** When `--since` begins. */
 const since = (
   repository: Repository,
-  parsed: Parsed,
+  text: string | undefined,
 ): Pick<FsckOptions, 'sinceMs'> => {
-  const text = parsed.string('since')
   if (text === undefined) return {}
   if (text === 'last') {
     const last = readEvents(repository.paths.events).findLast(

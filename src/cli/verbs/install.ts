@@ -11,16 +11,13 @@ import { install } from '../../machine/install.ts'
 import { refOf, resolveRevision } from '../../refs/revision.ts'
 import { absolutePath } from '../../system/caller.ts'
 import { GIB, KIB, MIB } from '../../units.ts'
-import { parseVerb, usageError } from '../shared/arguments.ts'
+import { usageError } from '../shared/arguments.ts'
 import type { Verb } from '../shared/arguments.ts'
+import { definition } from '../definitions/install.ts'
 import { onWait } from '../shared/open-sysroot.ts'
 import { withReader } from '../shared/open-repository.ts'
 import { print, printJson, printLines } from '../shared/output.ts'
 import { requireRoot } from '../../system/root-user.ts'
-
-const usage =
-  'install REV [--karg ARG]... [--os NAME]\n' +
-  '       dendro install --disk DISK [--size BYTES] [--wipe] REV [--karg ARG]... [--os NAME]'
 
 const DEFAULT_DISK_BYTES = 4 * GIB
 
@@ -30,40 +27,14 @@ const UNITS: Readonly<Record<string, number>> = { K: KIB, M: MIB, G: GIB }
 const toBytes = (text: string): number => {
   const match = /^(\d{1,15})([KMG]?)$/.exec(text)
   if (match !== null) return Number(match[1]) * (UNITS[match[2] ?? ''] ?? 1)
-  throw usageError(`'${text}' is no size (512M, 4G)`, usage)
+  throw usageError(`'${text}' is no size (512M, 4G)`, definition)
 }
 
-export const verb: Verb = {
-  usage,
-  summary:
-    'make a sysroot, or a whole disk, that boots a commit\n\n' +
-    'Copies the commit from the repository that --repo names into a repository of\n' +
-    'the sysroot, deploys it, and puts kernel, initramfs and boot entries into its\n' +
-    '/boot. --disk makes a disk image, or fills a block device: GPT, one ext4 file\n' +
-    'system, and GRUB where it is installed. The commit needs a kernel and an\n' +
-    'initramfs in /usr/lib/modules/<release>; "dendro integrate" puts them there.',
-  run: async context => {
-    const many = { type: 'string', multiple: true } as const
-    const parsed = parseVerb(
-      context,
-      usage,
-      {
-        disk: { type: 'string' },
-        size: { type: 'string' },
-        wipe: { type: 'boolean' },
-        karg: many,
-        os: { type: 'string' },
-      },
-      [1, 1],
-    )
+export const verb: Verb<typeof definition> = {
+  run: async ({ global, operands: { revision }, options }) => {
     requireRoot('install a machine')
-    const [revision] = parsed.positionals as [string]
-    const disk = parsed.string('disk')
-    const size = parsed.string('size')
-    if (disk === undefined && (size !== undefined || parsed.flag('wipe')))
-      throw usageError('--size and --wipe go with --disk', usage)
-    const words = parsed.texts('karg')
-    await withReader(context.global, async from => {
+    const { disk, size, karg: words } = options
+    await withReader(global, async from => {
       const commit = resolveRevision(from, revision)
       // `stable~1` is followed as `stable`.
       const ref = refOf(from, revision)
@@ -74,26 +45,26 @@ export const verb: Verb = {
           from,
           commit,
           ref,
-          os: parsed.string('os'),
+          os: options.os,
           kernelArguments: [...store, ...words],
           onWait,
         })
       }
       if (disk === undefined) {
-        const root = absolutePath(context.global.sysroot)
-        tell(context.global.json, await into(root, () => fileSystemUuid(root)))
+        const root = absolutePath(global.sysroot)
+        tell(global.json, await into(root, () => fileSystemUuid(root)))
         return
       }
       const done = await withNewDisk(
         {
           disk: absolutePath(disk),
           sizeBytes: size === undefined ? DEFAULT_DISK_BYTES : toBytes(size),
-          wipe: parsed.flag('wipe'),
+          wipe: options.wipe,
           isSerial: words.some(word => word.startsWith('console=ttyS0')),
         },
         (root, uuid) => into(root, () => uuid),
       )
-      tell(context.global.json, done.result, {
+      tell(global.json, done.result, {
         disk: absolutePath(disk),
         bootLoader: done.bootLoader ?? null,
       })

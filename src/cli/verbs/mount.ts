@@ -11,102 +11,115 @@ import { tellServiceManager } from '../../server/service-manager.ts'
 import { READY } from '../../server/start-outcome.ts'
 import { parseMountOptions } from '../../mount/mount-options.ts'
 import { absolutePath } from '../../system/caller.ts'
-import { parseVerb, usageError } from '../shared/arguments.ts'
-import type { Parsed, Verb, VerbContext } from '../shared/arguments.ts'
+import { usageError } from '../shared/arguments.ts'
+import type { GlobalOptions, Invocation, Verb } from '../shared/arguments.ts'
+import { definition } from '../definitions/mount.ts'
+import type { OptionsOf } from '../definitions/verb-definition.ts'
+import { DendroError } from '../../errors.ts'
 import { openRepository } from '../shared/open-repository.ts'
 import { print, printJson, warn } from '../shared/output.ts'
 
-const usage =
-  'mount [REV] DIR [--subdir PATH] [-o OPTION[,OPTION]...] [--foreground]\n' +
-  '       dendro mount stats DIR\n' +
-  '       dendro mount reload DIR'
-
-export const verb: Verb = {
-  usage,
-  summary:
-    'mount a commit, or without REV every commit, at DIR\n\n' +
-    'The whole view holds commits/<id>, refs/, tags/ and by-version/; new commits\n' +
-    'appear in it by themselves. Returns when the mount answers; with --foreground\n' +
-    'when it is unmounted. Set-user-ID files and devices are inert unless root\n' +
-    'asks for -o suid or -o dev. "stats" tells the requests by kind; "reload" hands\n' +
-    'the mount over to a server of this program, which its users do not notice.',
-  run: async context => {
-    const parsed = parseVerb(
-      context,
-      usage,
-      {
-        options: { type: 'string', short: 'o', multiple: true },
-        subdir: { type: 'string' },
-        foreground: { type: 'boolean', short: 'f' },
-        // For scripts/shipped/mount.dendro.
-        fstab: { type: 'boolean' },
-        sloppy: { type: 'boolean' },
-      },
-      [1, 2],
-    )
-    const [first, second] = parsed.positionals as [string, string | undefined]
-    if (first === 'stats' && second !== undefined)
-      await showStatistics(context, second)
-    else if (first === 'reload' && second !== undefined) {
-      const { pid } = await reloadMount(absolutePath(second))
-      if (context.global.json) printJson({ serverPid: pid })
-      else print(`served by ${pid}`)
-    } else await mount(context, parsed, first, second)
+export const verb: Verb<typeof definition> = {
+  run: async invocation => {
+    const { global, options } = invocation
+    if (invocation.form === 'stats')
+      await showStatistics(global, options.stats as string)
+    else if (invocation.form === 'reload')
+      await reload(global, options.reload as string)
+    else {
+      const { revision, directory } = invocation.operands
+      const old = isOldForm(global, revision)
+      if (old === 'stats') await showStatistics(global, directory)
+      else if (old === 'reload') await reload(global, directory)
+      else await mount(invocation, revision, directory)
+    }
   },
 }
 
-const mount = async (
-  context: VerbContext,
-  parsed: Parsed,
-  first: string,
-  second: string | undefined,
+/**
+ * Whether `mount stats DIR` is `mount --stats DIR`, as it was written before
+ * there was that option: where no ref and no tag has that name.
+ */
+const isOldForm = (
+  global: GlobalOptions,
+  revision: string | undefined,
+): 'stats' | 'reload' | undefined => {
+  if (revision !== 'stats' && revision !== 'reload') return undefined
+  try {
+    const repository = openRepository(global)
+    try {
+      resolveRevision(repository, revision)
+      return undefined
+    } finally {
+      repository.close()
+    }
+  } catch (error) {
+    // Without a repository it cannot be a mount either.
+    if (error instanceof DendroError) return revision
+    throw error
+  }
+}
+
+const reload = async (
+  global: GlobalOptions,
+  directory: string,
 ): Promise<void> => {
-  const { own, isRemount, ...given } = givenOptions(parsed)
-  const options = parseMountOptions(own, parsed.flag('sloppy'))
+  const { pid } = await reloadMount(absolutePath(directory))
+  if (global.json) printJson({ serverPid: pid })
+  else print(`served by ${pid}`)
+}
+
+const mount = async (
+  { global, options: asked }: Invocation<typeof definition>,
+  revision: string | undefined,
+  directory: string,
+): Promise<void> => {
+  const { own, isRemount, ...given } = givenOptions(asked)
+  const options = parseMountOptions(own, asked.sloppy)
+  const mountpoint = absolutePath(directory)
   if (isRemount) {
-    remount(absolutePath(second ?? first), options)
+    remount(mountpoint, options)
     return
   }
-  const repository = openRepository(context.global)
-  const revision = second === undefined ? undefined : first
-  const mountpoint = absolutePath(second ?? first)
-  const subdir = parsed.string('subdir') ?? given.subdir
+  const repository = openRepository(global)
+  const subdir = asked.subdir ?? given.subdir
   const commit =
     revision === undefined ? undefined : resolveRevision(repository, revision)
   if (subdir !== undefined && commit === undefined)
-    throw usageError('--subdir needs a REV', usage)
+    throw usageError('--subdir needs a REV', definition)
   const mounted = await mountRepository(repository, {
     mountpoint,
     commit,
     subdir: textToLatin1(subdir ?? ''),
     options,
-    mayBeMounted: parsed.flag('fstab'),
+    mayBeMounted: asked.fstab,
   })
   if (mounted.isOther === true)
     warn(
       `another commit is mounted at ${mounted.mountpoint} since before (umount it first to have this one)`,
     )
-  if (context.global.json) printJson(mounted)
-  if (parsed.flag('foreground')) {
+  if (global.json) printJson(mounted)
+  if (asked.foreground) {
     tellServiceManager(READY)
     const { waitUntilUnmounted } = await import('../../mount/foreground.ts')
     await waitUntilUnmounted(mounted.mountpoint)
   }
 }
 
-const givenOptions = (parsed: Parsed): FstabOptions => {
-  const own = parsed.strings('options')
-  return parsed.flag('fstab')
-    ? sortFstabOptions(own)
-    : { own, subdir: undefined, isRemount: false }
-}
+const givenOptions = ({
+  options,
+  fstab,
+}: OptionsOf<typeof definition>): FstabOptions =>
+  fstab
+    ? sortFstabOptions(options)
+    : { own: options, subdir: undefined, isRemount: false }
 
 const showStatistics = async (
-  context: VerbContext,
+  global: GlobalOptions,
   directory: string,
 ): Promise<void> => {
   const statistics = await mountStatistics(absolutePath(directory))
-  if (context.global.json) {
+  if (global.json) {
     printJson(statistics)
     return
   }

@@ -2,22 +2,17 @@
 
 import { setPinned } from '../../deploy/switch.ts'
 import { deploymentName, shortName } from '../../sysroot/sysroot.ts'
-import { parseVerb } from '../shared/arguments.ts'
 import type { Verb } from '../shared/arguments.ts'
-import { onWait, toIndex, withSysroot } from '../shared/open-sysroot.ts'
+import type { definition } from '../definitions/pin.ts'
+import { onWait, withSysroot } from '../shared/open-sysroot.ts'
 import { print, printJson } from '../shared/output.ts'
 
-const usage = 'pin N'
-
-export const verb: Verb = {
-  usage,
-  summary: 'keep a deployment until it is unpinned',
-  run: async context => {
-    const parsed = parseVerb(context, usage, {}, [1, 1])
-    const index = toIndex(parsed.positionals[0] as string, usage)
-    await withSysroot(context.global, async sysroot => {
+export const verb: Verb<typeof definition> = {
+  run: async ({ global, operands }) => {
+    const index = operands.deployment
+    await withSysroot(global, async sysroot => {
       const chosen = await setPinned(sysroot, index, true, onWait)
-      if (context.global.json)
+      if (global.json)
         printJson({ deployment: deploymentName(chosen), pinned: true })
       else print(`${shortName(chosen)} is pinned`)
     })

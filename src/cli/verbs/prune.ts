@@ -3,56 +3,31 @@
 import { digestToHex } from '../../objects/digest.ts'
 import { commitsInUseByMounts } from '../../mount/servers.ts'
 import { EventLog } from '../../store/event-log.ts'
-import { MAX_LEVEL, REPACK_LEVEL } from '../../store/zstd.ts'
+import { REPACK_LEVEL } from '../../store/zstd.ts'
 import { pruneRepository } from '../../upkeep/prune.ts'
 import { formatBytes } from '../../units.ts'
-import { parseVerb, usageError } from '../shared/arguments.ts'
-import type { Parsed, Verb } from '../shared/arguments.ts'
+import type { definition } from '../definitions/prune.ts'
+import type { Verb } from '../shared/arguments.ts'
 import { openRepository } from '../shared/open-repository.ts'
 import { noteDone, print, printJson, warnWaiting } from '../shared/output.ts'
 
-const usage =
-  'prune [--keep-last N] [--keep-daily N] [--keep-weekly N] [--keep-tag GLOB]... [--repack [--level N]] [--dry-run]'
-
-export const verb: Verb = {
-  usage,
-  summary:
-    'remove commits that nothing keeps, and give their space back\n\n' +
-    'Without rules what no ref and no tag reaches goes. With rules each ref\n' +
-    'keeps its newest commit and those that a rule names: the last N, the newest\n' +
-    'of each of N days or weeks (UTC); tags keep theirs, with --keep-tag only\n' +
-    'those that match. Commits that a mount uses stay. --repack writes everything\n' +
-    'that stays again, compressed at level N of zstd (9), into one pack; until\n' +
-    'that is done it needs the room twice. --dry-run tells exactly what would be\n' +
-    'removed and freed.',
-  run: async context => {
-    const parsed = parseVerb(
-      context,
-      usage,
-      {
-        'keep-last': { type: 'string' },
-        'keep-daily': { type: 'string' },
-        'keep-weekly': { type: 'string' },
-        'keep-tag': { type: 'string', multiple: true },
-        repack: { type: 'boolean' },
-        level: { type: 'string' },
-        'dry-run': { type: 'boolean', short: 'n' },
-      },
-      [0, 0],
-    )
-    const tags = parsed.strings('keep-tag')
-    const isDryRun = parsed.flag('dry-run')
-    const repository = openRepository(context.global)
+export const verb: Verb<typeof definition> = {
+  run: async ({ global, options }) => {
+    const tags = options['keep-tag']
+    const isDryRun = options['dry-run']
+    const repository = openRepository(global)
     try {
       const pruned = await pruneRepository(repository, {
         rules: {
-          last: count(parsed, 'keep-last'),
-          daily: count(parsed, 'keep-daily'),
-          weekly: count(parsed, 'keep-weekly'),
+          last: options['keep-last'],
+          daily: options['keep-daily'],
+          weekly: options['keep-weekly'],
           tags: tags.length === 0 ? undefined : tags,
         },
         isDryRun,
-        repackLevel: repackLevel(parsed),
+        repackLevel: options.repack
+          ? (options.level ?? REPACK_LEVEL)
+          : undefined,
         inUse: commits => commitsInUseByMounts(repository.identity, commits),
         onWait: warnWaiting,
       })
@@ -69,7 +44,7 @@ export const verb: Verb = {
           freedBytes: pruned.freedBytes,
         })
       if (!isDryRun) noteDone('the prune was done')
-      if (context.global.json) {
+      if (global.json) {
         printJson(summary)
         return
       }
@@ -94,23 +69,4 @@ const freed = (bytes: number, isDryRun: boolean): string => {
     bytes < 0 ? ['would take', 'took'] : ['would free', 'freed']
   const size = Math.abs(bytes)
   return `${isDryRun ? would : did} ${size} bytes (${formatBytes(size)})`
-}
-
-const count = (parsed: Parsed, name: string): number | undefined => {
-  const text = parsed.string(name)
-  if (text === undefined) return undefined
-  if (/^\d{1,9}$/.test(text)) return Number(text)
-  throw usageError(`--${name} ${text} is not a number`, usage)
-}
-
-/** Undefined without --repack. */
-const repackLevel = (parsed: Parsed): number | undefined => {
-  const level = count(parsed, 'level')
-  if (!parsed.flag('repack')) {
-    if (level === undefined) return undefined
-    throw usageError('--level goes with --repack', usage)
-  }
-  if (level === undefined) return REPACK_LEVEL
-  if (level >= 1 && level <= MAX_LEVEL) return level
-  throw usageError(`--level ${level} is not from 1 to ${MAX_LEVEL}`, usage)
 }

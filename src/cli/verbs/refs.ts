@@ -5,25 +5,17 @@ import { DendroError } from '../../errors.ts'
 import { digestToHex } from '../../objects/digest.ts'
 import { toRefName } from '../../refs/ref-name.ts'
 import { RefStore } from '../../refs/ref-store.ts'
-import { parseVerb } from '../shared/arguments.ts'
 import type { Verb } from '../shared/arguments.ts'
+import type { definition } from '../definitions/refs.ts'
 import { withRepository } from '../shared/open-repository.ts'
 import { print, printJson } from '../shared/output.ts'
 
-const usage = 'refs [PREFIX] [--tags] | refs --delete NAME [--tags]'
-
-export const verb: Verb = {
-  usage,
-  summary: 'list refs (or tags) with the commits they name, or delete one',
-  run: context => {
-    const options = {
-      tags: { type: 'boolean' },
-      delete: { type: 'string', short: 'd' },
-    } as const
-    const parsed = parseVerb(context, usage, options, [0, 1])
-    const kind = parsed.flag('tags') ? 'tags' : 'refs'
-    const doomed = parsed.string('delete')
-    return withRepository(context.global, async repository => {
+export const verb: Verb<typeof definition> = {
+  run: invocation => {
+    const { global, options } = invocation
+    const kind = options.tags ? 'tags' : 'refs'
+    const doomed = options.delete
+    return withRepository(global, async repository => {
       const store = new RefStore(repository.paths, kind)
       if (doomed !== undefined) {
         const name = toRefName(doomed)
@@ -38,8 +30,10 @@ export const verb: Verb = {
           )
         return
       }
-      const found = store.list(parsed.positionals[0] ?? '')
-      if (context.global.json)
+      const prefix =
+        invocation.form === 'plain' ? invocation.operands.prefix : undefined
+      const found = store.list(prefix ?? '')
+      if (global.json)
         printJson(
           found.map(({ name, commit }) => ({
             name,

@@ -7,31 +7,21 @@ import { Repository } from '../../store/repository.ts'
 import { repositoryStatistics } from '../../store/statistics.ts'
 import { copyCommit } from '../../upkeep/copy-commit.ts'
 import { formatBytes } from '../../units.ts'
-import { parseVerb, usageError } from '../shared/arguments.ts'
+import type { definition } from '../definitions/repo.ts'
 import type { GlobalOptions, Verb } from '../shared/arguments.ts'
 import { withReader, withRepository } from '../shared/open-repository.ts'
 import { print, printJson, warn } from '../shared/output.ts'
 
-const usage = 'repo stat\n       dendro repo copy REV REPOSITORY'
-
-export const verb: Verb = {
-  usage,
-  summary:
-    'tell what the repository holds, or copy a commit to another one\n\n' +
-    'stat: commits, bytes and the room they take. copy: brings REV, with what the\n' +
-    'repository at REPOSITORY does not have of it; a ref keeps its name there, so\n' +
-    'that a machine can upgrade to it.',
-  run: context => {
-    const parsed = parseVerb(context, usage, {}, [1, 3])
-    const [action, ...rest] = parsed.positionals
-    const [revision, target] = rest
-    if (action === 'copy' && revision !== undefined && target !== undefined)
-      return copy(context.global, revision, target)
-    if (action !== 'stat' || rest.length > 0)
-      throw usageError(`unknown words '${parsed.positionals.join(' ')}'`, usage)
-    return withRepository(context.global, repository => {
+export const verb: Verb<typeof definition> = {
+  run: invocation => {
+    const { global } = invocation
+    if (invocation.form === 'copy') {
+      const { revision, target } = invocation.operands
+      return copy(global, revision, target)
+    }
+    return withRepository(global, repository => {
       const s = repositoryStatistics(repository)
-      if (context.global.json) {
+      if (global.json) {
         printJson(s)
         return
       }

@@ -11,33 +11,23 @@ import { deploymentName } from '../../sysroot/sysroot.ts'
 import { DendroError, wrapSystemError } from '../../errors.ts'
 import { openView } from '../../mount/mounting.ts'
 import type { FileLock } from '../../system/lock.ts'
-import { parseVerb, usageError } from '../shared/arguments.ts'
 import type { Verb } from '../shared/arguments.ts'
-import { toIndex, withSysroot } from '../shared/open-sysroot.ts'
+import type { definition } from '../definitions/root.ts'
+import { withSysroot } from '../shared/open-sysroot.ts'
 import { printJson } from '../shared/output.ts'
 import { requireRoot } from '../../system/root-user.ts'
 
-const usage = 'root assemble [N] DIR\n       dendro root release DIR'
-
-export const verb: Verb = {
-  usage,
-  summary:
-    'put the root of a deployment together at DIR, or take it apart\n\n' +
-    'Without N it is the running deployment, else the default one. /etc is the\n' +
-    "deployment's and /var that of its OS, both writable; all else is read-only.",
-  run: async context => {
-    const parsed = parseVerb(context, usage, {}, [2, 3])
-    const [action, ...rest] = parsed.positionals as [string, string, string?]
+export const verb: Verb<typeof definition> = {
+  run: async invocation => {
+    const { global, operands } = invocation
     requireRoot('assemble a root')
-    const directory = absolutePath(rest.at(-1) as string)
-    if (action === 'release' && rest.length === 1) {
+    const directory = absolutePath(operands.directory)
+    if (invocation.form === 'release') {
       releaseRoot(realDirectory(directory))
       return
     }
-    if (action !== 'assemble')
-      throw usageError(`unknown action ${action}`, usage)
-    const index = rest.length === 2 ? toIndex(rest[0], usage) : undefined
-    await withSysroot(context.global, async sysroot => {
+    const index = invocation.operands.deployment
+    await withSysroot(global, async sysroot => {
       const { repository, paths } = sysroot
       const deployment = chooseDeployment(sysroot, index)
       const layout = sysroot.layoutOf(deployment)
@@ -53,7 +43,7 @@ export const verb: Verb = {
         lock?.release()
         view.release()
       }
-      if (context.global.json)
+      if (global.json)
         printJson({ deployment: deploymentName(deployment), root: target })
     })
   },

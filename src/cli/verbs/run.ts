@@ -7,54 +7,35 @@ import { commitOf } from '../../sysroot/sysroot.ts'
 import type { Digest } from '../../objects/digest.ts'
 import { resolveRevision } from '../../refs/revision.ts'
 import type { Repository } from '../../store/repository.ts'
-import { parseVerb, usageError } from '../shared/arguments.ts'
-import type { Verb, VerbContext } from '../shared/arguments.ts'
+import type { GlobalOptions, Verb } from '../shared/arguments.ts'
+import type { definition } from '../definitions/run.ts'
 import { withRepository } from '../shared/open-repository.ts'
-import {
-  optionalIndex,
-  splitCommand,
-  useSysroot,
-} from '../shared/open-sysroot.ts'
+import { useSysroot } from '../shared/open-sysroot.ts'
 
-const usage = 'run [--deployment N | REV] -- COMMAND [ARGUMENT]...'
-
-export const verb: Verb = {
-  usage,
-  summary:
-    'run a command inside a deployment or a commit\n\n' +
-    'Without REV it is the running deployment, else the default one; its /etc and\n' +
-    '/var are the real ones. In a REV they are thrown away afterwards. The exit\n' +
-    "status is the command's.",
-  run: context => {
-    const { own, command } = splitCommand(context.args)
-    if (command.length === 0)
-      throw usageError("a command is missing behind '--'", usage)
-    return enterAndExit({ ...context, args: own }, usage, () => command)
-  },
+export const verb: Verb<typeof definition> = {
+  run: invocation =>
+    enterAndExit(invocation, () => invocation.operands.command),
 }
 
 type CommandOf = (repository: Repository, commit: Digest) => readonly string[]
 
+/** What run and shell have in common. */
+export interface EnteringInvocation {
+  readonly global: GlobalOptions
+  readonly operands: { readonly revision: string | undefined }
+  readonly options: { readonly deployment: number | undefined }
+}
+
 /** Runs what `commandOf` says of the place, and ends with its status. */
 export const enterAndExit = async (
-  context: VerbContext,
-  verbUsage: string,
+  { global, operands, options }: EnteringInvocation,
   commandOf: CommandOf,
 ): Promise<void> => {
-  const parsed = parseVerb(
-    context,
-    verbUsage,
-    { deployment: { type: 'string', short: 'd' } },
-    [0, 1],
-  )
-  const index = optionalIndex(parsed.string('deployment'), verbUsage)
-  const [revision] = parsed.positionals
-  if (revision !== undefined && index !== undefined)
-    throw usageError('name a deployment or a REV, not both', verbUsage)
-  process.exitCode = await withRepository(context.global, repository =>
+  const { revision } = operands
+  process.exitCode = await withRepository(global, repository =>
     revision === undefined
-      ? useSysroot(repository, context.global, sysroot =>
-          enterDeployment(sysroot, index, commandOf),
+      ? useSysroot(repository, global, sysroot =>
+          enterDeployment(sysroot, options.deployment, commandOf),
         )
       : enterCommit(repository, revision, commandOf),
   )

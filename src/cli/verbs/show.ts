@@ -2,25 +2,17 @@
 
 import { digestToHex } from '../../objects/digest.ts'
 import { formatBytes } from '../../units.ts'
-import { parseVerb } from '../shared/arguments.ts'
 import type { Verb } from '../shared/arguments.ts'
+import type { definition } from '../definitions/show.ts'
 import { commitLines, commitToJson } from '../shared/describe.ts'
 import { loadRevision, withReader } from '../shared/open-repository.ts'
 import { print, printJson, printLines } from '../shared/output.ts'
 
-const usage = 'show REV'
-
-export const verb: Verb = {
-  usage,
-  summary: 'show one commit with its metadata and counts',
-  run: context => {
-    const parsed = parseVerb(context, usage, {}, [1, 1])
-    return withReader(context.global, repository => {
-      const { id, commit } = loadRevision(
-        repository,
-        parsed.positionals[0] as string,
-      )
-      if (context.global.json) {
+export const verb: Verb<typeof definition> = {
+  run: ({ global, operands }) => {
+    return withReader(global, repository => {
+      const { id, commit } = loadRevision(repository, operands.revision)
+      if (global.json) {
         printJson(commitToJson(id, commit))
         return
       }

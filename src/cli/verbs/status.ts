@@ -3,26 +3,18 @@
 import { statusOf } from '../../deploy/status.ts'
 import type { DeploymentStatus } from '../../deploy/status.ts'
 import { deploymentName } from '../../sysroot/sysroot.ts'
-import { parseVerb } from '../shared/arguments.ts'
 import type { Verb } from '../shared/arguments.ts'
+import type { definition } from '../definitions/status.ts'
 import { etcPath } from '../shared/deploy-output.ts'
 import { formatTime } from '../shared/describe.ts'
 import { withSysroot } from '../shared/open-sysroot.ts'
 import { counted, jsonPath, print, printJson } from '../shared/output.ts'
 
-const usage = 'status'
-
-export const verb: Verb = {
-  usage,
-  summary:
-    'list the deployments, with * at the one that runs\n\n' +
-    'What runs is found by its layer of /etc, wherever it is mounted. The first is\n' +
-    'the default of the next boot.',
-  run: async context => {
-    parseVerb(context, usage, {}, [0, 0])
-    await withSysroot(context.global, sysroot => {
+export const verb: Verb<typeof definition> = {
+  run: async ({ global }) => {
+    await withSysroot(global, sysroot => {
       const all = statusOf(sysroot)
-      if (context.global.json) printJson({ deployments: all.map(toJson) })
+      if (global.json) printJson({ deployments: all.map(toJson) })
       else if (all.length === 0)
         print('no deployments; dendro deploy REV makes one')
       else for (const status of all) show(status)
