@@ -50,6 +50,15 @@ const COMMANDS = [
   ['sbin/mount.fuse.dendro', 'shipped/mount.dendro'],
 ] as const
 
+/** What completes our command line, and where each shell looks for it. */
+const COMPLETIONS = [
+  ['dendro.bash', 'usr/share/bash-completion/completions/dendro'],
+  ['_dendro', 'usr/share/zsh/site-functions/_dendro'],
+  // Debian's zsh looks here for what packages bring.
+  ['_dendro', 'usr/share/zsh/vendor-completions/_dendro'],
+  ['dendro.fish', 'usr/share/fish/vendor_completions.d/dendro.fish'],
+] as const
+
 const UNITS = ['dendro-boot-complete.service', 'dendro-finalize.service']
 const UNIT_DIRECTORY = 'usr/lib/systemd/system'
 
@@ -95,6 +104,15 @@ const installProgram = (root: string): void => {
     rmSync(link, { force: true })
     mkdirSync(dirname(link), { recursive: true })
     symlinkSync(`../lib/dendro/scripts/${script}`, link)
+  }
+  for (const [name, place] of COMPLETIONS) {
+    const target = join(root, place)
+    mkdirSync(dirname(target), { recursive: true })
+    copyFileSync(
+      join(packageRoot(), 'scripts/shipped/completions', name),
+      target,
+    )
+    chmodSync(target, 0o644)
   }
   const units = join(root, UNIT_DIRECTORY)
   const wants = join(units, 'multi-user.target.wants')

@@ -27,9 +27,11 @@ const JAIL_MOUNT_POINTS = ['dev', 'proc', 'run', 'store', 'sys', 'tmp']
 const PARTS = [
   'package.json',
   'LICENSE',
+  'docs/man',
   'scripts/dendro',
   'scripts/shipped/mount.dendro',
   'scripts/shipped/server-flags',
+  'scripts/shipped/completions',
   'scripts/shipped/systemd',
   'scripts/shipped/initramfs',
   'native-shim/shim.node',
