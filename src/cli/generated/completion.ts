@@ -135,7 +135,9 @@ offer_kind() {
     ;;
   mountpoint)
     while read -r _ _ _ _ place rest; do
-      case $rest in
+      case $place:$rest in
+      # What servers keep for themselves.
+      /run/dendro/*) ;;
       *' - fuse.dendro '*) offer "$(printf '%b' "$place")" '' ;;
       esac
     done </proc/self/mountinfo
