@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { digestFromHex } from '../src/objects/digest.ts'
 import type { Digest } from '../src/objects/digest.ts'
 import { Repository } from '../src/store/repository.ts'
-import type { Place } from '../src/store/pack-reader.ts'
+import type { Place } from '../src/store/place.ts'
 import { lookUpPath } from '../src/tree/lookup.ts'
 
 const FRAME_HEAD_BYTES = 100

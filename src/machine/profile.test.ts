@@ -1,7 +1,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
 import t from 'tap'
 import { sysrootPaths } from '../sysroot/sysroot.ts'
-import type { Place } from '../store/pack-reader.ts'
+import type { Place } from '../store/place.ts'
 import { joinRanges, readProfile } from './profile.ts'
 import { contentDigest } from './runtime-digest.ts'
 

@@ -15,7 +15,7 @@ import { DendroError } from '../errors.ts'
 import { askServer } from '../mount/control-client.ts'
 import { sharedServerDirectory } from '../server/server-state.ts'
 import { digestFromHex } from '../objects/digest.ts'
-import type { Place } from '../store/pack-reader.ts'
+import type { Place } from '../store/place.ts'
 import type { Repository } from '../store/repository.ts'
 import {
   makeDirectoryDurably,

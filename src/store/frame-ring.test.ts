@@ -9,6 +9,7 @@ import { FRAME_TARGET_BYTES } from './frame.ts'
 import type { FrameObject } from './frame.ts'
 import { FrameDecoder } from './frame-decoder.ts'
 import { FrameRing, makeRingMemory, packKey } from './frame-ring.ts'
+import { SEQUENTIAL } from './object-reader.ts'
 import { Repository } from './repository.ts'
 
 const KEY = packKey('0123456789abcdef'.repeat(4))
@@ -212,10 +213,11 @@ t.test('what is decoded ahead is what a reader would have read', async t => {
   const decoder = new FrameDecoder(join(path, 'packs'), ring)
   const repository = Repository.open(path, { reusesBuffers: true, ring })
   t.teardown(() => repository.close())
+  const lease = repository.lease()
   for (const step of [1, 7, objects.length - 1])
     for (let n = 0, i = 0; n < objects.length; n++) {
-      repository.releaseChunks()
-      const bytes = repository.readChunk(ids[i] as Digest)
+      lease.end()
+      const bytes = lease.read(ids[i] as Digest, SEQUENTIAL)
       if (!bytes.equals(objects[i] as Buffer)) t.fail(`object ${i}`)
       i = (i + step) % objects.length
     }
@@ -229,21 +231,28 @@ t.test('a chunk in a frame that another decodes is waited for', async t => {
   const ring = new FrameRing(makeRingMemory(2))
   const repository = Repository.open(path, { reusesBuffers: true, ring })
   t.teardown(() => repository.close())
+  const lease = repository.lease()
   const id = ids[0] as Digest
   const place = repository.indexes.find(id)
   if (place === undefined) throw new Error('no place')
   const bytes = (chunk: Buffer | undefined) =>
     chunk?.equals(objects[0] as Buffer)
-  t.ok(bytes(repository.readChunkWithin(id, 0)), 'nobody decodes it')
+  t.ok(
+    bytes(lease.read(id, { isSequential: true, maxWaitMs: 0 })),
+    'nobody decodes it',
+  )
   ring.write(0, packKey(place.pack), place.frameOffset, () => {
-    t.equal(repository.readChunkWithin(id, 0), undefined)
+    t.equal(lease.read(id, { isSequential: true, maxWaitMs: 0 }), undefined)
     t.ok(
-      bytes(repository.readChunk(id)),
+      bytes(lease.read(id, SEQUENTIAL)),
       'who will not wait decodes it himself',
     )
     return undefined
   })
-  t.ok(bytes(repository.readChunkWithin(id, 0)), 'it was given up')
+  t.ok(
+    bytes(lease.read(id, { isSequential: true, maxWaitMs: 0 })),
+    'it was given up',
+  )
 })
 
 t.test('damage is left to the reader, who says what it is', async t => {
@@ -266,12 +275,13 @@ t.test('damage is left to the reader, who says what it is', async t => {
   }
   const repository = Repository.open(path, { reusesBuffers: true, ring })
   t.teardown(() => repository.close())
+  const lease = repository.lease()
   let served = 0
   let refused = 0
   for (const id of ids) {
-    repository.releaseChunks()
+    lease.end()
     try {
-      if (digestOf(repository.readChunk(id)) !== id) served++
+      if (digestOf(lease.read(id, SEQUENTIAL)) !== id) served++
     } catch (error) {
       if (!(error instanceof DendroError)) throw error
       refused++

@@ -24,7 +24,7 @@ import {
 } from './index-format.ts'
 import type { IndexEntry, IndexHeader } from './index-format.ts'
 import { readAt } from './pack-reader.ts'
-import type { Place } from './pack-reader.ts'
+import type { Place } from './place.ts'
 
 const BLOCK_BYTES = 64 * KIB
 const MAX_BLOCKS = (32 * MIB) / BLOCK_BYTES

@@ -11,7 +11,7 @@ import { DendroError } from '../errors.ts'
 import { DIGEST_BYTES } from '../objects/digest.ts'
 import type { Digest } from '../objects/digest.ts'
 import { checksum } from './frame.ts'
-import type { Place } from './pack-reader.ts'
+import type { Place } from './place.ts'
 
 const MAGIC = Buffer.from('DNDRINDX', 'latin1')
 export const INDEX_VERSION = 1

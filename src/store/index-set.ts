@@ -18,7 +18,7 @@ import { encodeIndex, MAX_INDEX_PACKS } from './index-format.ts'
 import type { IndexEntry } from './index-format.ts'
 import { IndexFile } from './index-file.ts'
 import type { RepositoryPaths } from './layout.ts'
-import type { Place } from './pack-reader.ts'
+import type { Place } from './place.ts'
 import type { FinishedPack } from './pack-writer.ts'
 
 export class IndexSet {

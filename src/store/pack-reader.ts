@@ -26,26 +26,13 @@ import { openPlain } from '../system/plain-file.ts'
 import type { PlainFile } from '../system/plain-file.ts'
 import type { HeldPath } from '../system/held-path.ts'
 import { packKey } from './frame-ring.ts'
-import type { FrameRing, PackKey } from './frame-ring.ts'
+import type { FrameRing } from './frame-ring.ts'
+import { PackLease } from './pack-lease.ts'
+import type { LeasedPacks, PackStream } from './pack-lease.ts'
+import type { Place } from './place.ts'
 import { isEmulated } from '../system/processors.ts'
 import type { RepositoryPaths } from './layout.ts'
 import { decodePackHeader, PACK_HEADER_BYTES } from './pack-format.ts'
-
-/** Where an object stands, as an index tells it. */
-export interface Place {
-  readonly pack: string
-  readonly frameOffset: number
-  readonly frameBytes: number
-  readonly offsetBytes: number
-  readonly lengthBytes: number
-}
-
-/** The frame of a pack that was read last, and where the next one begins. */
-interface PackStream {
-  readonly key: PackKey
-  frameOffset: number
-  next: number
-}
 
 interface LoadedFrame {
   readonly plain: Buffer
@@ -79,19 +66,16 @@ export const readAt = (
 /** At a first read, where it costs little; the checksum of the frame is always. */
 const checksDigests = isBlake3Fast && !isEmulated()
 
-export class PackReader {
+export class PackReader implements LeasedPacks {
+  readonly ring: FrameRing | undefined
   readonly #paths: RepositoryPaths
   readonly #files: LRUCache<string, PlainFile>
   readonly #frames: ByteCache<LoadedFrame>
   readonly #verifyAlways: boolean
   readonly #buffers: FrameBuffers | undefined
-  readonly #ring: FrameRing | undefined
   readonly #streams = new Map<string, PackStream>()
-  #current: PackStream | undefined
-  /** The slot of the ring that the last object stands in, or -1. */
-  #slot = -1
-  /** Slots that are in use until `release`. */
-  readonly #pinned: number[] = []
+  /** Leases that somebody reads through. */
+  #leased = 0
   /** The stored form of the frame that is being read, where buffers are reused. */
   #stored = Buffer.alloc(0)
 
@@ -100,7 +84,7 @@ export class PackReader {
     options: {
       readonly cacheBytes: number
       readonly verifyAlways?: boolean
-      /** What was returned is valid only until `release`. */
+      /** Frames that leave the cache are overwritten once no lease is read through. */
       readonly reusesBuffers?: boolean
       /** Frames that another thread decodes ahead; goes with `reusesBuffers`. */
       readonly ring?: FrameRing | undefined
@@ -108,7 +92,7 @@ export class PackReader {
   ) {
     this.#paths = paths
     this.#verifyAlways = options.verifyAlways ?? false
-    this.#ring = options.ring
+    this.ring = options.ring
     this.#files = new LRUCache({
       max: MAX_OPEN_PACKS,
       dispose: ({ fd }) => closeSync(fd),
@@ -121,9 +105,23 @@ export class PackReader {
     if (options.reusesBuffers === true) this.#buffers = new FrameBuffers()
   }
 
+  lease(): PackLease {
+    return new PackLease(this)
+  }
+
+  begin(): void {
+    this.#leased++
+  }
+
+  end(wasRead: boolean): void {
+    if (wasRead) this.#leased--
+    if (this.#leased === 0) this.#buffers?.release()
+  }
+
   /**
-   * The bytes of an object: a view that nobody may change, valid as long as
-   * it is kept, or until `release` where buffers are reused. Errors: `CORRUPT_PACK`, `CORRUPT_INDEX`, `CORRUPT_OBJECT`.
+   * The bytes of an object: a view that nobody may change. Where buffers are
+   * reused it is valid until the next call, or as long as a lease is read
+   * through. Errors: `CORRUPT_PACK`, `CORRUPT_INDEX`, `CORRUPT_OBJECT`.
    */
   read(digest: Digest, place: Place): Buffer {
     const frame = this.#load(place)
@@ -152,70 +150,7 @@ export class PackReader {
     return bytes
   }
 
-  /**
-   * As `read`, of content: what follows it in the pack is decoded ahead where
-   * there is a ring.
-   */
-  readContent(digest: Digest, place: Place): Buffer {
-    return this.#readAhead(digest, place) ?? this.read(digest, place)
-  }
-
-  /**
-   * The same, but of what is being decoded just now: waits for it, `waitMs` at
-   * most, and returns undefined when it is not there yet.
-   */
-  readContentWithin(
-    digest: Digest,
-    place: Place,
-    waitMs: number,
-  ): Buffer | undefined {
-    const { pack, frameOffset } = place
-    const isArriving =
-      !this.#isCurrent(place) &&
-      this.#ring?.isArriving(this.#stream(pack).key, frameOffset, waitMs)
-    return isArriving === true ? undefined : this.readContent(digest, place)
-  }
-
-  /** Nobody looks any more at what was returned before. */
-  release(): void {
-    for (const slot of this.#pinned) this.#ring?.unpin(slot)
-    this.#pinned.length = 0
-    this.#slot = -1
-    this.#buffers?.release()
-  }
-
-  /** The object out of the ring, when its frame is there; sets the aim. */
-  #readAhead(digest: Digest, place: Place): Buffer | undefined {
-    const ring = this.#ring
-    if (ring === undefined) return undefined
-    const { pack, frameOffset, frameBytes } = place
-    const stream = this.#stream(pack)
-    if (!this.#isCurrent(place)) {
-      this.#slot = ring.pin(stream.key, frameOffset)
-      if (this.#slot >= 0) this.#pinned.push(this.#slot)
-      this.#current = stream
-    }
-    if (stream.frameOffset !== frameOffset) {
-      const next = frameOffset + frameBytes
-      // Of a frame that is read for itself nothing follows.
-      if (this.#slot >= 0 || stream.next === frameOffset)
-        ring.aim(stream.key, next)
-      stream.frameOffset = frameOffset
-      stream.next = next
-    }
-    return ring.object(this.#slot, digest, place.offsetBytes, place.lengthBytes)
-  }
-
-  /** Whether the slot in hand holds the frame. */
-  #isCurrent({ pack, frameOffset }: Place): boolean {
-    return (
-      this.#slot >= 0 &&
-      this.#current?.frameOffset === frameOffset &&
-      this.#current === this.#stream(pack)
-    )
-  }
-
-  #stream(pack: string): PackStream {
+  streamOf(pack: string): PackStream {
     let stream = this.#streams.get(pack)
     if (stream === undefined) {
       stream = { key: packKey(pack), frameOffset: -1, next: -1 }

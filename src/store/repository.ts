@@ -6,24 +6,17 @@
  * them, then the commit, then the ref; each durable before the next.
  */
 
-import { DendroError, isDamage } from '../errors.ts'
-import { digestToHex } from '../objects/digest.ts'
 import type { Digest } from '../objects/digest.ts'
-import {
-  countDataBytes,
-  decodeExtentList,
-  extentsLength,
-} from '../objects/extents.ts'
 import type { Extent } from '../objects/extents.ts'
 import type { FileObject } from '../objects/fs-object.ts'
-import { Tree } from '../objects/tree.ts'
+import type { Tree } from '../objects/tree.ts'
 import { removeIfThere, writeAtomically } from '../system/durable-file.ts'
 import { listEntries, tryReadPlain } from '../system/plain-file.ts'
 import { acquireLock, tryLock } from '../system/lock.ts'
 import type { FileLock, LockMode, OnWait } from '../system/lock.ts'
 import { MIB } from '../units.ts'
-import { ByteCache } from './byte-cache.ts'
 import { CommitStore } from './commit-store.ts'
+import { DecodedObjects } from './decoded-objects.ts'
 import type { FrameRing } from './frame-ring.ts'
 import { readGrafts } from './grafts.ts'
 import type { Grafts } from './grafts.ts'
@@ -35,19 +28,13 @@ import type {
   RepositoryConfig,
   RepositoryPaths,
 } from './layout.ts'
+import type { LocalLease, LocalReader } from './object-reader.ts'
 import { ObjectWriter } from './object-writer.ts'
 import { PackReader } from './pack-reader.ts'
-import type { Place } from './pack-reader.ts'
+import { PackedObjects } from './packed-objects.ts'
+import type { Place } from './place.ts'
 import type { FinishedPack } from './pack-writer.ts'
 import { listQuarantine } from './quarantine.ts'
-
-/** A decoded extent list, with its encoded length and what it adds up to. */
-interface KnownExtents {
-  readonly list: Extent[]
-  readonly bytes: number
-  readonly sizeBytes: number
-  readonly dataBytes: number
-}
 
 export interface RepositoryOptions {
   /** Bytes of decompressed frames kept. */
@@ -55,8 +42,8 @@ export interface RepositoryOptions {
   /** Bytes of decoded trees kept, estimated. */
   readonly treeCacheBytes?: number
   /**
-   * Frames that leave the cache are overwritten: what `readObject` returned is
-   * valid only until `releaseChunks`. For a server, which sends it at once.
+   * Frames that leave the cache are overwritten once no lease is read through.
+   * For a server, which sends at once what it read.
    */
   readonly reusesBuffers?: boolean
   /** Frames that another thread decodes ahead; goes with `reusesBuffers`. */
@@ -67,34 +54,19 @@ export interface RepositoryOptions {
   readonly isTolerant?: boolean
 }
 
-/** The same error, saying also which object and where. */
-const atPlace = (
-  error: DendroError,
-  digest: Digest,
-  { pack, frameOffset }: Place,
-): DendroError =>
-  new DendroError(error.code, error.message, {
-    cause: error.cause,
-    hint: error.hint ?? 'dendro fsck tells what it touches',
-    data: { ...error.data, digest, pack, frameOffset },
-  })
-
 const MAX_GENERATION_BYTES = 64
 
-/** A decoded tree takes about this many times its encoding. */
-const TREE_OVERHEAD = 5
-const EXTENT_LIST_OVERHEAD = 3
-
-export class Repository {
+export class Repository implements LocalReader {
   readonly paths: RepositoryPaths
   readonly config: RepositoryConfig
   readonly identity: RepositoryIdentity
   readonly commits: CommitStore
   readonly #indexes: IndexSet
   readonly #packs: PackReader
-  readonly #trees: ByteCache<Tree>
-  readonly #extents: ByteCache<KnownExtents>
-  readonly #onRead: ((digest: Digest) => void) | undefined
+  readonly #objects: PackedObjects
+  readonly #decoded: DecodedObjects
+  /** Where no memory is used again, one is as good as many. */
+  readonly #lease: LocalLease | undefined
 
   private constructor(
     { paths, config, identity }: FoundRepository,
@@ -104,21 +76,23 @@ export class Repository {
     this.config = config
     this.identity = identity
     this.commits = new CommitStore(paths)
-    this.#onRead = options.onRead
     this.#indexes = new IndexSet(paths, options.isTolerant)
     this.#packs = new PackReader(paths, {
       cacheBytes: options.frameCacheBytes ?? 64 * MIB,
       reusesBuffers: options.reusesBuffers ?? false,
       ring: options.ring,
     })
-    this.#trees = new ByteCache(
+    this.#objects = new PackedObjects(
+      this.#indexes,
+      this.#packs,
+      options.onRead,
+    )
+    this.#decoded = new DecodedObjects(
+      this.#objects,
       options.treeCacheBytes ?? 64 * MIB,
-      tree => 256 + tree.lengthBytes * TREE_OVERHEAD,
     )
-    this.#extents = new ByteCache(
-      16 * MIB,
-      ({ bytes }) => 64 + bytes * EXTENT_LIST_OVERHEAD,
-    )
+    if (options.reusesBuffers !== true && options.ring === undefined)
+      this.#lease = this.#objects.lease(this)
   }
 
   /** Makes an empty repository and opens it. */
@@ -146,127 +120,25 @@ export class Repository {
     return this.#indexes.find(digest) !== undefined
   }
 
-  /**
-   * The bytes of an object; nobody may change them.
-   * Errors: `MISSING_OBJECT`, `CORRUPT_PACK`, `CORRUPT_INDEX`, `CORRUPT_OBJECT`.
-   */
-  readObject(digest: Digest): Buffer {
-    return this.#read(digest, place => this.#packs.read(digest, place))
+  lease(): LocalLease {
+    return this.#lease ?? this.#objects.lease(this)
   }
 
-  /** As `readObject`, of a chunk: what follows it is decoded ahead. */
-  readChunk(digest: Digest): Buffer {
-    return this.#read(digest, place => this.#packs.readContent(digest, place))
+  readTree(digest: Digest): Buffer {
+    return this.#objects.copy(digest)
   }
 
-  /**
-   * The same, but of a chunk that another thread decodes just now: waits for
-   * it, `waitMs` at most, and returns undefined when it is not there yet.
-   */
-  readChunkWithin(digest: Digest, waitMs: number): Buffer | undefined {
-    return this.#read<Buffer | undefined>(digest, place =>
-      this.#packs.readContentWithin(digest, place, waitMs),
-    )
+  loadTree(digest: Digest): Tree {
+    return this.#decoded.loadTree(digest)
   }
 
-  /** Nobody looks any more at what was read, where buffers are reused. */
-  releaseChunks(): void {
-    this.#packs.release()
-  }
-
-  #read<T>(digest: Digest, from: (place: Place) => T): T | Buffer {
-    this.#onRead?.(digest)
-    const place = this.#indexes.find(digest)
-    if (place !== undefined) {
-      try {
-        return from(place)
-      } catch (error) {
-        if (!isDamage(error)) throw error
-        return this.#readElsewhere(digest, atPlace(error, digest, place))
-      }
-    }
-    return this.#readElsewhere(
-      digest,
-      new DendroError(
-        'MISSING_OBJECT',
-        `object ${digestToHex(digest)} is missing: no index names it`,
-        {
-          hint: 'dendro fsck --repair looks for it in the packs and wherever --from says',
-          data: { digest },
-        },
-      ),
-    )
+  loadExtents(file: FileObject): readonly Extent[] {
+    return this.#decoded.loadExtents(file)
   }
 
   /** Whether the object can be read at this very place. */
   isReadableAt(digest: Digest, place: Place): boolean {
-    try {
-      this.#packs.read(digest, place)
-      return true
-    } catch (error) {
-      if (isDamage(error)) return false
-      throw error
-    }
-  }
-
-  /** Tries what other indexes name, also those that came while we read. */
-  #readElsewhere(digest: Digest, failure: DendroError): Buffer {
-    let first = failure
-    do {
-      for (const place of this.#indexes.findAll(digest)) {
-        try {
-          return this.#packs.read(digest, place)
-        } catch (error) {
-          if (!isDamage(error)) throw error
-          if (first.code === 'MISSING_OBJECT')
-            first = atPlace(error, digest, place)
-        }
-      }
-    } while (this.#indexes.reload())
-    throw first
-  }
-
-  /** A directory. Errors: as `readObject`. */
-  loadTree(digest: Digest): Tree {
-    const known = this.#trees.get(digest)
-    if (known !== undefined) return known
-    const tree = Tree.decode(this.readTree(digest))
-    this.#trees.set(digest, tree)
-    return tree
-  }
-
-  /** The encoding of a directory, to be kept. Errors: as `readObject`. */
-  readTree(digest: Digest): Buffer {
-    // Copied, so that a small tree does not keep its whole frame in memory.
-    const bytes = this.readObject(digest)
-    const copy = Buffer.allocUnsafeSlow(bytes.length)
-    bytes.copy(copy)
-    return copy
-  }
-
-  /** The extents of a file, wherever they are stored. Errors: as `readObject`. */
-  loadExtents(file: FileObject): readonly Extent[] {
-    if (typeof file.content !== 'string') return file.content
-    const digest = file.content
-    let known = this.#extents.get(digest)
-    if (known === undefined) {
-      const bytes = this.readObject(digest)
-      const list = decodeExtentList(bytes)
-      const sizeBytes = extentsLength(list)
-      const dataBytes = countDataBytes(list)
-      known = { list, bytes: bytes.length, sizeBytes, dataBytes }
-      this.#extents.set(digest, known)
-    }
-    if (
-      known.sizeBytes !== file.sizeBytes ||
-      known.dataBytes !== file.dataBytes
-    )
-      throw new DendroError(
-        'CORRUPT_OBJECT',
-        `damaged file object: it says ${file.sizeBytes} bytes, its extent list ${digestToHex(digest)} ${known.sizeBytes}`,
-        { hint: 'dendro fsck tells what it touches', data: { digest } },
-      )
-    return known.list
+    return this.#objects.isReadableAt(digest, place)
   }
 
   /** Starts writing objects; close the writer in any case. */

@@ -55,6 +55,6 @@ export const readFileOf = (
 
 const readFile = (repository: Repository, file: FileObject): Buffer => {
   const bytes = Buffer.alloc(file.sizeBytes)
-  readRange(repository, file, 0, file.sizeBytes, bytes)
+  readRange(repository, file, 0, bytes)
   return bytes
 }

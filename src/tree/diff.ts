@@ -8,7 +8,7 @@ import { encodeFsObject } from '../objects/fs-object.ts'
 import type { DirectoryObject, FsObject } from '../objects/fs-object.ts'
 import { Tree, TreeReader } from '../objects/tree.ts'
 import type { TreeEntry } from '../objects/tree.ts'
-import type { Repository } from '../store/repository.ts'
+import type { LocalLease, LocalLeases } from '../store/object-reader.ts'
 import { joinRaw } from './raw-path.ts'
 import { checkDepth } from './walk.ts'
 
@@ -44,29 +44,35 @@ interface Whole {
 /**
  * Tells `visit` the changes from `before` to `after`, in path order. None is
  * kept: what a whole directory holds may be all of a tree.
- * Errors: as `readObject`; what came before the damage was visited.
+ * Errors: as of a lease; what came before the damage was visited.
  */
 export const diffTrees = (
-  repository: Repository,
+  store: LocalLeases,
   before: DirectoryObject,
   after: DirectoryObject,
   visit: Visit,
 ): void => {
   if (!isSameMetadata(before, after))
     visit({ kind: 'M', path: '.', before, after })
-  const walk = new DiffWalk(repository, visit)
-  walk.enterBoth(before, after, '')
-  while (!walk.isDone) walk.step()
+  // Each tree is looked at once, where it is stored: it need not be copied.
+  const lease = store.lease()
+  try {
+    const walk = new DiffWalk(lease, visit)
+    walk.enterBoth(before, after, '')
+    while (!walk.isDone) walk.step()
+  } finally {
+    lease.end()
+  }
 }
 
 /** The directories from the root down to where the comparison stands. */
 class DiffWalk {
-  readonly #repository: Repository
+  readonly #lease: LocalLease
   readonly #visit: Visit
   readonly #levels: (Both | Whole)[] = []
 
-  constructor(repository: Repository, visit: Visit) {
-    this.#repository = repository
+  constructor(lease: LocalLease, visit: Visit) {
+    this.#lease = lease
     this.#visit = visit
   }
 
@@ -81,9 +87,8 @@ class DiffWalk {
   ): void {
     if (before.tree === after.tree) return
     checkDepth(this.#levels.length)
-    // Each tree is looked at once, in its frame: it need not be copied.
-    const old = Tree.decode(this.#repository.readObject(before.tree))
-    const next = Tree.decode(this.#repository.readObject(after.tree))
+    const old = Tree.decode(this.#lease.read(before.tree))
+    const next = Tree.decode(this.#lease.read(after.tree))
     this.#levels.push({ path, old, next, i: 0, j: 0 })
   }
 
@@ -155,7 +160,7 @@ class DiffWalk {
 
   #enterWhole(kind: 'A' | 'D', { tree }: DirectoryObject, path: string): void {
     checkDepth(this.#levels.length)
-    const reader = new TreeReader(this.#repository.readObject(tree))
+    const reader = new TreeReader(this.#lease.read(tree))
     this.#levels.push({ kind, path, reader })
   }
 }

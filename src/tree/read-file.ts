@@ -5,9 +5,16 @@ import { digestToHex } from '../objects/digest.ts'
 import type { Digest } from '../objects/digest.ts'
 import type { Extent } from '../objects/extents.ts'
 import type { FileObject } from '../objects/fs-object.ts'
-import type { Repository } from '../store/repository.ts'
-import { finish } from '../steps.ts'
-import type { Steps } from '../steps.ts'
+import { SEQUENTIAL } from '../store/object-reader.ts'
+import type {
+  ContentReader,
+  LocalLease,
+  LocalLeases,
+  PatientIntent,
+  ReadLease,
+} from '../store/object-reader.ts'
+import { finish, settled } from '../steps.ts'
+import type { Steps, WaitingSteps } from '../steps.ts'
 import { KIB } from '../units.ts'
 
 /** A run of bytes of a file: `bytes` is undefined for a hole. */
@@ -17,19 +24,28 @@ export interface ContentRun {
   readonly bytes: Buffer | undefined
 }
 
-/** Yields the whole content in order. Errors: as Repository.readObject. */
+/**
+ * Yields the whole content in order. The bytes of a run are valid until the
+ * next one is asked for, and nobody may change them.
+ * Errors: as `LocalReader.loadExtents` and `LocalLease.read`.
+ */
 export function* readContent(
-  repository: Repository,
+  reader: ContentReader,
   file: FileObject,
 ): Generator<ContentRun, void, undefined> {
-  let offsetBytes = 0
-  for (const { lengthBytes, chunk } of repository.loadExtents(file)) {
-    const bytes =
-      chunk === undefined
-        ? undefined
-        : readChunk(repository, chunk, lengthBytes)
-    yield { offsetBytes, lengthBytes, bytes }
-    offsetBytes += lengthBytes
+  const lease = reader.lease()
+  try {
+    let offsetBytes = 0
+    for (const { lengthBytes, chunk } of reader.loadExtents(file)) {
+      const bytes =
+        chunk === undefined ? undefined : lease.read(chunk, SEQUENTIAL)
+      if (chunk !== undefined) checkLength(chunk, bytes, lengthBytes)
+      yield { offsetBytes, lengthBytes, bytes }
+      lease.end()
+      offsetBytes += lengthBytes
+    }
+  } finally {
+    lease.end()
   }
 }
 
@@ -70,25 +86,40 @@ export const findExtent = (extents: readonly Extent[], offset: number) => {
 /** About a frame: what a step decodes. */
 const STEP_BYTES = 256 * KIB
 /** How long a step waits for what another thread decodes, and all of them. */
-const WAIT_MS = 0.25
+const PATIENT: PatientIntent = { isSequential: true, maxWaitMs: 0.25 }
 const MAX_WAITS = 200
 
 /**
  * Bytes [offset, offset + length) of the content, cut at the end of the file,
- * without a copy: parts of the stored chunks, valid as long as the repository
- * says (`Repository.readChunk`). Never fewer bytes for another reason: a
- * damaged chunk throws.
+ * without a copy: parts of the stored chunks, valid until the lease ends. Never
+ * fewer bytes for another reason: a damaged chunk throws.
+ *
+ * Yields between steps, and what it waits for where the store has to fetch.
+ * Errors: as `ObjectReader.loadExtents` and `ReadLease.read`.
  */
-export function* readParts(
-  repository: Repository,
+export function readParts(
+  lease: LocalLease,
   file: FileObject,
   offset: number,
   length: number,
-): Steps<ContentPart[]> {
+): Steps<ContentPart[]>
+export function readParts(
+  lease: ReadLease,
+  file: FileObject,
+  offset: number,
+  length: number,
+): WaitingSteps<ContentPart[]>
+export function* readParts(
+  lease: ReadLease,
+  file: FileObject,
+  offset: number,
+  length: number,
+): WaitingSteps<ContentPart[]> {
   const end = Math.min(offset + length, file.sizeBytes)
   const parts: ContentPart[] = []
   if (offset >= end) return parts
-  const extents = repository.loadExtents(file)
+  const answer = lease.reader.loadExtents(file)
+  const extents = answer instanceof Promise ? yield* settled(answer) : answer
   let { index, at } = findExtent(extents, offset)
   let stepAt = offset
   for (; index < extents.length; index++) {
@@ -101,14 +132,10 @@ export function* readParts(
         stepAt = from
         yield
       }
-      let bytes = repository.readChunkWithin(chunk, WAIT_MS)
-      for (let waits = 1; bytes === undefined; waits++) {
-        yield
-        bytes =
-          waits < MAX_WAITS
-            ? repository.readChunkWithin(chunk, WAIT_MS)
-            : repository.readChunk(chunk)
-      }
+      // What is here is taken without a generator of its own.
+      const read = lease.read(chunk, PATIENT)
+      const isHere = read !== undefined && !(read instanceof Promise)
+      const bytes = isHere ? read : yield* later(lease, chunk, read)
       checkLength(chunk, bytes, lengthBytes)
       parts.push({ bytes, begin: from - at, lengthBytes: to - from })
     }
@@ -122,6 +149,23 @@ export function* readParts(
   )
 }
 
+/** A chunk that is fetched, or that another thread decodes just now. */
+function* later(
+  lease: ReadLease,
+  chunk: Digest,
+  answer: Promise<Buffer> | undefined,
+): WaitingSteps<Buffer> {
+  let read: Buffer | Promise<Buffer> | undefined = answer
+  for (let waits = 1; read === undefined; waits++) {
+    yield
+    read =
+      waits < MAX_WAITS
+        ? lease.read(chunk, PATIENT)
+        : lease.read(chunk, SEQUENTIAL)
+  }
+  return read instanceof Promise ? yield* settled(read) : read
+}
+
 const addZeros = (parts: ContentPart[], lengthBytes: number): void => {
   for (let left = lengthBytes; left > 0; left -= ZEROS.length)
     parts.push({
@@ -131,37 +175,41 @@ const addZeros = (parts: ContentPart[], lengthBytes: number): void => {
     })
 }
 
-/** Copies what `readParts` gives to `target`, from `begin` on. Returns how much. */
+/**
+ * Fills `target` with the content from `offset` on. Returns how many bytes that
+ * were: fewer only where the file ends. Errors: as `readParts`.
+ */
 export const readRange = (
-  repository: Repository,
+  reader: LocalLeases,
   file: FileObject,
   offset: number,
-  length: number,
   target: Buffer,
-  begin = 0,
 ): number => {
-  let at = begin
-  for (const part of finish(readParts(repository, file, offset, length)))
-    at += part.bytes.copy(target, at, part.begin, part.begin + part.lengthBytes)
-  return at - begin
+  const lease = reader.lease()
+  try {
+    let at = 0
+    for (const part of finish(readParts(lease, file, offset, target.length)))
+      at += part.bytes.copy(
+        target,
+        at,
+        part.begin,
+        part.begin + part.lengthBytes,
+      )
+    return at
+  } finally {
+    lease.end()
+  }
 }
 
-/** A chunk, checked to be as long as the extent says. */
-const readChunk = (
-  repository: Repository,
-  chunk: NonNullable<Extent['chunk']>,
-  lengthBytes: number,
-): Buffer => {
-  const bytes = repository.readChunk(chunk)
-  checkLength(chunk, bytes, lengthBytes)
-  return bytes
-}
-
-const checkLength = (chunk: Digest, bytes: Buffer, expected: number): void => {
-  if (bytes.length !== expected)
+const checkLength = (
+  chunk: Digest,
+  bytes: Buffer | undefined,
+  expected: number,
+): void => {
+  if (bytes?.length !== expected)
     throw new DendroError(
       'CORRUPT_OBJECT',
-      `damaged file object: chunk ${digestToHex(chunk)} has ${bytes.length} bytes, not ${expected}`,
+      `damaged file object: chunk ${digestToHex(chunk)} has ${bytes?.length} bytes, not ${expected}`,
       { hint: 'dendro fsck tells what it touches' },
     )
 }

@@ -63,7 +63,7 @@ const hex = (digest: string): string =>
 const read = (repository: Repository, object: FsObject): Buffer => {
   const file = object as FileObject
   const bytes = Buffer.alloc(file.sizeBytes)
-  readRange(repository, file, 0, file.sizeBytes, bytes)
+  readRange(repository, file, 0, bytes)
   return bytes
 }
 

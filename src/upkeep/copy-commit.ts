@@ -38,10 +38,12 @@ export const copyCommit = async (
     onObject: object => reached.push(object),
   }).add(commit.root)
   const writer = await to.beginWrite(onWait)
+  const lease = from.lease()
   try {
     for (const { digest, kind } of reached) {
       if (writer.has(digest)) continue
-      writer.add(kind === 'chunk' ? 'data' : 'meta', from.readObject(digest))
+      writer.add(kind === 'chunk' ? 'data' : 'meta', lease.read(digest))
+      lease.end()
       if (writer.isBehind()) await writer.drained()
     }
     const packs = await writer.finish()
@@ -60,6 +62,7 @@ export const copyCommit = async (
   } catch (error) {
     throw wrapSystemError('cannot copy the commit', error)
   } finally {
+    lease.end()
     await writer.close()
   }
 }

@@ -14,7 +14,7 @@ import type { Grafts } from '../store/grafts.ts'
 import type { IndexEntry } from '../store/index-format.ts'
 import { OperationLog } from '../store/operation-log.ts'
 import { listQuarantine } from '../store/quarantine.ts'
-import type { Place } from '../store/pack-reader.ts'
+import type { Place } from '../store/place.ts'
 import type { Repository } from '../store/repository.ts'
 import type { HeldPath } from '../system/held-path.ts'
 import {

@@ -19,6 +19,7 @@ import type { RefName } from '../refs/ref-name.ts'
 import { RefStore } from '../refs/ref-store.ts'
 import { writeGrafts } from '../store/grafts.ts'
 import type { IndexEntry } from '../store/index-format.ts'
+import type { LocalLease } from '../store/object-reader.ts'
 import { ObjectWriter } from '../store/object-writer.ts'
 import type { ObjectSink } from '../store/object-writer.ts'
 import type { PackKind } from '../store/pack-format.ts'
@@ -107,6 +108,7 @@ const kindOf = (object: ReachedObject): PackKind =>
 
 class Repair {
   readonly #repository: Repository
+  readonly #lease: LocalLease
   readonly #options: RepairOptions
   readonly #sources: readonly Source[]
   readonly #wanted = new Map<Digest, ReachedObject>()
@@ -124,6 +126,7 @@ class Repair {
     sources: readonly Source[],
   ) {
     this.#repository = repository
+    this.#lease = repository.lease()
     this.#options = options
     this.#sources = sources
   }
@@ -242,7 +245,7 @@ class Repair {
       else if (kind !== 'chunk') {
         // One by one: a tree has more of them than a call takes arguments.
         const children = tolerant(() =>
-          childrenOf(kind, this.#repository.readObject(digest)),
+          childrenOf(kind, this.#lease.read(digest)),
         )
         for (const child of children ?? []) stack.push(child)
       }
@@ -263,9 +266,11 @@ class Repair {
   /** Takes from another repository what is wanted, and what that needs. */
   #pull(writer: ObjectWriter, source: Repository): void {
     // Grows while it is walked.
+    const lease = source.lease()
     for (const object of this.#wanted.values()) {
-      const bytes = tolerant(() => source.readObject(object.digest))
+      const bytes = tolerant(() => lease.read(object.digest))
       if (bytes !== undefined) this.#accept(writer, object, bytes)
+      lease.end()
     }
   }
 

@@ -353,7 +353,7 @@ t.test('what is in quarantine is stored anew by the next commit', async t => {
   t.ok(wanted.size > 0)
   for (const digest of wanted.keys()) {
     try {
-      opened.readObject(digest)
+      opened.lease().read(digest)
       t.fail('damage was read')
     } catch (error) {
       quarantine(opened, error as never)
@@ -368,7 +368,7 @@ t.test('what is in quarantine is stored anew by the next commit', async t => {
   opened.close()
   const healed = Repository.open(path)
   for (const digest of wanted.keys())
-    t.doesNotThrow(() => healed.readObject(digest))
+    t.doesNotThrow(() => healed.lease().read(digest))
   healed.close()
   const last = Repository.open(path, { isTolerant: true })
   const { after } = await repairRepository(last)

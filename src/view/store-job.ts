@@ -7,7 +7,7 @@
 
 import { DIGEST_BYTES } from '../objects/digest.ts'
 import type { Digest } from '../objects/digest.ts'
-import type { Place } from '../store/pack-reader.ts'
+import type { Place } from '../store/place.ts'
 
 /** A part of a file: a whole chunk. */
 export interface StorePart {

@@ -20,6 +20,7 @@ import { FUSE_ROOT_ID } from '../fuse/layout.ts'
 import type { Invalidation } from '../fuse/notify.ts'
 import type { Digest } from '../objects/digest.ts'
 import type { FileObject } from '../objects/fs-object.ts'
+import type { LocalLease } from '../store/object-reader.ts'
 import type { Repository } from '../store/repository.ts'
 import type { Steps } from '../steps.ts'
 import { EINVAL, ENOENT, ENXIO, ESTALE } from '../system/errno.ts'
@@ -62,6 +63,8 @@ export interface ViewOptions {
 export class View implements FuseHandler {
   readonly idle: (() => boolean) | undefined
   readonly #repository: Repository
+  /** Holds the content of the answer in hand. */
+  readonly #lease: LocalLease
   readonly #nodes: NodeTable
   readonly #top: ViewTop
   readonly #commits: CommitsDirectory
@@ -75,6 +78,7 @@ export class View implements FuseHandler {
   constructor(repository: Repository, options: ViewOptions = {}) {
     const { root, journal, ahead, onStored, presentation = EXACT } = options
     this.#repository = repository
+    this.#lease = repository.lease()
     this.#presentation = presentation
     this.#isRootInCommit = root !== undefined
     const directories = new Directories(repository, presentation)
@@ -171,8 +175,8 @@ export class View implements FuseHandler {
     const object = this.#file(nodeId)
     if (offset === 0) this.#foresight.opened(nodeId)
     // The answer before this one has left.
-    this.#repository.releaseChunks()
-    return yield* readParts(this.#repository, object, offset, lengthBytes)
+    this.#lease.end()
+    return yield* readParts(this.#lease, object, offset, lengthBytes)
   }
 
   seek(nodeId: number, offset: number, what: 'data' | 'hole'): number {

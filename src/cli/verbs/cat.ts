@@ -3,7 +3,7 @@
 import { DendroError } from '../../errors.ts'
 import { textToLatin1 } from '../../bytes/latin1.ts'
 import { requirePath } from '../../tree/lookup.ts'
-import { readContent } from '../../tree/read-file.ts'
+import { readContent, readRange } from '../../tree/read-file.ts'
 import type { Verb } from '../shared/arguments.ts'
 import type { definition } from '../definitions/cat.ts'
 import { loadRevision, withReader } from '../shared/open-repository.ts'
@@ -25,13 +25,12 @@ export const verb: Verb<typeof definition> = {
           },
         )
       if (global.json) {
-        const parts = [...readContent(repository, object)].map(
-          run => run.bytes ?? Buffer.alloc(run.lengthBytes),
-        )
+        const bytes = Buffer.alloc(object.sizeBytes)
+        readRange(repository, object, 0, bytes)
         printJson({
           path,
           size: object.sizeBytes,
-          base64: Buffer.concat(parts).toString('base64'),
+          base64: bytes.toString('base64'),
         })
         return
       }
