@@ -2,7 +2,7 @@
 
 import { createHash } from 'node:crypto'
 import type { DirectoryObject, FsObject } from '../objects/fs-object.ts'
-import type { Repository } from '../store/repository.ts'
+import type { FileReader } from '../store/object-reader.ts'
 import { splitPath } from '../tree/lookup.ts'
 import { readContent } from '../tree/read-file.ts'
 import { joinRaw } from '../tree/scan.ts'
@@ -37,13 +37,13 @@ export const digestOfBytes = (bytes: Buffer): string =>
   contentDigest([{ offsetBytes: 0, bytes }], bytes.length)
 
 export class CommitDefaults implements Defaults {
-  readonly #repository: Repository
+  readonly #store: FileReader
   readonly #root: DirectoryObject
   readonly #digests = new Map<FsObject, string>()
 
   /** `root` is the directory of the defaults in its commit. */
-  constructor(repository: Repository, root: DirectoryObject) {
-    this.#repository = repository
+  constructor(store: FileReader, root: DirectoryObject) {
+    this.#store = store
     this.#root = root
   }
 
@@ -52,7 +52,7 @@ export class CommitDefaults implements Defaults {
     let object: FsObject = this.#root
     for (const name of splitPath(path)) {
       if (object.kind !== 'directory') return undefined
-      const entry = this.#repository.loadTree(object.tree).get(name)
+      const entry = this.#store.loadTree(object.tree).get(name)
       if (entry === undefined) return undefined
       object = entry.object
     }
@@ -68,7 +68,7 @@ export class CommitDefaults implements Defaults {
   names(path: string): string[] {
     const object = this.object(path)
     return object?.kind === 'directory'
-      ? this.#repository.loadTree(object.tree).entries.map(({ name }) => name)
+      ? this.#store.loadTree(object.tree).entries.map(({ name }) => name)
       : []
   }
 
@@ -103,10 +103,10 @@ export class CommitDefaults implements Defaults {
     }
     switch (object.kind) {
       case 'file': {
-        const repository = this.#repository
+        const store = this.#store
         const digests = this.#digests
         const pieces = function* (): Generator<Piece> {
-          for (const { offsetBytes, bytes } of readContent(repository, object))
+          for (const { offsetBytes, bytes } of readContent(store, object))
             if (bytes !== undefined) yield { offsetBytes, bytes }
         }
         return {

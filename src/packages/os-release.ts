@@ -1,19 +1,19 @@
 /** What a commit says of the system that it is: os-release(5). */
 
 import type { DirectoryObject } from '../objects/fs-object.ts'
-import type { Repository } from '../store/repository.ts'
+import type { FileReader } from '../store/object-reader.ts'
 import { readFileOf } from '../tree/commit-file.ts'
 
 const OS_RELEASE_BYTES = 64 * 1024
 
 /** `ID` and the like of os-release(5). */
 export const osRelease = (
-  repository: Repository,
+  store: FileReader,
   root: DirectoryObject,
 ): ReadonlyMap<string, string> => {
   const places = ['usr/lib/os-release', 'etc/os-release', 'usr/etc/os-release']
   for (const place of places) {
-    const text = readFileOf(repository, root, place, OS_RELEASE_BYTES)
+    const text = readFileOf(store, root, place, OS_RELEASE_BYTES)
     if (text === undefined) continue
     const values = new Map<string, string>()
     for (const line of text.toString().split('\n')) {

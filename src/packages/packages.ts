@@ -7,7 +7,7 @@ import { mkdtempSync, rmSync, writeFileSync } from '../system/files.ts'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { DirectoryObject } from '../objects/fs-object.ts'
-import type { Repository } from '../store/repository.ts'
+import type { FileReader } from '../store/object-reader.ts'
 import { spawnSync } from '../system/spawn.ts'
 import { followPath, readFileOf } from '../tree/commit-file.ts'
 import { compareDebianVersions, compareRpmVersions } from './package-version.ts'
@@ -27,11 +27,11 @@ export const PACKAGE_DATABASES = ['var/lib/dpkg', 'var/lib/rpm'] as const
 
 /** Undefined where the commit has no database that can be read here. */
 export const readPackages = (
-  repository: Repository,
+  store: FileReader,
   root: DirectoryObject,
 ): PackageList | undefined => {
   for (const path of DPKG_STATUS) {
-    const text = readFileOf(repository, root, path, MAX_DATABASE_BYTES)
+    const text = readFileOf(store, root, path, MAX_DATABASE_BYTES)
     if (text !== undefined)
       return {
         format: 'dpkg',
@@ -39,7 +39,7 @@ export const readPackages = (
       }
   }
   for (const path of RPM_DIRECTORIES) {
-    const versions = queryRpm(repository, root, path)
+    const versions = queryRpm(store, root, path)
     if (versions !== undefined) return { format: 'rpm', versions }
   }
   return undefined
@@ -66,17 +66,16 @@ export const parseDpkgStatus = (text: string): Map<string, string> => {
 
 /** Asks rpm about a copy of the database file; undefined without one or rpm. */
 const queryRpm = (
-  repository: Repository,
+  store: FileReader,
   root: DirectoryObject,
   directory: string,
 ): Map<string, string> | undefined => {
   const name = ['rpmdb.sqlite', 'Packages.db', 'Packages'].find(
-    file =>
-      followPath(repository, root, `${directory}/${file}`)?.kind === 'file',
+    file => followPath(store, root, `${directory}/${file}`)?.kind === 'file',
   )
   if (name === undefined) return undefined
   const path = `${directory}/${name}`
-  const bytes = readFileOf(repository, root, path, MAX_DATABASE_BYTES)
+  const bytes = readFileOf(store, root, path, MAX_DATABASE_BYTES)
   if (bytes === undefined) return undefined
   const copy = mkdtempSync(join(tmpdir(), 'dendro-rpm-'))
   try {

@@ -8,7 +8,6 @@ import { DendroError, errnoOf, isDamage, wrapSystemError } from '../errors.ts'
 import { digestFromHex, digestToHex } from '../objects/digest.ts'
 import type { Digest } from '../objects/digest.ts'
 import type { RepositoryPaths } from '../store/layout.ts'
-import type { Repository } from '../store/repository.ts'
 import { OperationLog } from '../store/operation-log.ts'
 import {
   makeDirectoryDurably,
@@ -30,6 +29,17 @@ const MAX_REF_BYTES = 256
 
 export type RefKind = 'refs' | 'tags'
 
+/** Where refs and tags stand, and what is written when they move. */
+export type RefPaths = Pick<
+  RepositoryPaths,
+  'refs' | 'tags' | 'operations' | 'temporary'
+>
+
+/** A store whose commits have names. */
+export interface NamedStore {
+  readonly paths: RefPaths
+}
+
 export interface Ref {
   readonly name: RefName
   readonly commit: Digest
@@ -42,10 +52,10 @@ export interface MoveDetails {
 }
 
 export class RefStore {
-  readonly #paths: RepositoryPaths
+  readonly #paths: RefPaths
   readonly #kind: RefKind
 
-  constructor(paths: RepositoryPaths, kind: RefKind) {
+  constructor(paths: RefPaths, kind: RefKind) {
     this.#paths = paths
     this.#kind = kind
   }
@@ -203,7 +213,7 @@ const isRefName = (text: string): text is RefName => {
 
 /** The ref that a revision is the plain name of, if it is one. */
 export const existingRef = (
-  repository: Repository,
+  repository: NamedStore,
   revision: string,
 ): RefName | undefined => {
   try {

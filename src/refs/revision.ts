@@ -13,11 +13,15 @@ import type { Commit } from '../objects/commit.ts'
 import { digestFromHex, digestToHex } from '../objects/digest.ts'
 import type { Digest } from '../objects/digest.ts'
 import { followHistory } from '../store/grafts.ts'
-import type { Repository } from '../store/repository.ts'
+import type { HistoryReader } from '../store/object-store.ts'
 import { existingRef, RefStore } from './ref-store.ts'
+import type { NamedStore } from './ref-store.ts'
 import type { RefName } from './ref-name.ts'
 
 const MIN_PREFIX = 8
+
+/** Commits, their histories, and the names that some have. */
+export interface NamedHistory extends HistoryReader, NamedStore {}
 
 const unknown = (revision: string, why: string): DendroError =>
   new DendroError('UNKNOWN_REVISION', `unknown revision ${revision}: ${why}`, {
@@ -29,7 +33,7 @@ const unknown = (revision: string, why: string): DendroError =>
  * pruned in between is passed over.
  */
 export function* firstParents(
-  repository: Repository,
+  repository: HistoryReader,
   start: Digest,
 ): Generator<{ id: Digest; commit: Commit }, void, undefined> {
   const grafts = repository.grafts()
@@ -60,13 +64,13 @@ export const parseRevision = (revision: string): ParsedRevision => {
  * Undefined for tags, commit ids and what is not there.
  */
 export const refOf = (
-  repository: Repository,
+  repository: NamedStore,
   revision: string,
 ): RefName | undefined => existingRef(repository, parseRevision(revision).base)
 
 /** Errors: `UNKNOWN_REVISION`, `AMBIGUOUS_REVISION`. */
 export const resolveRevision = (
-  repository: Repository,
+  repository: NamedHistory,
   revision: string,
 ): Digest => {
   const { base, steps } = parseRevision(revision)
@@ -88,7 +92,7 @@ export const resolveRevision = (
 }
 
 const resolveBase = (
-  repository: Repository,
+  repository: NamedHistory,
   base: string,
   revision: string,
 ): Digest => {
@@ -113,15 +117,13 @@ const lookUp = (store: RefStore, base: string): Digest | undefined => {
 }
 
 const resolvePrefix = (
-  repository: Repository,
+  { commits }: Pick<HistoryReader, 'commits'>,
   prefix: string,
   revision: string,
 ): Digest => {
   const whole = digestFromHex(prefix)
-  if (whole !== undefined && repository.commits.has(whole)) return whole
-  const found = repository.commits
-    .listHex()
-    .filter(hex => hex.startsWith(prefix))
+  if (whole !== undefined && commits.has(whole)) return whole
+  const found = commits.listHex().filter(hex => hex.startsWith(prefix))
   if (found.length === 1) return digestFromHex(found[0] as string) as Digest
   if (found.length === 0) throw unknown(revision, 'there is no such commit')
   throw new DendroError(
@@ -132,7 +134,7 @@ const resolvePrefix = (
 }
 
 const ancestor = (
-  repository: Repository,
+  repository: HistoryReader,
   id: Digest,
   count: number,
   revision: string,
@@ -147,7 +149,7 @@ const ancestor = (
 }
 
 const select = (
-  repository: Repository,
+  repository: HistoryReader,
   id: Digest,
   wanted: string,
   revision: string,

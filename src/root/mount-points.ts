@@ -6,7 +6,7 @@
 import { posix } from 'node:path'
 import { latin1ToDisplay } from '../bytes/latin1.ts'
 import type { FsObject } from '../objects/fs-object.ts'
-import type { Repository } from '../store/repository.ts'
+import type { TreeLoader } from '../store/object-reader.ts'
 import { followPath } from '../tree/commit-file.ts'
 import { notDeployable } from '../sysroot/commit-layout.ts'
 import type { CommitLayout } from '../sysroot/commit-layout.ts'
@@ -48,20 +48,20 @@ export const isReplaced = (
  * Errors: `NOT_DEPLOYABLE`.
  */
 export const requireMountPoints = (
-  repository: Repository,
+  store: TreeLoader,
   layout: CommitLayout,
 ): void => {
   const { root } = layout
-  const top = repository.loadTree(root.tree)
+  const top = store.loadTree(root.tree)
   const isEmpty = (name: string): boolean => {
     const object = top.get(name)?.object
     return (
       object?.kind !== 'directory' ||
-      repository.loadTree(object.tree).entries.length === 0
+      store.loadTree(object.tree).entries.length === 0
     )
   }
   const isLedInside = (target: string): boolean => {
-    if (followPath(repository, root, 'tmp')?.kind === 'directory') return true
+    if (followPath(store, root, 'tmp')?.kind === 'directory') return true
     const place = placeOfTmp(target)
     return place === 'sysroot/tmp' ? isEmpty('sysroot') : place !== undefined
   }

@@ -15,7 +15,7 @@ import { bytesToText } from '../bytes/byte-text.ts'
 import { latin1ToBytes } from '../bytes/latin1.ts'
 import { MS_NODEV, MS_RDONLY, mountAt } from '../system/mounts.ts'
 import type { DirectoryObject } from '../objects/fs-object.ts'
-import type { Repository } from '../store/repository.ts'
+import type { TreeLoader } from '../store/object-reader.ts'
 import type { DirectoryHandle } from '../system/directory-handle.ts'
 import type { CommitLayout } from '../sysroot/commit-layout.ts'
 import { isReplaced, MOUNT_POINTS } from './mount-points.ts'
@@ -23,7 +23,7 @@ import { RootMounts } from './root-mounts.ts'
 
 /** Makes the root directory of `layout` at `target`; `commit` is its path in the view. */
 export const makeSkeleton = (
-  repository: Repository,
+  store: TreeLoader,
   commit: string,
   layout: CommitLayout,
   target: string,
@@ -34,7 +34,7 @@ export const makeSkeleton = (
   const mounts = new RootMounts(target)
   const { top } = mounts
   chownSync(target, root.uid, root.gid)
-  const tree = repository.loadTree(root.tree)
+  const tree = store.loadTree(root.tree)
   for (const { name, object } of tree.entries) {
     const source = join(commit, bytesToText(latin1ToBytes(name)))
     if (object.kind === 'symlink') {
@@ -42,7 +42,7 @@ export const makeSkeleton = (
         symlinkSync(latin1ToBytes(object.target), top.at(name))
     } else if (object.kind === 'directory') {
       makeDirectory(top, name, object)
-      const isEmpty = repository.loadTree(object.tree).entries.length === 0
+      const isEmpty = store.loadTree(object.tree).entries.length === 0
       if (!isEmpty && !MOUNT_POINTS.has(name))
         mounts.bind(
           source,

@@ -20,8 +20,10 @@ import {
   tryReadPlain,
 } from '../system/plain-file.ts'
 import type { RepositoryPaths } from './layout.ts'
+import type { Commits } from './object-store.ts'
+import type { CommitUpkeep } from './upkeep-store.ts'
 
-export class CommitStore {
+export class CommitStore implements Commits, CommitUpkeep {
   readonly #paths: RepositoryPaths
 
   constructor(paths: RepositoryPaths) {

@@ -20,8 +20,9 @@ import { IndexFile } from './index-file.ts'
 import type { RepositoryPaths } from './layout.ts'
 import type { Place } from './place.ts'
 import type { FinishedPack } from './pack-writer.ts'
+import type { ObjectCatalogue } from './upkeep-store.ts'
 
-export class IndexSet {
+export class IndexSet implements ObjectCatalogue {
   readonly #paths: RepositoryPaths
   readonly #isTolerant: boolean
   /** Largest first: most objects are found in the first one. */

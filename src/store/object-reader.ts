@@ -144,5 +144,11 @@ export interface LocalReader
   loadExtents(file: FileObject): readonly Extent[]
 }
 
-/** A read of content by files. */
+/** What the metadata of a commit is read with. */
+export type MetadataReader = TreeLoader & ExtentLoader
+
+/** What the content of a file is read with. */
 export type ContentReader = ExtentLoader & LocalLeases
+
+/** What a file is looked up and read with. */
+export type FileReader = TreeLoader & ContentReader

@@ -51,7 +51,9 @@ export const quarantine = (
 }
 
 /** The objects in quarantine. */
-export const listQuarantine = (paths: RepositoryPaths): Set<Digest> =>
+export const listQuarantine = (
+  paths: Pick<RepositoryPaths, 'quarantine'>,
+): Set<Digest> =>
   new Set(
     listNamesIfThere(paths.quarantine)
       .map(digestFromHex)

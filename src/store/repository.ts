@@ -28,13 +28,15 @@ import type {
   RepositoryConfig,
   RepositoryPaths,
 } from './layout.ts'
-import type { LocalLease, LocalReader } from './object-reader.ts'
+import type { LocalLease } from './object-reader.ts'
+import type { LocalStore } from './object-store.ts'
 import { ObjectWriter } from './object-writer.ts'
 import { PackReader } from './pack-reader.ts'
 import { PackedObjects } from './packed-objects.ts'
 import type { Place } from './place.ts'
 import type { FinishedPack } from './pack-writer.ts'
 import { listQuarantine } from './quarantine.ts'
+import type { StoreLocks } from './upkeep-store.ts'
 
 export interface RepositoryOptions {
   /** Bytes of decompressed frames kept. */
@@ -56,7 +58,7 @@ export interface RepositoryOptions {
 
 const MAX_GENERATION_BYTES = 64
 
-export class Repository implements LocalReader {
+export class Repository implements LocalStore, StoreLocks {
   readonly paths: RepositoryPaths
   readonly config: RepositoryConfig
   readonly identity: RepositoryIdentity

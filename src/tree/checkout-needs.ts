@@ -15,7 +15,7 @@ import { DendroError, errnoOf } from '../errors.ts'
 import { ACL_ACCESS, MINIMAL_ACL } from '../objects/acl-xattr.ts'
 import { S_IFIFO } from '../objects/fs-object.ts'
 import type { DirectoryObject, FsObject } from '../objects/fs-object.ts'
-import type { Repository } from '../store/repository.ts'
+import type { TreeLoader } from '../store/object-reader.ts'
 import type { DirectoryHandle } from '../system/directory-handle.ts'
 import { check, shim } from '../system/native.ts'
 import { effectiveGroup, effectiveUser } from '../system/root-user.ts'
@@ -35,7 +35,7 @@ export interface CheckoutNeeds {
 
 /** Looks at every entry of a tree; reads no content. Errors: those of reading. */
 export const needsOf = (
-  repository: Repository,
+  store: TreeLoader,
   root: DirectoryObject,
 ): CheckoutNeeds => {
   const xattrNames = new Set<string>()
@@ -51,7 +51,7 @@ export const needsOf = (
     else if (object.kind !== 'file') has.nodes = true
   }
   look(root)
-  for (const { object } of walkTree(repository, root)) look(object)
+  for (const { object } of walkTree(store, root)) look(object)
   return {
     xattrNames,
     hasHardLinks: has.links,

@@ -29,7 +29,7 @@ import type {
   FsObject,
 } from '../objects/fs-object.ts'
 import type { TreeEntry } from '../objects/tree.ts'
-import type { Repository } from '../store/repository.ts'
+import type { FileReader } from '../store/object-reader.ts'
 import type { DirectoryHandle } from '../system/directory-handle.ts'
 import { DirectoryStack } from '../system/directory-stack.ts'
 import { lstatBytes } from '../system/file-status.ts'
@@ -62,7 +62,7 @@ export class CheckoutWriter {
   readonly leftOut: string[] = []
   /** Objects whose xattrs were left out on request. */
   withoutXattrs = 0
-  readonly #repository: Repository
+  readonly #store: FileReader
   readonly #root: DirectoryHandle
   readonly #stack: DirectoryStack
   readonly #options: CheckoutOptions
@@ -74,11 +74,11 @@ export class CheckoutWriter {
 
   /** Writes below `root`, an empty directory of ours of mode 0700. */
   constructor(
-    repository: Repository,
+    store: FileReader,
     root: DirectoryHandle,
     options: CheckoutOptions,
   ) {
-    this.#repository = repository
+    this.#store = store
     this.#root = root
     this.#stack = new DirectoryStack(root)
     this.#options = options
@@ -123,7 +123,7 @@ export class CheckoutWriter {
   }
 
   #begin(directory: DirectoryObject, name: string): Level {
-    const { entries } = this.#repository.loadTree(directory.tree)
+    const { entries } = this.#store.loadTree(directory.tree)
     return { name, directory, entries, next: 0 }
   }
 
@@ -219,7 +219,7 @@ export class CheckoutWriter {
 
   #writeContent(fd: number, file: FileObject): void {
     let end = 0
-    for (const run of readContent(this.#repository, file)) {
+    for (const run of readContent(this.#store, file)) {
       if (run.bytes === undefined) continue
       writeRun(fd, run.bytes, run.offsetBytes)
       end = run.offsetBytes + run.lengthBytes

@@ -13,7 +13,7 @@ import { latin1ToBytes, latin1ToDisplay } from '../bytes/latin1.ts'
 import { DendroError, errnoOf, wrapSystemError } from '../errors.ts'
 import { ACL_ACCESS, ACL_DEFAULT } from '../objects/acl-xattr.ts'
 import type { DirectoryObject } from '../objects/fs-object.ts'
-import type { Repository } from '../store/repository.ts'
+import type { FileReader } from '../store/object-reader.ts'
 import { DirectoryHandle, isSameFile } from '../system/directory-handle.ts'
 import { tryShim } from '../system/native.ts'
 import { removeAllIn, removeTreeIn } from '../system/remove-tree.ts'
@@ -45,7 +45,7 @@ export interface CheckedOut {
  * `NO_SPACE`, those of reading.
  */
 export const checkoutTree = (
-  repository: Repository,
+  store: FileReader,
   root: DirectoryObject,
   target: string,
   options: CheckoutOptions = {},
@@ -53,7 +53,7 @@ export const checkoutTree = (
   try {
     const place = findPlace(target)
     try {
-      return fill(place, repository, root, options)
+      return fill(place, store, root, options)
     } finally {
       place.directory.close()
     }
@@ -117,13 +117,13 @@ const temporaryDirectoryName = (): string =>
 
 const fill = (
   { directory, name }: Place,
-  repository: Repository,
+  store: FileReader,
   root: DirectoryObject,
   options: CheckoutOptions,
 ): CheckedOut => {
   const write = (inside: DirectoryHandle): CheckoutWriter => {
-    refuseUnfit(inside, needsOf(repository, root), options)
-    const writer = new CheckoutWriter(repository, inside, options)
+    refuseUnfit(inside, needsOf(store, root), options)
+    const writer = new CheckoutWriter(store, inside, options)
     writer.writeTree(root)
     return writer
   }

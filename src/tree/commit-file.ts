@@ -5,7 +5,11 @@ import type {
   FileObject,
   FsObject,
 } from '../objects/fs-object.ts'
-import type { Repository } from '../store/repository.ts'
+import type {
+  FileReader,
+  LocalLeases,
+  TreeLoader,
+} from '../store/object-reader.ts'
 import { lookUpPath } from './lookup.ts'
 import { readRange } from './read-file.ts'
 
@@ -14,7 +18,7 @@ const MAX_LINKS = 16
 
 /** The object a path leads to, links followed inside the commit. */
 export const followPath = (
-  repository: Repository,
+  store: TreeLoader,
   root: DirectoryObject,
   path: string,
 ): FsObject | undefined => {
@@ -28,7 +32,7 @@ export const followPath = (
       done.pop()
       continue
     }
-    const object = lookUpPath(repository, root, [...done, name].join('/'))
+    const object = lookUpPath(store, root, [...done, name].join('/'))
     if (object === undefined) return undefined
     if (object.kind !== 'symlink') {
       done.push(name)
@@ -38,23 +42,23 @@ export const followPath = (
     if (object.target.startsWith('/')) done.length = 0
     queue.unshift(...object.target.split('/'))
   }
-  return lookUpPath(repository, root, done.join('/'))
+  return lookUpPath(store, root, done.join('/'))
 }
 
 /** The content of a file of a commit; undefined where there is none or it is too large. */
 export const readFileOf = (
-  repository: Repository,
+  store: FileReader,
   root: DirectoryObject,
   path: string,
   maxBytes: number,
 ): Buffer | undefined => {
-  const object = followPath(repository, root, path)
+  const object = followPath(store, root, path)
   if (object?.kind !== 'file' || object.sizeBytes > maxBytes) return undefined
-  return readFile(repository, object)
+  return readFile(store, object)
 }
 
-const readFile = (repository: Repository, file: FileObject): Buffer => {
+const readFile = (store: LocalLeases, file: FileObject): Buffer => {
   const bytes = Buffer.alloc(file.sizeBytes)
-  readRange(repository, file, 0, bytes)
+  readRange(store, file, 0, bytes)
   return bytes
 }

@@ -10,11 +10,13 @@ import { checkMessage, encodeCommit } from '../objects/commit.ts'
 import type { Commit, CommitSummary } from '../objects/commit.ts'
 import type { Digest } from '../objects/digest.ts'
 import { RefStore } from '../refs/ref-store.ts'
+import type { NamedStore } from '../refs/ref-store.ts'
 import type { RefName } from '../refs/ref-name.ts'
 import type { WriterStatistics } from '../store/object-writer.ts'
-import type { Repository } from '../store/repository.ts'
+import type { ObjectStore } from '../store/object-store.ts'
 import type { OnWait } from '../system/lock.ts'
 import { importTree } from './import.ts'
+import type { ImportStore } from './importer.ts'
 import type { ImportOptions } from './import-options.ts'
 import { namingPath } from './source-error.ts'
 import { nextVersion } from './version.ts'
@@ -33,6 +35,14 @@ export interface CommitRequest {
   readonly onWait?: OnWait
 }
 
+/** A store that a directory can be committed to. */
+export type CommitTarget = Pick<
+  ObjectStore,
+  'commits' | 'beginWrite' | 'publish'
+> &
+  ImportStore &
+  NamedStore
+
 export interface Committed {
   readonly id: Digest
   readonly commit: Commit
@@ -44,7 +54,7 @@ export interface Committed {
 
 /** Errors: those of `importTree`; `LIMIT_EXCEEDED`, `REF_CONFLICT`, `NO_SPACE`. */
 export const commitDirectory = async (
-  repository: Repository,
+  repository: CommitTarget,
   request: CommitRequest,
   options: ImportOptions,
 ): Promise<Committed> => {
@@ -88,7 +98,7 @@ export const commitDirectory = async (
 }
 
 const makeCommit = (
-  repository: Repository,
+  { commits }: Pick<ObjectStore, 'commits'>,
   request: CommitRequest,
   parent: Digest | undefined,
   imported: Pick<Commit, 'root' | 'summary'>,
@@ -98,7 +108,7 @@ const makeCommit = (
     const previous =
       parent === undefined
         ? undefined
-        : repository.commits.load(parent).metadata.get('version')
+        : commits.load(parent).metadata.get('version')
     metadata.set('version', nextVersion(request.autoVersion, previous))
   }
   return {

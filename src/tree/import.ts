@@ -11,13 +11,12 @@ import type { CommitSummary } from '../objects/commit.ts'
 import type { Digest } from '../objects/digest.ts'
 import type { DirectoryObject } from '../objects/fs-object.ts'
 import type { ObjectSink } from '../store/object-writer.ts'
-import type { Repository } from '../store/repository.ts'
 import type { DirectoryHandle } from '../system/directory-handle.ts'
 import { lstatBytes } from '../system/file-status.ts'
 import { conditionsOf } from './import-options.ts'
 import type { ImportOptions } from './import-options.ts'
 import { Importer } from './importer.ts'
-import type { ImportTarget } from './importer.ts'
+import type { ImportStore, ImportTarget } from './importer.ts'
 import { openSource } from './open-source.ts'
 import { inodeKey, scanTree } from './scan.ts'
 import type { Scan } from './scan.ts'
@@ -42,7 +41,7 @@ export interface Imported {
  * afterwards.
  */
 export const importTree = async (
-  repository: Repository,
+  repository: ImportStore,
   writer: ObjectSink,
   source: string,
   options: ImportOptions,
@@ -113,7 +112,7 @@ const clockNow = () => {
   return { sec: Math.floor(now / 1000), nsec: (now % 1000) * 1_000_000 }
 }
 
-const forbiddenDirectories = (repository: Repository): Map<string, string> => {
+const forbiddenDirectories = (repository: ImportStore): Map<string, string> => {
   const forbidden = new Map<string, string>()
   let path = repository.paths.root
   forbidden.set(

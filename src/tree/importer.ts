@@ -20,7 +20,9 @@ import { encodeTree } from '../objects/tree.ts'
 import type { Tree, TreeEntry } from '../objects/tree.ts'
 import type { ObjectSink } from '../store/object-writer.ts'
 import { listQuarantine } from '../store/quarantine.ts'
-import type { Repository } from '../store/repository.ts'
+import type { RepositoryPaths } from '../store/layout.ts'
+import type { ExtentLoader, TreeLoader } from '../store/object-reader.ts'
+import type { CommitReader } from '../store/object-store.ts'
 import type { DirectoryHandle } from '../system/directory-handle.ts'
 import type { FileStatus } from '../system/file-status.ts'
 import { contentOf, EntryReader, makeObject } from './entry-reader.ts'
@@ -62,9 +64,19 @@ export interface ImportSource {
   readonly cacheWriter: StatCacheWriter
 }
 
+/** What an import looks up of what is stored already. */
+export interface ImportStore extends TreeLoader, ExtentLoader {
+  readonly commits: Pick<CommitReader, 'has'>
+  /** Where it is, which is not imported, and where it keeps what was seen. */
+  readonly paths: Pick<
+    RepositoryPaths,
+    'root' | 'cache' | 'quarantine' | 'temporary'
+  >
+}
+
 /** Where it goes. */
 export interface ImportTarget {
-  readonly repository: Repository
+  readonly repository: ImportStore
   readonly writer: ObjectSink
 }
 
@@ -72,7 +84,7 @@ export class Importer {
   files = 0
   bytes = 0
   directoriesKept = 0
-  readonly #repository: Repository
+  readonly #repository: ImportStore
   readonly #writer: ObjectSink
   readonly #source: ImportSource
   readonly #options: ImportOptions

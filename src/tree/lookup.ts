@@ -3,7 +3,7 @@
 import { DendroError } from '../errors.ts'
 import { latin1ToDisplay } from '../bytes/latin1.ts'
 import type { DirectoryObject, FsObject } from '../objects/fs-object.ts'
-import type { Repository } from '../store/repository.ts'
+import type { TreeLoader } from '../store/object-reader.ts'
 
 /** Components of a raw path; empty ones and `.` are dropped. */
 export const splitPath = (path: string): string[] =>
@@ -14,14 +14,14 @@ export const splitPath = (path: string): string[] =>
  * when there is none.
  */
 export const lookUpPath = (
-  repository: Repository,
+  store: TreeLoader,
   root: DirectoryObject,
   path: string,
 ): FsObject | undefined => {
   let object: FsObject = root
   for (const name of splitPath(path)) {
     if (object.kind !== 'directory') return undefined
-    const entry = repository.loadTree(object.tree).get(name)
+    const entry = store.loadTree(object.tree).get(name)
     if (entry === undefined) return undefined
     object = entry.object
   }
@@ -30,11 +30,11 @@ export const lookUpPath = (
 
 /** As `lookUpPath`. Errors: `NOT_FOUND`. */
 export const requirePath = (
-  repository: Repository,
+  store: TreeLoader,
   root: DirectoryObject,
   path: string,
 ): FsObject => {
-  const object = lookUpPath(repository, root, path)
+  const object = lookUpPath(store, root, path)
   if (object !== undefined) return object
   throw new DendroError(
     'NOT_FOUND',

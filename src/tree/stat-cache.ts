@@ -375,7 +375,7 @@ export class StatCacheWriter {
 
   /** Writes all for a commit that was made under `conditions`. */
   save(
-    paths: RepositoryPaths,
+    paths: Pick<RepositoryPaths, 'cache' | 'temporary'>,
     source: string,
     commit: Digest,
     conditions: string,

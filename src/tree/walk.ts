@@ -4,7 +4,7 @@ import { DendroError } from '../errors.ts'
 import type { DirectoryObject, FsObject } from '../objects/fs-object.ts'
 import { MAX_DEPTH } from '../objects/limits.ts'
 import type { TreeEntry } from '../objects/tree.ts'
-import type { Repository } from '../store/repository.ts'
+import type { TreeLoader } from '../store/object-reader.ts'
 import { joinRaw } from './raw-path.ts'
 
 export interface WalkedEntry {
@@ -35,14 +35,14 @@ interface Level {
 
 /** Yields a directory before what is in it. Errors: `LIMIT_EXCEEDED`. */
 export function* walkTree(
-  repository: Repository,
+  store: TreeLoader,
   start: DirectoryObject,
   isRecursive = true,
 ): Generator<WalkedEntry, void, undefined> {
   const levels: Level[] = []
   const enter = (directory: DirectoryObject, path: string): void => {
     checkDepth(levels.length)
-    const { entries } = repository.loadTree(directory.tree)
+    const { entries } = store.loadTree(directory.tree)
     levels.push({ path, entries, next: 0 })
   }
   enter(start, '')

@@ -12,7 +12,7 @@ import type {
   FsObject,
 } from '../objects/fs-object.ts'
 import type { TreeEntry } from '../objects/tree.ts'
-import type { Repository } from '../store/repository.ts'
+import type { MetadataReader } from '../store/object-reader.ts'
 import { joinRaw } from '../tree/raw-path.ts'
 import { checkDepth } from '../tree/walk.ts'
 
@@ -33,21 +33,21 @@ export interface MarkOptions {
 /** The objects that a set of commits needs; grows by `add`. */
 export class Reachability {
   readonly objects = new Set<Digest>()
-  readonly #repository: Repository
+  readonly #store: MetadataReader
   readonly #options: MarkOptions
 
-  constructor(repository: Repository, options: MarkOptions = {}) {
-    this.#repository = repository
+  constructor(store: MetadataReader, options: MarkOptions = {}) {
+    this.#store = store
     this.#options = options
   }
 
-  /** Adds everything below a directory. Errors: as Repository.readObject. */
+  /** Adds everything below a directory. Errors: as `LocalReader.loadTree` and `loadExtents`. */
   add(root: DirectoryObject): void {
     const stack: DirectoryObject[] = [root]
     for (let next = stack.pop(); next !== undefined; next = stack.pop()) {
       if (!this.#meet({ digest: next.tree, kind: 'tree' })) continue
       this.#tolerant(next.tree, () => {
-        const { entries } = this.#repository.loadTree(next.tree)
+        const { entries } = this.#store.loadTree(next.tree)
         for (const { object } of entries)
           if (object.kind === 'directory') stack.push(object)
           else if (object.kind === 'file') this.#file(object)
@@ -60,7 +60,7 @@ export class Reachability {
     const isList = typeof content === 'string'
     if (isList && !this.#meet({ digest: content, kind: 'extents' })) return
     this.#tolerant(isList ? content : undefined, () => {
-      for (const { chunk, lengthBytes } of this.#repository.loadExtents(file))
+      for (const { chunk, lengthBytes } of this.#store.loadExtents(file))
         if (chunk !== undefined)
           this.#meet({ digest: chunk, kind: 'chunk', lengthBytes })
     })
@@ -102,10 +102,10 @@ export interface WhatIsLookedFor {
  * Errors: `LIMIT_EXCEEDED` for directories that are nested too deep.
  */
 export const pathsNeeding = (
-  repository: Repository,
+  store: MetadataReader,
   root: DirectoryObject,
   wanted: WhatIsLookedFor,
-): PathsNeeding => new Search(repository, wanted).below(root)
+): PathsNeeding => new Search(store, wanted).below(root)
 
 /** A directory that is looked into. */
 interface Level {
@@ -118,15 +118,15 @@ interface Level {
 }
 
 class Search {
-  readonly #repository: Repository
+  readonly #store: MetadataReader
   readonly #bad: ReadonlySet<Digest>
   readonly #limit: number
   readonly #clean: Set<Digest>
   readonly #found = new Map<Digest, string[]>()
   readonly #levels: Level[] = []
 
-  constructor(repository: Repository, { bad, limit, clean }: WhatIsLookedFor) {
-    this.#repository = repository
+  constructor(store: MetadataReader, { bad, limit, clean }: WhatIsLookedFor) {
+    this.#store = store
     this.#bad = bad
     this.#limit = limit
     this.#clean = clean
@@ -146,7 +146,7 @@ class Search {
   #entry(level: Level, path: string, object: FsObject): void {
     if (object.kind === 'directory') this.#enter(object, path)
     if (object.kind !== 'file') return
-    for (const digest of needsOf(this.#repository, object))
+    for (const digest of needsOf(this.#store, object))
       if (this.#bad.has(digest)) {
         level.isClean = false
         this.#note(digest, path)
@@ -158,7 +158,7 @@ class Search {
     if (this.#clean.has(tree)) return
     const isBad = this.#bad.has(tree)
     if (isBad) this.#note(tree, path)
-    const known = readable(() => this.#repository.loadTree(tree).entries)
+    const known = readable(() => this.#store.loadTree(tree).entries)
     const isClean = !isBad && known !== undefined
     const entries = known ?? []
     this.#levels.push({ tree, path, entries, next: 0, isClean })
@@ -188,9 +188,9 @@ const readable = <T>(work: () => T): T | undefined => {
 }
 
 /** The objects that a file's content needs, as far as they can be known. */
-const needsOf = (repository: Repository, file: FileObject): Digest[] => {
+const needsOf = (store: MetadataReader, file: FileObject): Digest[] => {
   const list = typeof file.content === 'string' ? [file.content] : []
-  const extents = readable(() => repository.loadExtents(file)) ?? []
+  const extents = readable(() => store.loadExtents(file)) ?? []
   const chunks = extents.map(({ chunk }) => chunk)
   return [...list, ...chunks].filter(digest => digest !== undefined)
 }

@@ -2,7 +2,7 @@
 
 import type { Digest } from '../objects/digest.ts'
 import { ByteCache } from '../store/byte-cache.ts'
-import type { Repository } from '../store/repository.ts'
+import type { LocalReader } from '../store/object-reader.ts'
 import { MIB } from '../units.ts'
 import { EXACT } from './attributes.ts'
 import type { Presentation } from './attributes.ts'
@@ -12,15 +12,18 @@ import type { NodeKey } from './node-kind.ts'
 const CACHE_BYTES = 4 * MIB
 
 export class Directories {
-  readonly #repository: Repository
+  readonly #store: Pick<LocalReader, 'readTree'>
   readonly #presentation: Presentation
   readonly #cache = new ByteCache<Directory>(
     CACHE_BYTES,
     directory => directory.sizeBytes,
   )
 
-  constructor(repository: Repository, presentation: Presentation = EXACT) {
-    this.#repository = repository
+  constructor(
+    store: Pick<LocalReader, 'readTree'>,
+    presentation: Presentation = EXACT,
+  ) {
+    this.#store = store
     this.#presentation = presentation
   }
 
@@ -31,15 +34,15 @@ export class Directories {
 
   /**
    * A directory of a commit; with `path` it is about to be listed.
-   * Errors: as Repository.readTree, and `CORRUPT_OBJECT`.
+   * Errors: as `LocalReader.readTree`, and `CORRUPT_OBJECT`.
    */
   load(tree: Digest, path?: NodeKey): Directory {
     const known = this.get(tree)
     if (known !== undefined) return known
-    return this.decode(tree, this.#repository.readTree(tree), path)
+    return this.decode(tree, this.#store.readTree(tree), path)
   }
 
-  /** The same of what `Repository.readTree` gave, which is kept. */
+  /** The same of what `LocalReader.readTree` gave, which is kept. */
   decode(tree: Digest, bytes: Buffer, path?: NodeKey): Directory {
     const directory = Directory.decode(tree, bytes, path, this.#presentation)
     this.#cache.set(tree, directory)
