@@ -1,6 +1,6 @@
 /** What `--help` and `dendro help` print. */
 
-import { spawnSync } from 'node:child_process'
+import { spawnSync } from '../../system/spawn.ts'
 import { join } from 'node:path'
 import { isatty } from 'node:tty'
 import type { DendroError } from '../../errors.ts'
