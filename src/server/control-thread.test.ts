@@ -53,10 +53,14 @@ const start = (t: Test) => {
   const repository = Repository.create(path)
   const runtimeDirectory = join(base, 'run')
   const { port1, port2 } = new MessageChannel()
-  const config = {
+  const config: ServerConfig = {
     ...{ repository: path, mountpoint: join(base, 'mnt'), runtimeDirectory },
-    ...{ isPrivileged: false, transport: 'fuse-native', endsWhenUnused: false },
-  } as unknown as ServerConfig
+    ...{ isPrivileged: false, allowOther: false, endsWhenUnused: false },
+    xattrs: 'auto',
+    transport: 'fuse-native',
+    ...{ readAheadKib: 0, spinMicros: 0, watchdogMs: 0 },
+    ...{ ahead: false, resend: false, root: undefined },
+  }
   const sent: unknown[] = []
   const thread = new ControlThread(
     {
