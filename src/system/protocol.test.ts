@@ -165,7 +165,12 @@ const program = (path: string, text: string): void => {
 
 /** A package whose Node writes down how it was started and says a line. */
 const makePackage = (base: string) => {
-  for (const path of ['scripts/dendro', PACKAGE.serverFlags, PACKAGE.detach]) {
+  for (const path of [
+    'scripts/dendro',
+    PACKAGE.launcher,
+    PACKAGE.serverFlags,
+    PACKAGE.detach,
+  ]) {
     mkdirSync(dirname(join(base, path)), { recursive: true })
     copyFileSync(join(root, path), join(base, path))
   }

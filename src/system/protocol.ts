@@ -15,6 +15,7 @@
 export const PACKAGE = {
   main: 'dist/bundle/main.cjs',
   server: 'dist/bundle/server-main.cjs',
+  launcher: 'dist/bundle/launcher.sh',
   serverFlags: 'scripts/shipped/server-flags',
   detach: 'native-shim/dendro-detach',
 } as const
