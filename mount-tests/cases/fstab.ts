@@ -24,7 +24,7 @@ const withHelper = (t: TestContext, script: string): CommandResult => {
      cd "$1"
      ${script}
      for m in m "all of it"; do
-       "$(dirname "$2")/dendro" umount --lazy "$m" 2>/dev/null
+       "$(dirname "$2")/../dendro" umount --lazy "$m" 2>/dev/null
      done`,
     ...['bash', t.directory, HELPER, directory],
   ])
@@ -106,7 +106,7 @@ export const tests: TestTable = {
       t,
       `mount -a -T fstab; echo $?; cat m/file; ls 'all of it'
        mount -a -T fstab; echo $?; findmnt -rno TARGET -t fuse.dendro | grep -c "^$1/"
-       echo changed >source/sub/file; "$(dirname "$2")/dendro" commit -b r/x source >id
+       echo changed >source/sub/file; "$(dirname "$2")/../dendro" commit -b r/x source >id
        mount -a -T fstab; echo $?; umount m; mount -T fstab m; cat m/file`,
     )
     assert.deepEqual(stdout.split('\n'), [
